@@ -1,0 +1,241 @@
+"""Synthetic chest X-ray and clinic notes with gold answers to two questions. Pure Python, seeded.
+
+>>> note = draw(1, seed=0)[0]
+>>> note.answers["pneumonia"].response in RESPONSES
+True
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from models.templates import (
+    CONDITIONS,
+    FILLER,
+    JOINT,
+    LAYOUTS,
+    SPLITS,
+    STATEMENTS,
+    WORDS,
+)
+
+LIKELY = "(1) Likely"
+UNLIKELY = "(2) Unlikely"
+UNABLE = "(3) Unable to say because of lack of information"
+RESPONSES = (LIKELY, UNLIKELY, UNABLE)
+
+NOT_ADDRESSED = "The note does not address it"
+"""The gold explanation where no statement of the note decides."""
+
+RESPONSE_OF_KIND = {
+    "present": LIKELY,
+    "denied": UNLIKELY,
+    "resolved": UNLIKELY,
+    "other": UNLIKELY,
+    "open": UNABLE,
+}
+"""The kinds of statement that decide an answer, and the answer."""
+
+MAX_CHARS = 2000
+"""No note is longer, in characters, and one all in capitals (more tokens) no longer than half."""
+
+_KINDS = ("present", "denied", "resolved", "other", "open", "none")
+_KIND_WEIGHTS = (33, 19, 7, 7, 15, 19)
+_FILLER_COUNTS = ((0, 1), (2, 4), (5, 12), (13, 60))
+_FILLER_WEIGHTS = (30, 48, 17, 5)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A gold answer; `explanation` stands in the note word for word, or is NOT_ADDRESSED."""
+
+    response: str
+    explanation: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note, its gold answer to each condition's question, and where they come from.
+
+    `kinds` gives each condition's deciding kind of statement (a key of RESPONSE_OF_KIND) or, where
+    none decides, "past", "mention" or "absent" for what the note has instead. `patterns` are the
+    patterns that the note was made from.
+    """
+
+    text: str
+    answers: dict[str, Answer]
+    kinds: dict[str, str]
+    patterns: tuple[str, ...]
+
+
+def draw(count: int, seed: int, split: str = "held_out") -> list[Note]:
+    """Return `count` notes made from one split's patterns; the same arguments, the same notes."""
+    if split not in SPLITS:
+        raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
+    rng = random.Random(f"{split} {seed}")
+    return [_note(rng, split) for _ in range(count)]
+
+
+@cache
+def patterns(block: str, condition: str = "") -> tuple[str, ...]:
+    """Return the patterns of one block of templates.py that may be used for a condition."""
+    found = []
+    for line in filter(None, map(str.strip, block.splitlines())):
+        owner, colon, rest = line.partition(": ")
+        if not colon or owner not in CONDITIONS:
+            found.append(line)
+        elif owner == condition:
+            found.append(rest)
+    return tuple(found)
+
+
+@dataclass
+class _Statement:
+    text: str
+    decides: tuple[str, ...] = ()  # the conditions it decides
+    quote: str = ""
+
+
+def _note(rng: random.Random, split: str) -> Note:
+    used: list[str] = []
+    kinds = {c: rng.choices(_KINDS, _KIND_WEIGHTS)[0] for c in CONDITIONS}
+    context: list[_Statement] = []
+    body: list[_Statement] = []
+    decision: list[_Statement] = []
+
+    def say(block: str, condition: str = "", decides: bool = False) -> _Statement:
+        pattern = rng.choice(patterns(block, condition))
+        used.append(pattern)
+        return _statement(rng, pattern, condition, (condition,) if decides else ())
+
+    joint = JOINT.get(tuple(kinds.values()))  # type: ignore[call-overload]
+    if joint and rng.random() < 0.25:
+        pattern = rng.choice(patterns(joint[split]))
+        used.append(pattern)
+        decision.append(_statement(rng, pattern, "", tuple(CONDITIONS)))
+    for condition, kind in kinds.items():
+        if kind == "none":
+            kinds[condition] = kind = rng.choice(("past", "mention", "absent"))
+        if kind in RESPONSE_OF_KIND and not any(condition in s.decides for s in decision):
+            decision.append(say(STATEMENTS[kind][split], condition, decides=True))
+        if kind in ("present", "denied", "other") and rng.random() < 0.12:
+            body.append(say(STATEMENTS["open"][split], condition))  # overruled by the decision
+        for extra in ("past", "mention"):
+            if kind == extra or (kind != "absent" and rng.random() < 0.15):
+                context.append(say(STATEMENTS[extra][split], condition))
+
+    low, high = rng.choices(_FILLER_COUNTS, _FILLER_WEIGHTS)[0]
+    fillers = [say(FILLER[split]) for _ in range(rng.randint(low, high))]
+    if not (decision or body or context or fillers):
+        fillers.append(say(FILLER[split]))
+    for part in (decision, body, context):
+        rng.shuffle(part)
+    layout = rng.choice(patterns(LAYOUTS[split]))
+    used.append(layout)
+    noise = _Noise(rng)
+    limit = MAX_CHARS // 2 if noise.case == "upper" else MAX_CHARS
+    while True:
+        sections = {"context": context, "body": _mixed(rng, body, fillers), "decision": decision}
+        text, quotes = _write(rng, layout, sections, noise)
+        if len(text) <= limit:
+            break
+        fillers.pop()
+    answers = {
+        c: Answer(RESPONSE_OF_KIND.get(kinds[c], UNABLE), quotes.get(c, NOT_ADDRESSED))
+        for c in CONDITIONS
+    }
+    return Note(text, answers, kinds, tuple(used))
+
+
+def _mixed(rng: random.Random, *parts: list[_Statement]) -> list[_Statement]:
+    whole = [statement for part in parts for statement in part]
+    rng.shuffle(whole)
+    return whole
+
+
+def _statement(
+    rng: random.Random, pattern: str, condition: str, decides: tuple[str, ...]
+) -> _Statement:
+    text = _fill(rng, pattern, condition)
+    before, bracket, rest = text.partition("[")
+    quote, _, after = rest.partition("]") if bracket else (text.removesuffix("."), "", "")
+    if not before:
+        quote = quote[:1].upper() + quote[1:]
+    return _Statement(
+        text=f"{before}{quote}{after}" if bracket else text, decides=decides, quote=quote
+    )
+
+
+def _fill(rng: random.Random, pattern: str, condition: str) -> str:
+    def word(match: re.Match[str]) -> str:
+        slot = match[1]
+        if slot in ("p", "e"):
+            return rng.choice(CONDITIONS["pneumonia" if slot == "p" else "pleural_effusion"]["dx"])
+        return rng.choice(CONDITIONS.get(condition, {}).get(slot) or WORDS[slot])
+
+    text = re.sub(r"\{(\w+)\}", word, pattern)
+    return text[:1].upper() + text[1:]
+
+
+class _Noise:
+    """How one note is typed: its letter case, its typing errors, its full stops."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.typo_rate = rng.choice((0.04, 0.08)) if rng.random() < 0.2 else 0.0
+        self.case = rng.choices(("as is", "lower", "upper"), (82, 12, 6))[0]
+        self.drop_stop = rng.random() < 0.1
+
+    def __call__(self, text: str) -> str:
+        if self.case == "lower":
+            text = text.lower()
+        elif self.case == "upper":
+            text = text.upper()
+        if self.typo_rate:
+            # Short words ("no", "or") carry the meaning and have no redundancy: left alone.
+            text = re.sub(r"[A-Za-z]{5,}", self._typo, text)
+        return text
+
+    def _typo(self, match: re.Match[str]) -> str:
+        word, rng = match[0], self.rng
+        if rng.random() >= self.typo_rate:
+            return word
+        i = rng.randrange(1, len(word) - 1)
+        return rng.choice((
+            word[:i] + word[i + 1 :],
+            word[:i] + word[i] + word[i:],
+            word[:i] + word[i + 1] + word[i] + word[i + 2 :],
+        ))  # fmt: skip
+
+
+def _write(
+    rng: random.Random, layout: str, sections: dict[str, list[_Statement]], noise: _Noise
+) -> tuple[str, dict[str, str]]:
+    """Return the note's text and, for each condition that is decided, the quote as typed."""
+    quotes: dict[str, str] = {}
+    everything = _mixed(rng, *sections.values())
+
+    def typed(statements: list[_Statement]) -> str:
+        texts = []
+        for s in statements:
+            before, quote, after = s.text.partition(s.quote) if s.decides else (s.text, "", "")
+            quote = noise(quote)
+            quotes.update(dict.fromkeys(s.decides, quote))
+            text = noise(before) + quote + noise(after)
+            texts.append(text.removesuffix(".") if noise.drop_stop else text)
+        return (" ; " if noise.drop_stop else " ").join(texts)
+
+    lines = []
+    for line in layout.split("/") if "A/P" not in layout else re.split(r"(?<!A)/", layout):
+        written = []
+        for part in re.split(r"(\{(?:all|context|body|decision)\})", line):
+            name = part[1:-1]
+            if name in sections or name == "all":
+                written.append(typed(everything if name == "all" else sections[name]))
+            else:
+                written.append(noise(_fill(rng, part, "")))
+        lines.append(" ".join(filter(None, map(str.strip, written))))
+    return "\n".join(filter(None, lines)), quotes

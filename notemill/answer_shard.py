@@ -1,0 +1,157 @@
+"""A result shard: one row a note, answered or not, and what made it in the file's metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
+
+from notemill.answer_columns import AnswerColumn
+from notemill.answers import Status
+from notemill.errors import NotemillError
+from notemill.files import written_whole
+from notemill.journal import Outcome, now
+from notemill.notes.manifest import IdColumn
+from notemill.notes.shard import Note, id_fields, readable_parquet
+from notemill.notes.text import TextState
+
+_ROWS_A_GROUP = 8192
+_METADATA = b"notemill"
+_REMEDY = "delete it and run again: only this shard is asked anew"
+
+OUTCOME_FIELDS = [
+    pa.field("text_sha256", pa.string(), nullable=False),
+    pa.field("status", pa.string(), nullable=False),
+    pa.field("detail", pa.string()),
+    pa.field("attempts", pa.int32()),
+    pa.field("changes", pa.string()),
+    pa.field("prompt_tokens", pa.int32()),
+    pa.field("answer_tokens", pa.int32()),
+    pa.field("seconds", pa.float64()),
+    pa.field("engine", pa.string()),
+    pa.field("answered_at", pa.timestamp("us", tz="UTC")),
+]
+"""Columns of every result shard after the ids and before the answer's own."""
+
+
+class ShardOrigin(BaseModel):
+    """What made a result shard, and how long it took.
+
+    texts: distinct texts asked or taken from the journal; failed: those without a valid answer.
+    seconds: wall time of the job that wrote it; asked: texts that this job asked itself.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    cohort: str
+    shard: str
+    experiment: str
+    notes_digest: str
+    model_digest: str
+    weights_sha256: str
+    notemill: str
+    notes: int
+    texts: int
+    failed: int
+    asked: int
+    tokens: int
+    seconds: float
+    runs: int
+
+
+def write_answers(
+    path: Path,
+    notes: Iterator[Note],
+    outcomes: dict[str, Outcome],
+    ids: list[IdColumn],
+    columns: list[AnswerColumn],
+    origin: ShardOrigin,
+) -> None:
+    """Write the shard; it appears only with a row for every note.
+
+    outcomes: by text hash (hex), one for each text that was asked. Raises NotemillError when the
+    notes are not as many as the manifest says.
+    """
+    schema = pa.schema(
+        [*id_fields(ids), *OUTCOME_FIELDS, *(column.arrow for column in columns)],
+        metadata={_METADATA: origin.model_dump_json().encode()},
+    )
+    blank = Outcome(Status.EMPTY_NOTE, None, "", 0, "", 0, 0, 0.0, "", now())
+    with written_whole(path) as partial:
+        rows = 0
+        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+            for batch in _batches(notes, _ROWS_A_GROUP):
+                writer.write_table(_table(batch, outcomes, blank, columns, schema))
+                rows += len(batch)
+        if rows != origin.notes:
+            raise NotemillError(
+                f"the notes shard holds {rows} notes, its manifest says {origin.notes}",
+                where=str(path),
+                remedy="delete the notes shard and run again: the cohort is read anew",
+            )
+
+
+def read_origin(path: Path) -> ShardOrigin:
+    """What made the shard. Raises NotemillError for a damaged file or one of another program."""
+    with readable_parquet(path, remedy=_REMEDY) as file:
+        metadata = file.schema_arrow.metadata or {}
+        if _METADATA not in metadata:
+            raise NotemillError("this is no result shard", where=str(path), remedy=_REMEDY)
+        return ShardOrigin.model_validate_json(metadata[_METADATA])
+
+
+def read_answers(path: Path, rows: int) -> Iterator[list[dict[str, Any]]]:
+    """The shard's rows as dictionaries by column, at most `rows` at once."""
+    with readable_parquet(path, remedy=_REMEDY) as file:
+        for batch in file.iter_batches(batch_size=rows):
+            yield batch.to_pylist()
+
+
+def _batches(notes: Iterator[Note], size: int) -> Iterator[list[Note]]:
+    batch = []
+    for note in notes:
+        batch.append(note)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _table(
+    notes: list[Note],
+    outcomes: dict[str, Outcome],
+    blank: Outcome,
+    columns: list[AnswerColumn],
+    schema: pa.Schema,
+) -> pa.Table:
+    rows = []
+    for note in notes:
+        text_sha256 = note.text_sha256.hex()
+        outcome = outcomes[text_sha256] if note.state is TextState.OK else blank
+        rows.append(
+            (
+                *note.ids,
+                text_sha256,
+                outcome.status,
+                outcome.detail,
+                outcome.attempts,
+                outcome.changes,
+                outcome.prompt_tokens,
+                outcome.answer_tokens,
+                outcome.seconds,
+                outcome.engine,
+                datetime.fromisoformat(outcome.answered_at),
+                *(column.value(outcome.answer) for column in columns),
+            )
+        )
+    arrays = [
+        pa.array(values, field.type)
+        for values, field in zip(zip(*rows, strict=True), schema, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)

@@ -1,0 +1,223 @@
+"""One shard's job: from notes to result shard, by way of the engine and the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import notemill
+from notemill.answer_columns import answer_columns
+from notemill.answer_shard import OUTCOME_FIELDS, ShardOrigin, write_answers
+from notemill.answers import Status
+from notemill.asking import Asking
+from notemill.config import Engine as EngineConfig
+from notemill.config import Experiment, OllamaEngine
+from notemill.engines.ollama_server import proven_ollama
+from notemill.engines.openai_server import proven_openai
+from notemill.engines.protocol import Engine
+from notemill.engines.record import ModelRecord, read_record
+from notemill.errors import NotemillError
+from notemill.journal import Journal, JournalKey, Outcome
+from notemill.logs import Terminated, log
+from notemill.notes.manifest import IdColumn, Manifest, ShardEntry, read_manifest
+from notemill.notes.shard import read_notes
+from notemill.notes.text import TextState
+from notemill.paths import journal as journal_path
+from notemill.progress import Progress
+from notemill.shard_asking import ShardAsking, Text
+from notemill.tasks import Task
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """What a job is given. experiment_id: NAME-FINGERPRINT; threads: CPU threads for the engine."""
+
+    cohort: str
+    shard: str
+    experiment_id: str
+    experiment: Experiment
+    engine: EngineConfig
+    task: Task
+    notes: Path
+    manifest: Path
+    model: Path
+    output: Path
+    engine_log: Path
+    threads: int
+
+
+@dataclass
+class _Tally:
+    """What the asking leaves behind beside the journal."""
+
+    tokens: int = 0
+    asked: int = 0
+    failures: dict[str, Outcome] = field(default_factory=dict)
+
+
+def answer_shard(job: ShardJob) -> ShardOrigin:
+    """Answer every note of the shard and write the result shard; returns what is said of it.
+
+    Raises NotemillError for what stops the job; accepted answers stay in the journal. Raises
+    Terminated after SIGTERM, with everything ended.
+    """
+    started = time.monotonic()
+    manifest = read_manifest(job.manifest)
+    record = _checked_record(job)
+    entry = manifest.shard(job.shard)
+    wanted = _texts_to_ask(job.notes, manifest.id_columns)
+    _check_notes(job, entry, len(wanted))
+    key = JournalKey(job.experiment_id, record.digest, entry.digest)
+    columns = answer_columns(job.task, job.experiment.answer_prefix, _taken(manifest))
+    with Journal(journal_path(job.output), key) as journal:
+        tally = _Tally()
+        missing = wanted - journal.answers.keys()
+        log.info(
+            "%d notes, %d distinct texts to ask, %d of them in the journal (run %d)",
+            entry.notes,
+            len(wanted),
+            len(wanted) - len(missing),
+            journal.runs,
+        )
+        if missing:
+            _ask(job, manifest, record, missing, journal, tally, total=len(wanted))
+        outcomes = {sha: journal.answers[sha] for sha in wanted - tally.failures.keys()}
+        outcomes |= tally.failures
+        origin = ShardOrigin(
+            cohort=job.cohort,
+            shard=job.shard,
+            experiment=job.experiment_id,
+            notes_digest=entry.digest,
+            model_digest=record.digest,
+            weights_sha256=record.weights_sha256,
+            notemill=notemill.__version__,
+            notes=entry.notes,
+            texts=len(wanted),
+            failed=len(tally.failures),
+            asked=tally.asked,
+            tokens=tally.tokens,
+            seconds=round(time.monotonic() - started, 1),
+            runs=journal.runs,
+        )
+        notes = read_notes(job.notes, manifest.id_columns, with_text=False)
+        write_answers(job.output, notes, outcomes, manifest.id_columns, columns, origin)
+        journal.remove()
+    return origin
+
+
+def _ask(
+    job: ShardJob,
+    manifest: Manifest,
+    record: ModelRecord,
+    missing: set[str],
+    journal: Journal,
+    tally: _Tally,
+    *,
+    total: int,
+) -> None:
+    progress = Progress("texts", total=total)
+    progress.resume_at(total - len(missing))
+
+    def keep(text_sha256: str, outcome: Outcome) -> None:
+        tally.asked += 1
+        tally.tokens += outcome.prompt_tokens + outcome.answer_tokens
+        if outcome.status == Status.ANSWERED:
+            journal.accept(text_sha256, outcome)
+        else:
+            tally.failures[text_sha256] = outcome
+            log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
+
+    experiment, engine = job.experiment, job.engine
+    asking = ShardAsking(
+        Asking(
+            job.task,
+            experiment.options,
+            attempts=experiment.attempts,
+            timeout_s=engine.answer_timeout_s,
+            slots=engine.slots,
+        ),
+        keep,
+        progress,
+        slots=engine.slots,
+        restarts=engine.restarts,
+        max_failures=int(experiment.max_failed_share * total),
+    )
+    _run(asking, _texts(job.notes, manifest.id_columns, missing), partial(_start, job, record))
+
+
+def _run(
+    asking: ShardAsking,
+    texts: Iterator[Text],
+    start: Callable[[], AbstractAsyncContextManager[Engine]],
+) -> None:
+    """Run the asking; SIGTERM cancels it, so that the engine is ended before the job is."""
+
+    async def main() -> None:
+        task = asyncio.ensure_future(asking.run(texts, start))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await task
+
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        asyncio.run(main())
+    except asyncio.CancelledError:
+        raise Terminated from None
+    finally:
+        signal.signal(signal.SIGTERM, handler)  # the loop left the default behind
+
+
+def _start(job: ShardJob, record: ModelRecord) -> AbstractAsyncContextManager[Engine]:
+    options = job.experiment.options
+    if isinstance(job.engine, OllamaEngine):
+        return proven_ollama(job.engine, record, job.task, options, job.engine_log)
+    return proven_openai(job.engine, record, job.task, options, job.engine_log, job.threads)
+
+
+def _texts_to_ask(notes: Path, ids: list[IdColumn]) -> set[str]:
+    return {
+        note.text_sha256.hex()
+        for note in read_notes(notes, ids, with_text=False)
+        if note.state is TextState.OK
+    }
+
+
+def _texts(notes: Path, ids: list[IdColumn], missing: set[str]) -> Iterator[Text]:
+    """Each missing text once; equal texts are neighbours in a shard."""
+    last = ""
+    for note in read_notes(notes, ids, with_text=True):
+        text_sha256 = note.text_sha256.hex()
+        if text_sha256 != last and text_sha256 in missing and note.text is not None:
+            last = text_sha256
+            yield text_sha256, note.text
+
+
+def _checked_record(job: ShardJob) -> ModelRecord:
+    record = read_record(job.model)
+    pinned = job.experiment.digest
+    if pinned and record.digest != pinned:
+        raise NotemillError(
+            f"model '{record.model}' has the digest {record.digest}, the experiment pins {pinned}",
+            where=str(job.model),
+            remedy="put the pinned model into the store, delete this record and run again; or "
+            "correct `digest` of the experiment",
+        )
+    return record
+
+
+def _check_notes(job: ShardJob, entry: ShardEntry, texts: int) -> None:
+    if texts != entry.texts:
+        raise NotemillError(
+            f"the notes shard holds {texts} distinct texts, its manifest says {entry.texts}",
+            where=str(job.notes),
+            remedy="delete the notes shard and run again: the cohort is read anew",
+        )
+
+
+def _taken(manifest: Manifest) -> list[str]:
+    return [column.name for column in manifest.id_columns] + [item.name for item in OUTCOME_FIELDS]

@@ -1,0 +1,106 @@
+"""What is asked, what comes back, and when an answer counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+
+class Status(StrEnum):
+    """How a note ended. Only `answered` has an answer; the others are data, never labels."""
+
+    ANSWERED = "answered"
+    TRUNCATED = "truncated"
+    INVALID_JSON = "invalid_json"
+    SCHEMA = "schema"
+    TOO_LONG = "too_long"
+    TIMEOUT = "timeout"
+    SERVER_ERROR = "server_error"
+    EMPTY_NOTE = "empty_note"
+
+
+class End(StrEnum):
+    """Why the engine stopped writing."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request to an engine: the system's and the user's message, and how to sample."""
+
+    system: str
+    user: str
+    json_schema: dict[str, Any]
+    num_predict: int
+    seed: int
+    temperature: float
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an engine gave back. Tokens as the engine counted them, 0 where it did not say."""
+
+    text: str
+    end: End
+    prompt_tokens: int
+    answer_tokens: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a reply counts.
+
+    answer: the validated values by field, JSON-ready, None unless status is answered.
+    detail: which check failed, free of any text of the note or the answer.
+    hint: what the validator said, for the model alone: it may quote the answer.
+    """
+
+    status: Status
+    answer: dict[str, Any] | None = None
+    detail: str = ""
+    hint: str = ""
+
+
+def judge(reply: Reply, model: type[BaseModel], *, baseline: int, num_ctx: int) -> Verdict:
+    """Apply the acceptance rule: ended by itself, whole prompt seen, JSON, schema.
+
+    baseline: prompt tokens of the same prompts around an empty note; num_ctx: tokens of context.
+    """
+    if reply.end is End.LENGTH:
+        return Verdict(Status.TRUNCATED, detail=f"cut after {reply.answer_tokens} tokens")
+    if reply.end is End.ABORTED:
+        return Verdict(Status.INVALID_JSON, detail="the engine broke the answer off")
+    if reply.prompt_tokens <= baseline:
+        return Verdict(
+            Status.SERVER_ERROR,
+            detail=f"{reply.prompt_tokens} prompt tokens, {baseline} without a note: "
+            "the prompt was not read whole",
+        )
+    if reply.prompt_tokens + reply.answer_tokens > num_ctx:
+        return Verdict(
+            Status.TOO_LONG,
+            detail=f"{reply.prompt_tokens} + {reply.answer_tokens} tokens, context {num_ctx}",
+        )
+    try:
+        answer = model.model_validate_json(reply.text, strict=True)
+    except ValidationError as error:
+        return _rejected(error)
+    return Verdict(Status.ANSWERED, answer=answer.model_dump(mode="json"))
+
+
+def _rejected(error: ValidationError) -> Verdict:
+    problems = error.errors(include_url=False, include_context=False)
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return Verdict(Status.INVALID_JSON, detail="not JSON")
+    places = [(".".join(map(str, problem["loc"])), problem) for problem in problems]
+    return Verdict(
+        Status.SCHEMA,
+        detail="; ".join(f"{place or 'answer'}: {problem['type']}" for place, problem in places),
+        hint="; ".join(f"{place or 'answer'}: {problem['msg']}" for place, problem in places),
+    )

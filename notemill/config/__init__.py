@@ -1,0 +1,106 @@
+"""The configuration, read once: what the YAML holds, as typed and checked objects.
+
+Imports nothing heavier than Pydantic, because every Slurm job reads it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from notemill.config.base import Name, Section, SqlName
+from notemill.config.cohort import Cohort
+from notemill.config.database import Database
+from notemill.config.engine import Engine, OllamaEngine, OpenAiEngine
+from notemill.config.experiment import Experiment, Options
+from notemill.errors import NotemillError
+
+__all__ = [
+    "Cohort",
+    "Config",
+    "Database",
+    "Engine",
+    "Experiment",
+    "OllamaEngine",
+    "OpenAiEngine",
+    "Options",
+    "read_config",
+]
+
+
+class Config(Section):
+    """The whole configuration file."""
+
+    results: Path = Field(
+        Path("results"), description="Folder for everything that the workflow writes."
+    )
+    tasks: Path = Field(
+        Path("config/tasks"), description="Folder that holds a folder for each task."
+    )
+    experiments_table: SqlName = Field(
+        "notemill_experiments", description="Table that says how each row was made."
+    )
+    database: Database
+    cohorts: dict[Name, Cohort] = Field(min_length=1)
+    engines: dict[Name, Engine] = Field(min_length=1)
+    experiments: dict[Name, Experiment] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Config:
+        for name, experiment in self.experiments.items():
+            _known(experiment.engine, self.engines, f"experiments.{name}.engine", "engines")
+            for cohort in experiment.cohorts or []:
+                _known(cohort, self.cohorts, f"experiments.{name}.cohorts", "cohorts")
+        return self
+
+    def cohorts_of(self, experiment: str) -> list[str]:
+        """Names of the cohorts that an experiment asks."""
+        return self.experiments[experiment].cohorts or list(self.cohorts)
+
+
+def read_config(values: Mapping[str, Any], *, where: str = "config/config.yaml") -> Config:
+    """Check raw YAML values and return them typed.
+
+    Raises NotemillError that lists every wrong key with what to write instead.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise NotemillError(
+            "the configuration does not fit:\n" + "\n".join(_explain(error)),
+            where=where,
+            remedy="correct these keys; config/config.yaml explains each one",
+        ) from None
+
+
+def _known(name: str, known: Mapping[str, Any], key: str, section: str) -> None:
+    if name not in known:
+        raise ValueError(f"{key}: '{name}' is not one of `{section}` ({', '.join(known)})")
+
+
+def _explain(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False, include_context=False):
+        path = [str(part) for part in problem["loc"]]
+        if path[:1] == ["engines"]:
+            del path[2:3]  # Pydantic names the engine's kind here, which is no key
+        key = ".".join(path)
+        if problem["type"] == "extra_forbidden":
+            near = get_close_matches(path[-1], sorted(_all_keys()), n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            lines.append(f"    {key}: unknown key{hint}")
+        elif problem["type"] == "missing":
+            lines.append(f"    {key}: missing")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"    {key}: {message}" if key else f"    {message}")
+    return lines
+
+
+def _all_keys() -> set[str]:
+    sections: list[type[Section]] = [Config, Database, Cohort, OllamaEngine, OpenAiEngine, Experiment, Options]
+    return {key for section in sections for key in section.model_fields}

@@ -1,0 +1,66 @@
+"""`database`: where the notes are and where the answers go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from notemill.config.base import Section
+
+PASSWORD_VARIABLE = "NOTEMILL_DATABASE_PASSWORD"
+"""Environment variable with the password, for those who have no option file."""
+
+
+class Tls(Section):
+    """TLS options, handed to PyMySQL as they are."""
+
+    ca: Path | None = Field(None, description="The authority's certificate (PEM).")
+    cert: Path | None = Field(None, description="Your own certificate (PEM), where asked for.")
+    key: Path | None = Field(None, description="The key of your certificate (PEM).")
+    verify_identity: bool = Field(
+        True, description="Check that the server's certificate carries the server's name."
+    )
+
+
+class Database(Section):
+    """How to reach the database. Never holds a password."""
+
+    url: str = Field(
+        description="SQLAlchemy URL without a password: mysql+pymysql://[user@]host[:port]/name, "
+        "or sqlite:///path/to/file.sqlite."
+    )
+    option_file: Path | None = Field(
+        None,
+        description="MySQL option file with user and password (mode 0600), such as ~/.my.cnf.",
+    )
+    option_group: str = Field("client", description="The group of the option file to read.")
+    tls: Tls | None = Field(None, description="TLS options; leave out for the server's default.")
+    reached_from: Literal["login", "compute"] = Field(
+        "login",
+        description="Where extract and load run: on the login node, or as Slurm jobs on compute "
+        "nodes that reach the database.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _known_driver_and_no_password(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("mysql+pymysql", "sqlite"):
+            raise ValueError(
+                f"starts with '{parts.scheme}'; write mysql+pymysql://... for MySQL and MariaDB, "
+                "or sqlite:///... for a file"
+            )
+        if parts.password is not None:
+            raise ValueError(
+                "holds a password; take it out and put it into the option file "
+                f"(`option_file`, mode 0600) or into the environment variable {PASSWORD_VARIABLE}"
+            )
+        return url
+
+    @field_validator("option_file")
+    @classmethod
+    def _expand_home(cls, path: Path | None) -> Path | None:
+        return path.expanduser() if path else None

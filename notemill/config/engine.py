@@ -1,0 +1,119 @@
+"""`engines`: the servers that answer, and how a job starts them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from notemill.config.base import Section
+
+
+class _Engine(Section):
+    slots: int = Field(
+        8, ge=1, le=256, description="Notes that one server answers at once; all are kept busy."
+    )
+    setup: str = Field(
+        "",
+        description="Shell lines that run before the command, in a login shell: "
+        "`module load singularity`.",
+    )
+    environment: dict[str, str] = Field(
+        default_factory=dict,
+        description="Further environment variables of the server. Not for secrets.",
+    )
+    gpu: Literal["auto", "required", "off"] = Field(
+        "auto",
+        description="Whether the whole model must be on the GPU: auto asks it when the job was "
+        "given one.",
+    )
+    start_timeout_s: float = Field(
+        1800, gt=0, description="Seconds for the server to start and load the model."
+    )
+    answer_timeout_s: float = Field(
+        300, gt=0, description="Seconds for one request, waiting included; doubled on a retry."
+    )
+    restarts: int = Field(
+        3, ge=0, description="How often one job may restart a server that died, before it fails."
+    )
+
+
+class OllamaEngine(_Engine):
+    """An Ollama that each job starts for itself on loopback and ends."""
+
+    kind: Literal["ollama"]
+    command: list[str] = Field(
+        default_factory=lambda: ["ollama"],
+        min_length=1,
+        description="How ollama is invoked, `serve` and the like are appended. {models} and "
+        "{home} stand for the model store and the job's own home folder.",
+    )
+    models: Path = Field(description="The model store (OLLAMA_MODELS), read-only for GPU jobs.")
+    pull: bool = Field(
+        False, description="Whether the model rule may pull a missing model into the store."
+    )
+    flash_attention: bool = Field(True, description="OLLAMA_FLASH_ATTENTION.")
+    kv_cache_type: Literal["f16", "q8_0", "q4_0"] = Field(
+        "f16", description="OLLAMA_KV_CACHE_TYPE; q8_0 halves the memory of the context."
+    )
+    runner_options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Ollama's own runner options (num_gpu, num_batch, num_thread, use_mmap), sent "
+        "with every request. They change speed, not answers, so they are not part of the identity.",
+    )
+    accept_version: str | None = Field(
+        None, description="A version outside the supported ranges that you have tested yourself."
+    )
+
+    @field_validator("models")
+    @classmethod
+    def _expand_home(cls, path: Path) -> Path:
+        return path.expanduser()
+
+
+class OpenAiEngine(_Engine):
+    """Any server with OpenAI's chat interface and JSON-schema answers.
+
+    Either `address` (a server that someone runs) or `command` (one that each job starts).
+    """
+
+    kind: Literal["openai"]
+    address: str | None = Field(
+        None, description="Base URL of a running server: https://host/v1, or http:// on loopback."
+    )
+    api_key_file: Path | None = Field(
+        None, description="File (mode 0600) with the key that the address asks for."
+    )
+    command: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Command that the job starts. Filled in: {port}, {python}, {model}, "
+        "{weights}, {slots}, {context} (tokens a slot), {context_total} (tokens of all slots), "
+        "{threads}, {home}, {api_key_file}.",
+    )
+    weights: Path | None = Field(
+        None, description="The model's file (GGUF), whose sha256 identifies it."
+    )
+
+    @model_validator(mode="after")
+    def _address_or_command(self) -> OpenAiEngine:
+        if (self.address is None) == (self.command is None):
+            raise ValueError("give either `address` or `command`, not both and not neither")
+        if self.address and not re.match(
+            r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/])", self.address
+        ):
+            raise ValueError(
+                "`address` sends notes over the network unencrypted; use https://, or http:// to "
+                "127.0.0.1 through a tunnel"
+            )
+        return self
+
+    @field_validator("weights", "api_key_file")
+    @classmethod
+    def _expand_home(cls, path: Path | None) -> Path | None:
+        return path.expanduser() if path else None
+
+
+Engine = Annotated[OllamaEngine | OpenAiEngine, Field(discriminator="kind")]

@@ -1,0 +1,83 @@
+"""`experiments`: which question, to which model, with which options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from notemill.config.base import Name, Section, SqlName
+
+
+class Options(Section):
+    """What changes an answer. The same for every request of an experiment, and its identity."""
+
+    num_ctx: int = Field(
+        4096,
+        ge=256,
+        description="Tokens of context a slot: prompts, the longest note and the answer.",
+    )
+    num_predict: int = Field(
+        256, ge=8, description="Tokens of one answer at first; an answer cut short gets double."
+    )
+    temperature: float = Field(0.0, ge=0, description="0 takes the likeliest token each time.")
+    seed: int = Field(1, ge=0, description="Seed of the sampling.")
+    top_k: int = Field(40, ge=0, description="Sampling cut by rank (sent to Ollama).")
+    top_p: float = Field(0.9, gt=0, le=1, description="Sampling cut by probability mass.")
+    min_p: float = Field(0.0, ge=0, lt=1, description="Sampling cut by share (sent to Ollama).")
+    repeat_penalty: float = Field(
+        1.0, gt=0, description="1 leaves copied words alone (sent to Ollama)."
+    )
+    think: bool | None = Field(
+        None, description="For thinking models: false asks them not to; empty says nothing."
+    )
+    extra: dict[str, Any] = Field(
+        default_factory=dict, description="Further options, sent to the engine as they are."
+    )
+
+
+class Experiment(Section):
+    """One question put to one model about every note of its cohorts."""
+
+    task: Name = Field(description="Folder below config/tasks with the prompts and schema.py.")
+    engine: Name = Field(description="One of `engines`.")
+    model: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$",
+        description="The model's name as the engine knows it, with its tag: llama3.1:8b-instruct.",
+    )
+    digest: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="The model's digest (sha256, hex), to pin it; empty takes the one found by the "
+        "first run and holds on to it.",
+    )
+    cohorts: list[Name] | None = Field(None, description="Cohorts to ask; empty asks all.")
+    options: Options = Field(Options(), description="What changes an answer.")
+    attempts: int = Field(3, ge=1, le=10, description="Tries a note, each changing something.")
+    max_failed_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="A shard's job fails when more than this share of its texts has no valid "
+        "answer: then something is wrong with the prompt, the model or the server.",
+    )
+    results_table: SqlName = Field(description="Table for validated answers.")
+    failures_table: SqlName | None = Field(
+        None, description="Table for notes without one; by default results_table + '_failures'."
+    )
+    answer_prefix: str = Field(
+        "llm_",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,20}$|^$",
+        description="Put before each answer field's name to make its column.",
+    )
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Experiment:
+        if self.options.num_predict >= self.options.num_ctx:
+            raise ValueError("options.num_predict must be smaller than options.num_ctx")
+        return self
+
+    @property
+    def failures(self) -> str:
+        """Name of the failures table."""
+        return self.failures_table or f"{self.results_table}_failures"

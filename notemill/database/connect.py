@@ -1,0 +1,113 @@
+"""Connections to MySQL, MariaDB and SQLite, with credentials that stay out of sight."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from notemill.config.database import PASSWORD_VARIABLE, Database, Tls
+from notemill.errors import NotemillError
+
+_CONNECT_TIMEOUT_S = 20
+_SQLITE_BUSY_S = 60
+
+
+def connect(database: Database) -> sa.Engine:
+    """An engine for the configured database; nothing is opened yet.
+
+    Parameters never show in errors (hide_parameters), because they are notes and answers.
+    """
+    url = sa.make_url(database.url)
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(url)
+    if not url.database:
+        raise NotemillError(
+            "database.url names no database",
+            where=f"database.url: {database.url}",
+            remedy="add it at the end: mysql+pymysql://host/NAME",
+        )
+    return sa.create_engine(
+        url,
+        connect_args=_mysql_arguments(database),
+        hide_parameters=True,
+        pool_pre_ping=True,
+        isolation_level="REPEATABLE READ",
+    )
+
+
+def server_name(connection: sa.Connection) -> str:
+    """Product and version, such as 'MariaDB 10.11.19' or 'SQLite 3.40.1'."""
+    dialect = connection.dialect
+    if dialect.name == "sqlite":
+        return f"SQLite {connection.exec_driver_sql('SELECT sqlite_version()').scalar()}"
+    version = str(connection.exec_driver_sql("SELECT VERSION()").scalar())
+    product = "MariaDB" if getattr(dialect, "is_mariadb", False) else "MySQL"
+    return f"{product} {version.split('-', maxsplit=1)[0]}"
+
+
+def _mysql_arguments(database: Database) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "charset": "utf8mb4",
+        "connect_timeout": _CONNECT_TIMEOUT_S,
+    }
+    if database.option_file:
+        _refuse_open_option_file(database.option_file)
+        arguments["read_default_file"] = str(database.option_file)
+        arguments["read_default_group"] = database.option_group
+    if password := os.environ.get(PASSWORD_VARIABLE):
+        arguments["password"] = password
+    if database.tls:
+        arguments |= _tls_arguments(database.tls)
+    return arguments
+
+
+def _tls_arguments(tls: Tls) -> dict[str, Any]:
+    files = {"ssl_ca": tls.ca, "ssl_cert": tls.cert, "ssl_key": tls.key}
+    for name, path in files.items():
+        if path and not path.is_file():
+            raise NotemillError(
+                f"database.tls.{name.removeprefix('ssl_')} is not a file",
+                where=str(path),
+                remedy="correct the path; your database's administrators give out the file",
+            )
+    arguments: dict[str, Any] = {name: str(path) for name, path in files.items() if path}
+    arguments["ssl_verify_cert"] = tls.ca is not None
+    arguments["ssl_verify_identity"] = tls.verify_identity and tls.ca is not None
+    return arguments
+
+
+def _refuse_open_option_file(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        raise NotemillError(
+            "database.option_file can't be read",
+            where=str(path),
+            remedy="write it with [client], user=... and password=..., then `chmod 600` it",
+        ) from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise NotemillError(
+            "the option file with your password is open to others",
+            where=str(path),
+            remedy=f"chmod 600 {path}",
+        )
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": _SQLITE_BUSY_S}, hide_parameters=True)
+
+    # The driver's own transactions begin late and not for every statement; ours are explicit.
+    @sa.event.listens_for(engine, "connect")
+    def _leave_transactions_to_us(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        write = connection.get_execution_options().get("notemill_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine

@@ -1,0 +1,112 @@
+"""What a database refuses, in words that name the thing and the remedy.
+
+A server's message is passed on only where it speaks of names and rights. Messages about values
+quote data, so of those only the number and the column are told.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from notemill.config.database import PASSWORD_VARIABLE, Database
+from notemill.errors import NotemillError
+
+_ACCESS_DENIED = {1044, 1045, 1142, 1143, 1227, 1698}
+_UNREACHABLE = {2002, 2003, 2005, 2026}
+_LOST = {1053, 1927, 2006, 2013, 2055}
+_NO_SPACE = {1021, 1114, 28}
+DEADLOCK = {1205, 1213}
+_ABOUT_NAMES = {1049, 1051, 1054, 1064, 1103, 1109, 1146, 1305}
+_COLUMN = re.compile(r"column '([^']{1,64})'", re.IGNORECASE)
+
+
+@contextmanager
+def database_errors(database: Database, doing: str) -> Iterator[None]:
+    """Explain what the database refuses while `doing` something, such as 'reading cohort x'."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise explain(error, database, doing) from error
+
+
+def error_number(error: DBAPIError) -> int:
+    """MySQL's number of an error; 0 where there is none."""
+    arguments = getattr(error.orig, "args", ())
+    return arguments[0] if arguments and isinstance(arguments[0], int) else 0
+
+
+def explain(error: DBAPIError, database: Database, doing: str) -> NotemillError:
+    """The error for the user."""
+    where = sa.make_url(database.url).render_as_string(hide_password=True)
+    number, text = error_number(error), _message(error)
+    if isinstance(error.orig, sqlite3.Error):
+        code = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
+        return _explain_sqlite(text, code, where, doing)
+    if number in _ACCESS_DENIED:
+        return NotemillError(
+            f"the database refused {doing}: {text}",
+            where=where,
+            remedy="check user and password (database.option_file, or the environment variable "
+            f"{PASSWORD_VARIABLE}), and that the account has the right named above",
+        )
+    if number in _UNREACHABLE or isinstance(error.orig, OSError):
+        return NotemillError(
+            f"the database can't be reached, while {doing}: {text}",
+            where=where,
+            remedy="check host and port in database.url, and database.tls; if only some nodes "
+            "reach the database, set database.reached_from to the kind that does",
+        )
+    if number in _ABOUT_NAMES:
+        return NotemillError(
+            f"the database does not know what was asked for, while {doing}: {text}",
+            where=where,
+            remedy="correct the query, table or column name in the configuration",
+        )
+    if number in _LOST:
+        return NotemillError(
+            f"the database closed the connection (error {number}), while {doing}",
+            where=where,
+            remedy="run again: nothing half done is left behind",
+        )
+    if number in _NO_SPACE:
+        return NotemillError(
+            f"the database has no space left (error {number}), while {doing}",
+            where=where,
+            remedy="ask its administrators for space and run again: nothing half done is left",
+        )
+    column = _COLUMN.search(text)
+    named = f" in column '{column[1]}'" if column else ""
+    return NotemillError(
+        f"the database refused {doing}: error {number}{named} (its words may quote data and are "
+        "not shown)",
+        where=where,
+        remedy="look the number up in the server's manual; for a value too long, widen the column",
+    )
+
+
+def _explain_sqlite(text: str, code: str, where: str, doing: str) -> NotemillError:
+    remedies = {
+        "unable to open": "check the path in database.url and the rights to its folder",
+        "no such": "correct the query, table or column name in the configuration",
+        "syntax error": "correct the query in the configuration",
+        "locked": "another program holds the file; end it and run again",
+        "full": "free some space and run again: nothing half done is left behind",
+        "readonly": "give your account the right to write the file and its folder",
+        "not a database": "database.url must name a SQLite file",
+    }
+    remedy = next((fix for words, fix in remedies.items() if words in text), None)
+    if remedy is None:
+        text = f"{code} (its words may quote data and are not shown)"
+        remedy = "check the file with sqlite3: PRAGMA integrity_check"
+    return NotemillError(f"SQLite refused {doing}: {text}", where=where, remedy=remedy)
+
+
+def _message(error: DBAPIError) -> str:
+    arguments = getattr(error.orig, "args", ())
+    return str(arguments[-1]) if arguments else type(error.orig).__name__

@@ -1,0 +1,113 @@
+"""Records a model, and pulls it first where that is allowed. Never touches a GPU."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ollama
+
+from notemill.config import Engine, OllamaEngine, OpenAiEngine
+from notemill.engines.ollama_server import running_ollama
+from notemill.engines.ollama_store import StoredModel, find_model, stored_models
+from notemill.engines.record import ModelRecord
+from notemill.errors import NotemillError
+from notemill.files import explained, sha256_of_file
+from notemill.journal import now
+from notemill.logs import log
+
+_LOG_EVERY_S = 10.0
+
+
+def record_model(engine: Engine, name: str, server_log: Path) -> ModelRecord:
+    """What the model is. Raises NotemillError when it is not there and may not be pulled."""
+    if isinstance(engine, OpenAiEngine):
+        return _record_weights(engine, name)
+    stored = find_model(engine.models, name)
+    if stored is None:
+        stored = _pull(engine, name, server_log)
+    log.info("checking the weights of '%s' (%s)", name, stored.weights)
+    return ModelRecord(
+        engine="ollama",
+        model=name,
+        digest=stored.digest,
+        weights_sha256=stored.verified_weights(),
+        layers=stored.layers,
+        recorded_at=now(),
+    )
+
+
+def _record_weights(engine: OpenAiEngine, name: str) -> ModelRecord:
+    digest = ""
+    if engine.weights:
+        if not engine.weights.is_file():
+            raise NotemillError(
+                f"the weights of model '{name}' are not there",
+                where=f"{engine.weights} (engines.*.weights)",
+                remedy="correct the path to the model's GGUF file",
+            )
+        digest = sha256_of_file(engine.weights)
+    return ModelRecord(
+        engine="openai", model=name, digest=digest, weights_sha256=digest, recorded_at=now()
+    )
+
+
+def _pull(engine: OllamaEngine, name: str, server_log: Path) -> StoredModel:
+    if not engine.pull:
+        raise NotemillError(
+            f"model '{name}' is not in the store, which holds: "
+            f"{', '.join(stored_models(engine.models)) or 'none'}",
+            where=f"{engine.models} (engines.*.models)",
+            remedy="correct the experiment's `model`, ask for it to be put there, or set "
+            "`pull: true` on the engine if your account may write the store",
+        )
+    with _only_puller(engine.models):
+        if (stored := find_model(engine.models, name)) is None:  # another may have pulled it
+            asyncio.run(_pull_through_server(engine, name, server_log))
+            stored = find_model(engine.models, name)
+    if stored is None:
+        raise NotemillError(
+            f"Ollama said that it pulled '{name}', but the store does not have it",
+            where=str(engine.models),
+            remedy="read the engine's log: was it started with another store?",
+        )
+    return stored
+
+
+async def _pull_through_server(engine: OllamaEngine, name: str, server_log: Path) -> None:
+    log.info("pulling '%s' into %s", name, engine.models)
+    last_line = 0.0
+    async with running_ollama(engine, server_log) as (address, _):
+        client = ollama.AsyncClient(host=address, timeout=None, trust_env=False)
+        try:
+            async for step in await client.pull(name, stream=True):
+                if time.monotonic() - last_line > _LOG_EVERY_S and step.total:
+                    last_line = time.monotonic()
+                    log.info(
+                        "%s: %d of %d MB",
+                        step.status,
+                        (step.completed or 0) >> 20,
+                        step.total >> 20,
+                    )
+        except ollama.ResponseError as error:
+            raise NotemillError(
+                f"Ollama could not pull '{name}': {error.error[:200]}",
+                where=str(engine.models),
+                remedy="check the name; a node without internet needs the model put into the "
+                "store from another machine",
+            ) from error
+        finally:
+            await client.close()
+
+
+@contextmanager
+def _only_puller(store: Path) -> Iterator[None]:
+    """One puller a store: Ollama's own locks end at its process, and its partial files do not."""
+    path = store / ".notemill-pull.lock"
+    with explained(path), path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

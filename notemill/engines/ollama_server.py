@@ -1,0 +1,199 @@
+"""An Ollama of the job's own: started, proven before the first note, ended with the job."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from notemill.answers import Question
+from notemill.config import OllamaEngine, Options
+from notemill.engines.gpu import gpu_expected
+from notemill.engines.ollama_client import OllamaClient
+from notemill.engines.ollama_store import stored_models
+from notemill.engines.ollama_versions import check_version
+from notemill.engines.probes import measure_baseline, prove_schema, refuses_long_prompt
+from notemill.engines.record import ModelRecord
+from notemill.engines.server import (
+    ServerProcess,
+    filled,
+    private_home,
+    server_environment,
+    with_setup,
+)
+from notemill.errors import NotemillError
+from notemill.logs import log
+from notemill.tasks import Task
+
+_LISTENING = re.compile(r'msg="Listening on 127\.0\.0\.1:(\d+) \(version ([^)]+)\)"')
+_LISTEN_S = 120
+_ON_GPU = 0.99
+"""Ollama rounds the share of a model that is wholly on the GPU."""
+
+
+@asynccontextmanager
+async def running_ollama(
+    engine: OllamaEngine, server_log: Path, *, slots: int = 1, num_ctx: int = 0
+) -> AsyncIterator[tuple[str, ServerProcess]]:
+    """Start `ollama serve` on a loopback port of its own choice; yields address and process.
+
+    Raises NotemillError if it does not come up.
+    """
+    with private_home() as home:
+        environment = server_environment(
+            home, _batch_environment(engine, slots, num_ctx), engine.environment
+        )
+        words = {"models": engine.models, "home": home}
+        command = [*filled(engine.command, words), "serve"]
+        server = ServerProcess(with_setup(engine.setup, command), environment, server_log)
+        try:
+            yield await _listening(server), server
+        finally:
+            await server.stop()
+
+
+@asynccontextmanager
+async def proven_ollama(
+    engine: OllamaEngine, record: ModelRecord, task: Task, options: Options, server_log: Path
+) -> AsyncIterator[OllamaClient]:
+    """A running Ollama that has shown what docs/engines.md lists, with the model loaded."""
+    async with running_ollama(engine, server_log, slots=engine.slots, num_ctx=options.num_ctx) as (
+        address,
+        server,
+    ):
+        client = OllamaClient(address, record.model, options, engine.runner_options)
+        try:
+            await _prove(client, server, engine, record, task, options)
+            yield client
+        finally:
+            await client.close()
+
+
+async def _prove(
+    client: OllamaClient,
+    server: ServerProcess,
+    engine: OllamaEngine,
+    record: ModelRecord,
+    task: Task,
+    options: Options,
+) -> None:
+    started = time.monotonic()
+    version = await client.version()
+    check_version(version, engine.accept_version)
+    client.description = f"ollama {version}"
+    await _prove_model(client, engine, record)
+    await client.preload(engine.start_timeout_s)
+    await _prove_memory(client, engine, options)
+    await prove_schema(client, task, options)
+    client.baseline = await measure_baseline(client, task, options)
+    if not await refuses_long_prompt(client, task, options):
+        log.warning(
+            "%s cuts prompts beyond the context without a word; long notes are counted first, "
+            "which costs time: a version from 0.12.6 on refuses them instead",
+            client.description,
+        )
+        empty = Question(
+            task.system_prompt, task.user_message(""), task.json_schema, 1, options.seed, 0.0
+        )
+        await client.measure_cutting(empty)
+    if "does not currently support parallel requests" in server.output():
+        log.warning("this model runs with one slot in Ollama, whatever `slots` says")
+    log.info(
+        "%s is ready after %.1f s: model %s, digest %s, %d slots, %d prompt tokens a note and more",
+        client.description,
+        time.monotonic() - started,
+        record.model,
+        record.digest[:12],
+        engine.slots,
+        client.baseline,
+    )
+
+
+async def _prove_model(client: OllamaClient, engine: OllamaEngine, record: ModelRecord) -> None:
+    digest = await client.digest()
+    if digest is None:
+        raise NotemillError(
+            f"the started Ollama does not have the model '{record.model}'; the store holds: "
+            f"{', '.join(stored_models(engine.models)) or 'none'}",
+            where=f"{engine.models} (engines.*.models)",
+            remedy="if Ollama runs in a container, bind the store into it: --bind {models}",
+        )
+    if digest != record.digest:
+        raise NotemillError(
+            f"model '{record.model}' has the digest {digest[:12]}, but this experiment's other "
+            f"answers come from {record.digest[:12]}",
+            where=f"{engine.models} (engines.*.models)",
+            remedy="put the former model back; or set the experiment's `digest` to the new one, "
+            "which makes a new experiment",
+        )
+
+
+async def _prove_memory(client: OllamaClient, engine: OllamaEngine, options: Options) -> None:
+    loaded = await client.loaded()
+    context = loaded.get("context_length")
+    if context is not None and context < options.num_ctx:
+        raise NotemillError(
+            f"the model runs with a context of {context} tokens, not {options.num_ctx}",
+            where="experiments.*.options.num_ctx",
+            remedy="the model knows no longer context: set num_ctx to that, or take another model",
+        )
+    if not gpu_expected(engine.gpu):
+        return
+    size, on_gpu = loaded.get("size", 0), loaded.get("size_vram", 0)
+    if not size or on_gpu / size < _ON_GPU:
+        raise NotemillError(
+            f"only {on_gpu / (1 << 30):.1f} of {size / (1 << 30):.1f} GiB of the model are on the "
+            "GPU that the job was given",
+            where="what Ollama says it loaded (/api/ps)",
+            remedy="if 0: the container needs --nv, or this Ollama was built without CUDA; else "
+            "fewer slots, a smaller num_ctx, kv_cache_type q8_0, or a larger GPU. On purpose? "
+            "Set the engine's gpu: off",
+        )
+
+
+async def _listening(server: ServerProcess) -> str:
+    deadline = time.monotonic() + _LISTEN_S
+    while time.monotonic() < deadline:
+        # Its own log names the port that the kernel gave it: no other server can be meant.
+        if (match := _LISTENING.search(server.output())) and server.alive:
+            return f"http://127.0.0.1:{match[1]}"
+        if not server.alive:
+            raise NotemillError(
+                f"`ollama serve` ended with status {server.exit_status} before it listened; its "
+                f"last words: {_last_line(server)}",
+                where=str(server.log),
+                remedy="run the engine's command by hand on such a node: is the program there, "
+                "the module loaded, the image readable?",
+            )
+        await asyncio.sleep(0.05)
+    raise NotemillError(
+        f"`ollama serve` did not listen on 127.0.0.1 within {_LISTEN_S} s",
+        where=str(server.log),
+        remedy="does the container have the host's network and environment (no --cleanenv)?",
+    )
+
+
+def _batch_environment(engine: OllamaEngine, slots: int, num_ctx: int) -> dict[str, str]:
+    """Ollama's whole configuration: it has no flags. See docs/engines.md for each line."""
+    return {
+        "OLLAMA_HOST": "127.0.0.1:0",
+        "OLLAMA_MODELS": str(engine.models),
+        "OLLAMA_NOPRUNE": "1",
+        "OLLAMA_NO_CLOUD": "1",
+        "OLLAMA_KEEP_ALIVE": "-1",
+        "OLLAMA_MAX_LOADED_MODELS": "1",
+        "OLLAMA_NUM_PARALLEL": str(slots),
+        "OLLAMA_CONTEXT_LENGTH": str(num_ctx),
+        "OLLAMA_FLASH_ATTENTION": str(int(engine.flash_attention)),
+        "OLLAMA_KV_CACHE_TYPE": engine.kv_cache_type,
+        "OLLAMA_LOAD_TIMEOUT": f"{int(engine.start_timeout_s)}s",
+        "LLAMA_ARG_CACHE_RAM": "0",
+    }
+
+
+def _last_line(server: ServerProcess) -> str:
+    lines = server.output().strip().splitlines()
+    return lines[-1][:200] if lines else "none"

@@ -1,0 +1,98 @@
+"""Ollama's model store on disk: which model is there, under which digest, with which weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from notemill.errors import NotemillError
+from notemill.files import sha256_of_file
+
+_WEIGHTS = "application/vnd.ollama.image.model"
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model of the store. digest: sha256 of its manifest file; layers: media type to digest."""
+
+    digest: str
+    layers: dict[str, str]
+    store: Path
+
+    @property
+    def weights(self) -> Path:
+        """The weights' file."""
+        return self.store / "blobs" / f"sha256-{self.layers[_WEIGHTS]}"
+
+    def verified_weights(self) -> str:
+        """The weights' sha256, read from the bytes. Raises NotemillError if they are damaged."""
+        if not self.weights.is_file():
+            raise NotemillError(
+                "the model's weights are missing from the store",
+                where=str(self.weights),
+                remedy="pull the model again; a server started on this store without "
+                "OLLAMA_NOPRUNE=1 may have removed them",
+            )
+        actual = sha256_of_file(self.weights)
+        if actual != self.layers[_WEIGHTS]:
+            raise NotemillError(
+                "the model's weights are damaged: their sha256 is not the one in their name",
+                where=str(self.weights),
+                remedy="remove the model (ollama rm) and pull it again",
+            )
+        return actual
+
+
+def find_model(store: Path, name: str) -> StoredModel | None:
+    """The model of this name, None if the store does not have it.
+
+    Raises NotemillError for a folder that is no model store.
+    """
+    if not store.is_dir():
+        raise NotemillError(
+            "the model store is not there",
+            where=f"{store} (engines.*.models)",
+            remedy="set `models` to the folder that holds Ollama's blobs/ and manifests/",
+        )
+    path = store / "manifests" / manifest_path(name)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        layers = {
+            layer["mediaType"]: layer["digest"].removeprefix("sha256:")
+            for layer in json.loads(content)["layers"]
+        }
+        layers[_WEIGHTS]
+    except (ValueError, KeyError, TypeError):
+        raise NotemillError(
+            f"the store's manifest of model '{name}' is damaged or holds no weights",
+            where=str(path),
+            remedy="remove the model (ollama rm) and pull it again",
+        ) from None
+    return StoredModel(hashlib.sha256(content).hexdigest(), layers, store)
+
+
+def stored_models(store: Path) -> list[str]:
+    """Names of the models in the store, for messages."""
+    manifests = store / "manifests"
+    names = []
+    for path in sorted(path for path in manifests.rglob("*") if path.is_file()):
+        *folders, tag = path.relative_to(manifests).parts
+        if folders[:2] == ["registry.ollama.ai", "library"]:
+            folders = folders[2:]
+        elif folders[:1] == ["registry.ollama.ai"]:
+            folders = folders[1:]
+        names.append(f"{'/'.join(folders)}:{tag}")
+    return names
+
+
+def manifest_path(name: str) -> Path:
+    """Where Ollama keeps a model's manifest: [host/][namespace/]model[:tag]."""
+    path, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
+    parts = path.split("/")
+    defaults = ["registry.ollama.ai", "library"]
+    return Path(*defaults[: max(0, 3 - len(parts))], *parts, tag)

@@ -1,0 +1,42 @@
+"""What the asking needs of an engine, and what an engine may say instead of an answer."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from notemill.answers import Question, Reply
+
+
+class Engine(Protocol):
+    """A ready server with the model loaded and proven.
+
+    baseline: prompt tokens of the experiment's prompts around an empty note.
+    description: name and version, such as 'ollama 0.24.0'.
+    """
+
+    baseline: int
+    description: str
+
+    async def ask(self, question: Question, timeout_s: float) -> Reply:
+        """One request, at most timeout_s seconds from now, waiting included.
+
+        Raises PromptTooLong, AnswerTimeout, RequestFailed or EngineGone; NotemillError for what
+        no further request would change.
+        """
+        ...
+
+
+class PromptTooLong(Exception):
+    """The prompt does not fit the context; it was not answered, or not as asked."""
+
+
+class AnswerTimeout(Exception):
+    """No reply in time."""
+
+
+class RequestFailed(Exception):
+    """The server failed on this request and may well answer the next. Its text is safe to log."""
+
+
+class EngineGone(Exception):
+    """The server does not answer any more. Its text is safe to log."""

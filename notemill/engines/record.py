@@ -1,0 +1,44 @@
+"""The record of a model: what it is, so that every row can say which weights made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from notemill.errors import NotemillError
+from notemill.files import write_text
+
+
+class ModelRecord(BaseModel):
+    """A model as an engine has it.
+
+    digest: Ollama's manifest digest, else the weights' sha256; empty when a remote server hides it.
+    weights_sha256: of the weights' file, checked against its bytes; empty when not to be had.
+    layers: media type and digest of each layer of the model (Ollama).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    engine: str
+    model: str
+    digest: str
+    weights_sha256: str
+    layers: dict[str, str] = {}
+    recorded_at: str
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")
+
+
+def read_record(path: Path) -> ModelRecord:
+    """Read a model record. Raises NotemillError if it is not one."""
+    try:
+        return ModelRecord.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        raise NotemillError(
+            "this is no model record",
+            where=str(path),
+            remedy="delete it and run again: the model is recorded anew",
+        ) from None

@@ -1,0 +1,167 @@
+"""A server's life inside a job: started, proven to be ours, ended with all its children."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from notemill.config.database import PASSWORD_VARIABLE
+from notemill.errors import NotemillError
+
+_STOP_S = 10.0
+_LOG_TAIL_BYTES = 1 << 16
+_PR_SET_PDEATHSIG = 1
+_NOT_FOR_SERVERS = {
+    "ROCR_VISIBLE_DEVICES",  # set by Slurm; keeps Ollama off NVIDIA GPUs
+    PASSWORD_VARIABLE,
+}
+
+
+class ServerProcess:
+    """A child in a session of its own, whose output goes to a private file."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:
+        """Start it. Raises NotemillError when the command can't be run."""
+        self.log = log
+        self._log_start = log.stat().st_size if log.exists() else 0
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=handle,
+                stderr=handle,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+        except OSError as error:
+            raise NotemillError(
+                f"the engine's command can't be run: {error.strerror}",
+                where=f"{command[0]} (engines.*.command)",
+                remedy="give the program's full path, or load its module in engines.*.setup",
+            ) from error
+        finally:
+            os.close(handle)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the started process still runs."""
+        return self._process.poll() is None
+
+    @property
+    def exit_status(self) -> int | None:
+        """Exit status, None while it runs."""
+        return self._process.poll()
+
+    def output(self) -> str:
+        """What this server has written so far, at most the last 64 KiB."""
+        with self.log.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(self._log_start, size - _LOG_TAIL_BYTES))
+            return stream.read().decode(errors="replace")
+
+    def owns_port(self, port: int) -> bool:
+        """Whether a process of this server's session listens on the loopback port."""
+        for process in self._session():
+            try:
+                connections = process.net_connections(kind="tcp")
+            except psutil.Error:
+                continue
+            if any(
+                connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+                for connection in connections
+            ):
+                return True
+        return False
+
+    async def stop(self) -> None:
+        """End the whole session: SIGTERM, and SIGKILL after some seconds."""
+        for signal_number in (signal.SIGTERM, signal.SIGKILL):
+            for process in self._session():
+                try:
+                    process.send_signal(signal_number)
+                except psutil.Error:
+                    continue
+            deadline = time.monotonic() + _STOP_S
+            while time.monotonic() < deadline:
+                self._process.poll()
+                if not self._session():
+                    return
+                await asyncio.sleep(0.05)
+
+    def _session(self) -> list[psutil.Process]:
+        """Running processes of the server's session; zombies are dead."""
+        members = []
+        for process in psutil.process_iter():
+            try:
+                ours = os.getsid(process.pid) == self._process.pid
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    members.append(process)
+            except (psutil.Error, OSError):
+                continue
+        return members
+
+
+@contextmanager
+def private_home() -> Iterator[Path]:
+    """A folder for the server's HOME, on the node's own disk, gone afterwards."""
+    place = os.environ.get("SLURM_TMPDIR") or os.environ.get("TMPDIR")
+    usable = place if place and os.access(place, os.W_OK) else None
+    with tempfile.TemporaryDirectory(
+        prefix="notemill-", dir=usable, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+def server_environment(home: Path, *extra: Mapping[str, str]) -> dict[str, str]:
+    """The job's environment for a server: own HOME, no secrets, loopback past any proxy."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _NOT_FOR_SERVERS and not name.startswith(("OLLAMA_", "LLAMA_ARG_"))
+    }
+    environment |= {"HOME": str(home), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    for more in extra:
+        environment |= more
+    return environment
+
+
+def with_setup(setup: str, command: list[str]) -> list[str]:
+    """The command, run after the site's set-up lines in a login shell if there are any."""
+    if not setup.strip():
+        return command
+    return ["bash", "-l", "-c", f'set -e\n{setup}\nexec "$@"', "notemill", *command]
+
+
+def filled(command: list[str], values: Mapping[str, object]) -> list[str]:
+    """The command with each {name} replaced by its value; other braces stay as they are."""
+    words = []
+    for word in command:
+        for name, value in values.items():
+            word = word.replace(f"{{{name}}}", str(value))
+        words.append(word)
+    return words
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago; `owns_port` tells who got it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: SIGTERM when the job's Python dies without a word."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,90 @@
+"""Private files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from notemill.errors import NotemillError
+
+_READ_BYTES = 1 << 20
+
+
+def private_folder(path: Path) -> Path:
+    """Make the folder with its parents; what this call makes is readable by its owner alone."""
+    with explained(path):
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+        for folder in reversed(missing):
+            folder.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a name beside `path` to write to; on success it is synced, mode 0600, and renamed.
+
+    On any failure the partial file is removed and `path` is left as it was. Two writers of one
+    path do not meet: the name carries the host and the process.
+    """
+    private_folder(path.parent)
+    partial = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.partial")
+    with explained(path):
+        try:
+            os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+            yield partial
+            sync(partial)
+            partial.replace(path)
+            sync(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole, mode 0600."""
+    with written_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def sync(path: Path) -> None:
+    """Bring a file or a folder's entries to the disk, so that a rename survives a lost node."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hex digest of the file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what a file system refuses into an error that names the path and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NotemillError(
+                "no space is left (disk full or quota reached)",
+                where=str(path),
+                remedy="free some space, or set `results` in the configuration to a folder with "
+                "room, and run again: finished shards and journals are kept",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise NotemillError(
+                "this file or folder can't be written or read with your account",
+                where=str(path),
+                remedy="give your account the right to it, or set `results` in the configuration "
+                "to a folder of yours",
+            ) from error
+        raise

@@ -1,0 +1,39 @@
+"""What a load leaves on disk: the counts that it proved in the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from notemill.files import write_text
+
+
+class LoadReport(BaseModel):
+    """notes = answered + failed + blank, counted in the database.
+
+    rows: of the cohort's query; texts: distinct; asked: texts asked by the jobs that wrote the
+    shards; job_seconds: wall time of those jobs, added up; tokens: prompts and answers.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    cohort: str
+    experiment: str
+    results_table: str
+    failures_table: str
+    rows: int
+    notes: int
+    texts: int
+    answered: int
+    failed: int
+    failed_by_status: dict[str, int]
+    blank: int
+    asked: int
+    job_seconds: float
+    tokens: int
+    load_seconds: float
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")

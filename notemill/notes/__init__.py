@@ -1,0 +1,1 @@
+"""Notes at rest: shards cut by a hash of the text, and the manifest that counts them."""

@@ -1,0 +1,110 @@
+"""Id columns as they come from a query: found by name, typed once, checked row by row."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from notemill.config import Cohort
+from notemill.errors import NotemillError
+from notemill.notes.manifest import IdColumn, IdKind
+from notemill.notes.text import UndecodedText
+
+_INT64 = range(-(2**63), 2**63)
+_BYTES_A_CHARACTER = 4
+"""MySQL gives a column's length in bytes of the connection's character set, utf8mb4."""
+
+
+def column_positions(names: Iterable[str], cohort: Cohort, cohort_name: str) -> list[int]:
+    """Positions of the id columns and, last, of the text column. Raises NotemillError."""
+    there = list(names)
+    positions = []
+    for wanted in [*cohort.id_columns, cohort.text_column]:
+        found = [position for position, name in enumerate(there) if name == wanted]
+        if len(found) != 1:
+            how = "is not in the result of" if not found else "is twice in the result of"
+            raise NotemillError(
+                f"column '{wanted}' {how} the query of cohort '{cohort_name}', which gives: "
+                f"{', '.join(there)}",
+                where=f"cohorts.{cohort_name}",
+                remedy="correct id_columns or text_column, or name the column in the query "
+                "with AS; upper and lower case count",
+            )
+        positions += found
+    return positions
+
+
+class IdReader:
+    """Reads id values, finding each column's kind in its first value and holding it to that."""
+
+    def __init__(
+        self, names: Sequence[str], positions: list[int], description: Any, cohort: str
+    ) -> None:
+        self._names = names
+        self._positions = positions
+        self._description = description
+        self._cohort = cohort
+        self._columns: list[IdColumn] = []
+        self._types: list[type] = []
+
+    @property
+    def columns(self) -> list[IdColumn]:
+        """The columns with their kinds; a live list, empty before the first row."""
+        return self._columns
+
+    def read(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """The row's id values."""
+        values = tuple(_as_text(row[position]) for position in self._positions)
+        if not self._columns:
+            for name, position, value in zip(self._names, self._positions, values, strict=True):
+                self._columns.append(self._column(name, position, value))
+            self._types = [type(value) for value in values]
+        for name, value, kind in zip(self._names, values, self._types, strict=True):
+            if type(value) is not kind or (kind is int and value not in _INT64):
+                self._refuse(name, value, kind)
+        return values
+
+    def _column(self, name: str, position: int, value: Any) -> IdColumn:
+        length = self._description[position][3]
+        match value:
+            case str():
+                return IdColumn(
+                    name=name, kind="text", length=length // _BYTES_A_CHARACTER if length else None
+                )
+            case bytes():
+                return IdColumn(name=name, kind="binary", length=length)
+            case Decimal():
+                exponent = value.as_tuple().exponent
+                scale = -exponent if isinstance(exponent, int) else 0
+                return IdColumn(name=name, kind="decimal", scale=scale)
+        kinds: dict[type, IdKind] = {
+            int: "integer",
+            datetime.datetime: "timestamp",
+            datetime.date: "date",
+        }
+        if type(value) not in kinds:
+            self._refuse(name, value, None)
+        return IdColumn(name=name, kind=kinds[type(value)])
+
+    def _refuse(self, name: str, value: Any, kind: type | None) -> None:
+        if value is None:
+            what, remedy = "is NULL on some row", "leave those rows out: WHERE ... IS NOT NULL"
+        elif kind is int and type(value) is int:
+            what, remedy = "holds a number beyond 64 bits", "cast it in the query to CHAR"
+        elif kind is None:
+            what = f"is of a kind that can't name a note ({type(value).__name__})"
+            remedy = "cast it in the query to CHAR or to an integer"
+        else:
+            what = f"holds {kind.__name__} on one row and {type(value).__name__} on another"
+            remedy = "cast it in the query to one type"
+        raise NotemillError(
+            f"id column '{name}' of cohort '{self._cohort}' {what}",
+            where=f"cohorts.{self._cohort}.id_columns",
+            remedy=remedy,
+        )
+
+
+def _as_text(value: Any) -> Any:
+    return value.decode("utf-8") if isinstance(value, UndecodedText) else value

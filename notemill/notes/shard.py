@@ -1,0 +1,167 @@
+"""A notes shard: a Parquet file of id columns and texts, ordered by the text's hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from notemill.errors import NotemillError
+from notemill.notes.manifest import IdColumn, ShardEntry
+from notemill.notes.text import TextState
+
+_ROWS_A_GROUP = 2048
+_ARROW = {
+    "integer": pa.int64(),
+    "text": pa.string(),
+    "binary": pa.binary(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+}
+
+
+class Note(NamedTuple):
+    """One row of a notes shard. replaced_bytes: invalid sequences replaced in its text."""
+
+    ids: tuple[Any, ...]
+    text: str | None
+    text_sha256: bytes
+    state: TextState
+    replaced_bytes: int
+
+
+def id_fields(columns: list[IdColumn]) -> list[pa.Field]:
+    """Arrow fields of the id columns, with their own types."""
+    return [pa.field(column.name, _arrow_type(column), nullable=False) for column in columns]
+
+
+def notes_schema(columns: list[IdColumn]) -> pa.Schema:
+    """Arrow schema of a notes shard."""
+    return pa.schema(
+        [
+            *id_fields(columns),
+            pa.field("text", pa.large_string()),
+            pa.field("text_sha256", pa.binary(32), nullable=False),
+            pa.field("text_state", pa.string(), nullable=False),
+            pa.field("replaced_bytes", pa.int32(), nullable=False),
+        ]
+    )
+
+
+class ShardWriter:
+    """Writes notes, which must come ordered by the text's hash, and sums them up."""
+
+    def __init__(self, path: Path, columns: list[IdColumn]) -> None:
+        self._schema = notes_schema(columns)
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._rows: list[Note] = []
+        self._digest = hashlib.sha256()
+        self._last_text = b""
+        self.notes = 0
+        self.texts = 0
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._flush()
+        self._writer.close()
+
+    def add(self, note: Note) -> None:
+        """Append one note."""
+        self.notes += 1
+        if note.state is TextState.OK and note.text_sha256 != self._last_text:
+            self.texts += 1
+            self._last_text = note.text_sha256
+        self._digest.update(repr((note.ids, note.text_sha256.hex(), note.state.value)).encode())
+        self._rows.append(note)
+        if len(self._rows) >= _ROWS_A_GROUP:
+            self._flush()
+
+    def entry(self, name: str) -> ShardEntry:
+        """What the manifest says of this shard."""
+        return ShardEntry(
+            name=name, notes=self.notes, texts=self.texts, digest=self._digest.hexdigest()
+        )
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(_table(self._rows, self._schema))
+            self._rows = []
+
+
+def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Iterator[Note]:
+    """Notes of a shard in the order of their texts' hashes, a few thousand in memory at once.
+
+    Without text, `text` is None on every row and the file is read several times faster.
+    Raises NotemillError for a file that is cut short or not a notes shard.
+    """
+    names = [column.name for column in columns]
+    wanted = [*names, "text_sha256", "text_state", "replaced_bytes"]
+    if with_text:
+        wanted.append("text")
+    with readable_parquet(path, remedy="delete it and run again: the cohort is read anew") as file:
+        missing = set(wanted) - set(file.schema_arrow.names)
+        if missing:
+            raise NotemillError(
+                f"this notes shard lacks the columns {', '.join(sorted(missing))}",
+                where=str(path),
+                remedy="id_columns changed after the cohort was extracted; a cohort is frozen, so "
+                "give the new one another name",
+            )
+        for batch in file.iter_batches(batch_size=_ROWS_A_GROUP, columns=wanted):
+            columns_of = {name: batch.column(name).to_pylist() for name in wanted}
+            texts = columns_of.get("text") or [None] * batch.num_rows
+            ids = zip(*(columns_of[name] for name in names), strict=True)
+            yield from map(
+                Note,
+                ids,
+                texts,
+                columns_of["text_sha256"],
+                map(TextState, columns_of["text_state"]),
+                columns_of["replaced_bytes"],
+            )
+
+
+@contextmanager
+def readable_parquet(path: Path, *, remedy: str) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file, with an error that names it when it is damaged."""
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise NotemillError("this file is missing", where=str(path), remedy=remedy) from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise NotemillError(
+            "this Parquet file is damaged or cut short", where=str(path), remedy=remedy
+        ) from error
+
+
+def _arrow_type(column: IdColumn) -> pa.DataType:
+    if column.kind == "decimal":
+        return pa.decimal128(38, column.scale or 0)
+    return _ARROW[column.kind]
+
+
+def _table(rows: list[Note], schema: pa.Schema) -> pa.Table:
+    ids = zip(*(row.ids for row in rows), strict=True)
+    arrays = [pa.array(values, field.type) for values, field in zip(ids, schema, strict=False)]
+    arrays += [
+        pa.array([row.text for row in rows], pa.large_string()),
+        pa.array([row.text_sha256 for row in rows], pa.binary(32)),
+        pa.array([row.state.value for row in rows], pa.string()),
+        pa.array([row.replaced_bytes for row in rows], pa.int32()),
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)

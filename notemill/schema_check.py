@@ -1,0 +1,93 @@
+"""Refuses, before any GPU is asked for, schemas that an engine ignores, misreads or dies of.
+
+Grounds: what Ollama's and llama.cpp's grammars were seen to do with each feature.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from notemill.errors import NotemillError
+from notemill.tasks import SCHEMA, Task
+
+_NOT_ENFORCED = {
+    "multipleOf": "multiple_of",
+    "uniqueItems": "unique items",
+    "patternProperties": "key patterns",
+    "contains": "contains",
+    "not": "not",
+    "if": "if/then",
+}
+_NUMBER_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_FORMATS_ENFORCED = frozenset({"date", "time", "date-time", "uuid"})
+_LONGEST_BOUND = 2000
+_VALIDATOR = "take it out of the Field and check it in a `@field_validator`, which always decides"
+
+
+def check_schema(task: Task) -> None:
+    """Raise NotemillError that names each field an engine would not hold to, and the remedy."""
+    schema = task.json_schema
+    problems = list(_object_problems(schema, "Answer"))
+    for name, definition in schema.get("$defs", {}).items():
+        problems += _object_problems(definition, name)
+    if problems:
+        raise NotemillError(
+            f"the schema of task '{task.name}' asks for what engines do not hold to:\n"
+            + "\n".join(f"    {place}: {problem}" for place, problem in problems),
+            where=str(task.folder / SCHEMA),
+            remedy="change these fields as their lines say",
+        )
+
+
+def _object_problems(schema: dict[str, Any], place: str) -> Iterator[tuple[str, str]]:
+    required = set(schema.get("required", ()))
+    for name, field in schema.get("properties", {}).items():
+        here = f"{place}.{name}"
+        if name not in required:
+            yield (
+                here,
+                "has a default, so an answer may leave it out and the default would be invented; "
+                "remove the default (for 'nothing said' write `X | None` without one)",
+            )
+        yield from _feature_problems(field, here)
+    if not schema.get("properties"):
+        yield from _feature_problems(schema, place)
+
+
+def _feature_problems(schema: Any, place: str) -> Iterator[tuple[str, str]]:
+    if not isinstance(schema, dict):
+        return
+    if "allOf" in schema:
+        yield place, "is an allOf, which Ollama turns into an empty object; use the class itself"
+    if pattern := schema.get("pattern"):
+        yield from _pattern_problems(pattern, place)
+    if schema.get("type") == "number" and any(bound in schema for bound in _NUMBER_BOUNDS):
+        yield place, f"bounds on a float are ignored by engines; use an int, or {_VALIDATOR}"
+    for key, name in _NOT_ENFORCED.items():
+        if key in schema:
+            yield place, f"{name} is ignored by engines; {_VALIDATOR}"
+    if (form := schema.get("format")) and form not in _FORMATS_ENFORCED:
+        yield place, f"format '{form}' is ignored by engines; use `str` and {_VALIDATOR}"
+    for key in ("maxLength", "minLength", "maxItems", "minItems"):
+        if schema.get(key, 0) > _LONGEST_BOUND:
+            yield (
+                place,
+                f"{key} {schema[key]} makes a grammar too large for engines; "
+                f"use at most {_LONGEST_BOUND}",
+            )
+    for key in ("items", "additionalProperties"):
+        yield from _feature_problems(schema.get(key), f"{place}.{key}")
+    for key in ("anyOf", "oneOf", "prefixItems"):
+        for part in schema.get(key, ()):
+            yield from _feature_problems(part, place)
+
+
+def _pattern_problems(pattern: str, place: str) -> Iterator[tuple[str, str]]:
+    if "(?" in pattern:
+        yield place, f"a pattern with '(?' kills the Ollama server; {_VALIDATOR}"
+    elif escape := re.search(r"\\[a-zA-Z]", pattern):
+        yield place, f"a pattern with '{escape[0]}' is refused by engines; write [0-9], [a-z]"
+    elif not (pattern.startswith("^") and pattern.endswith("$")):
+        yield place, "a pattern must start with ^ and end with $, or engines refuse it"

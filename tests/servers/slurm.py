@@ -1,0 +1,310 @@
+"""A real Slurm cluster for tests: accounting, two nodes, two GPUs each, on one machine.
+
+    with SlurmCluster() as slurm:
+        subprocess.run(["sbatch", "--wrap=hostname"], env=slurm.environment)
+
+Needs Debian's `slurm-wlm slurmdbd munge mariadb-server`. Everything lies in one temporary folder
+and on ports of its own. Runs as root and as an ordinary user, whose jobs are then the only ones.
+The GPUs are links to /dev/null: Slurm counts them, gives them to jobs and sets
+CUDA_VISIBLE_DEVICES. Slurm looks for jobs over their time limit every 30 s only, so that a limit
+of one minute takes effect after 60 to 90 s, and `--signal=TERM@N` comes as roughly.
+"""
+
+import getpass
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.servers.daemon import Daemon, free_port, wait_until
+from tests.servers.mariadb import MariaDB
+
+PACKAGES = ("slurm-wlm", "slurmdbd", "munge", "mariadb-server")
+START_SECONDS = 60
+# Debian keeps the daemons out of an ordinary user's PATH.
+PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+
+SLURM_CONF = """\
+ClusterName=notemill
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[slurmctld]}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/slurmctld
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdSpoolDir={folder}/slurmd-%n
+SlurmdPidFile={folder}/slurmd-%n.pid
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={ports[slurmdbd]}
+AccountingStoragePass={folder}/munge.socket
+AccountingStorageTRES=gres/gpu
+AccountingStoreFlags=job_comment
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=2
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+ReturnToService=1
+KillWait={kill_wait}
+SlurmdTimeout={slurmd_timeout}
+MinJobAge=300
+SchedulerParameters=bf_interval=1,batch_sched_delay=0
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=500
+# The nodes claim more than the machine has, so that several jobs fit at once.
+SlurmdParameters=config_overrides
+GresTypes=gpu
+{nodes}
+PartitionName=cpu Nodes=ALL Default=YES
+PartitionName=gpu Nodes=ALL
+"""
+NODE = (
+    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
+    "CPUs={cpus} RealMemory={memory_mb} Gres=gpu:{gpus}"
+)
+GRES_CONF = """\
+AutoDetect=off
+{gpus}
+"""
+SLURMDBD_CONF = """\
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={ports[slurmdbd]}
+SlurmUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+PidFile={folder}/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost={database.host}
+StoragePort={database.port}
+StorageUser={database.user}
+StoragePass={database.password}
+StorageLoc={database.database}
+"""
+
+
+class CommandFailed(RuntimeError):
+    """One of Slurm's commands failed; the message holds what it said."""
+
+
+class SlurmCluster:
+    """A running cluster with the partitions `cpu` (the default) and `gpu` on both nodes.
+
+    `environment` is what a client or a job's submitter runs with. The account `research` is
+    known and the current user may use it; accounts are not enforced.
+    """
+
+    nodes = ("n1", "n2")
+    gpus_per_node = 2
+    account = "research"
+
+    def __init__(
+        self,
+        *,
+        kill_wait: int = 5,
+        slurmd_timeout: int = 30,
+        cpus: int = 8,
+        memory_mb: int = 64_000,
+        database: MariaDB | None = None,
+        wrap: Sequence[str] = (),
+    ) -> None:
+        """`kill_wait`: seconds from SIGTERM to SIGKILL. `slurmd_timeout`: seconds after which a
+        silent node counts as down. `cpus` and `memory_mb`: what each node claims to have.
+        `database`: where accounting goes, a MariaDB of the cluster's own by default. `wrap`: a
+        command that runs another, put before Slurm's own commands and daemons.
+        """
+        self.kill_wait = kill_wait
+        self.slurmd_timeout = slurmd_timeout
+        self.cpus = cpus
+        self.memory_mb = memory_mb
+        self.database = database
+        self.wrap = list(wrap)
+        self._exit = ExitStack()
+        self._slurmd: dict[str, Daemon] = {}
+
+    def __enter__(self) -> Self:
+        self.folder = Path(tempfile.mkdtemp(prefix="notemill-slurm-"))
+        self.folder.chmod(0o755)
+        self.environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("SLURM", "SBATCH", "SRUN"))
+        } | {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": f"{self.folder}/bin:{PATH}"}
+        try:
+            self._exit.callback(shutil.rmtree, self.folder)
+            self._write_configuration(self.database or self._exit.enter_context(MariaDB()))
+            self._write_srun()
+            self._start()
+        except BaseException:
+            self._exit.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exit.close()
+
+    def run(self, *command: str) -> str:
+        """Run one of Slurm's commands and give back what it prints."""
+        done = subprocess.run(
+            [*self.wrap, *command], env=self.environment, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise CommandFailed(f"{' '.join(command)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def sinfo(self) -> dict[str, str]:
+        """Each node's state in sinfo's long form, such as `idle`, `mixed` or `down*`."""
+        return dict(line.split() for line in self.run("sinfo", "-hN", "-o", "%N %T").splitlines())
+
+    def squeue(self) -> dict[str, str]:
+        """The state of each job that is pending, running or ending."""
+        lines = self.run("squeue", "-h", "-o", "%i %T").splitlines()
+        return dict(line.split() for line in lines)
+
+    def sacct(self, *options: str, fields: str = "JobID,JobName,State") -> list[dict[str, str]]:
+        """Accounting's record of jobs, one dictionary for a job (not its steps)."""
+        table = self.run("sacct", "-XnP", "--format", fields, *options)
+        return [
+            dict(zip(fields.split(","), line.split("|"), strict=True))
+            for line in table.splitlines()
+        ]
+
+    def set_node_down(self, name: str) -> None:
+        """Mark a node DOWN, which ends its jobs with NODE_FAIL."""
+        self.run("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=test")
+
+    def resume_node(self, name: str) -> None:
+        """Take a node back into service and wait until it is idle."""
+        self.run("scontrol", "update", f"NodeName={name}", "State=RESUME")
+        self._wait_for([name])
+
+    def kill_slurmd(self, name: str) -> None:
+        """SIGKILL for a node's slurmd; its jobs go on until the node counts as down."""
+        self._slurmd[name].kill()
+
+    def start_slurmd(self, name: str) -> None:
+        """Start a node's slurmd."""
+        self._slurmd[name] = self._daemon(f"slurmd-{name}", "slurmd", "-D", "-N", name)
+
+    def _write_configuration(self, database: MariaDB) -> None:
+        host = socket.gethostname().split(".")[0]
+        ports = {name: free_port() for name in ("slurmctld", "slurmdbd", *self.nodes)}
+        for folder in ("slurmctld", *(f"slurmd-{name}" for name in self.nodes)):
+            (self.folder / folder).mkdir()
+        nodes, gpus = [], []
+        for name in self.nodes:
+            nodes.append(
+                NODE.format(
+                    name=name,
+                    host=host,
+                    port=ports[name],
+                    cpus=self.cpus,
+                    memory_mb=self.memory_mb,
+                    gpus=self.gpus_per_node,
+                )
+            )
+            for index in range(self.gpus_per_node):
+                # Slurm wants a device file, any.
+                (self.folder / f"{name}-gpu{index}").symlink_to("/dev/null")
+            files = f"{self.folder}/{name}-gpu[0-{self.gpus_per_node - 1}]"
+            gpus.append(f"NodeName={name} Name=gpu File={files}")
+        for name, template in {
+            "slurm.conf": SLURM_CONF,
+            "gres.conf": GRES_CONF,
+            "slurmdbd.conf": SLURMDBD_CONF,
+        }.items():
+            path = self.folder / name
+            # slurmdbd insists on it, and it holds a password.
+            path.touch(mode=0o600 if name == "slurmdbd.conf" else 0o644)
+            path.write_text(
+                template.format(
+                    folder=self.folder,
+                    host=host,
+                    user=getpass.getuser(),
+                    ports=ports,
+                    kill_wait=self.kill_wait,
+                    slurmd_timeout=self.slurmd_timeout,
+                    nodes="\n".join(nodes),
+                    gpus="\n".join(gpus),
+                    database=database,
+                )
+            )
+
+    def _write_srun(self) -> None:
+        """Snakemake's jobstep plugin (0.6.1) hides SLURM_CONF from srun; give it back."""
+        srun = self.folder / "bin" / "srun"
+        srun.parent.mkdir()
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec /usr/bin/srun "$@"\n')
+        srun.chmod(0o755)
+
+    def _start(self) -> None:
+        key = self.folder / "munge.key"
+        key.touch(mode=0o600)
+        key.write_bytes(secrets.token_bytes(128))
+        files = {"socket": "socket", "key-file": "key", "pid-file": "pid", "seed-file": "seed"}
+        munged = self._daemon(
+            "munged",
+            "munged",
+            "--foreground",
+            "--force",  # root may run it, and the folder may lie in /tmp
+            *(f"--{option}={self.folder}/munge.{end}" for option, end in files.items()),
+        )
+        wait_until((self.folder / "munge.socket").exists, 10, "munged is not ready", [munged])
+
+        slurmdbd = self._daemon("slurmdbd", "slurmdbd", "-D")
+        self._wait_for_output(slurmdbd, ("sacctmgr", "-n", "list", "cluster"), "")
+        # Also starts the cluster: slurmctld takes its record from here.
+        self.run("sacctmgr", "-i", "add", "cluster", "notemill")
+        self.run("sacctmgr", "-i", "add", "account", self.account)
+        self.run("sacctmgr", "-i", "add", "user", getpass.getuser(), f"account={self.account}")
+
+        slurmctld = self._daemon("slurmctld", "slurmctld", "-D", "-i")
+        self._wait_for_output(slurmctld, ("scontrol", "ping"), "UP")
+        for name in self.nodes:
+            self.start_slurmd(name)
+        self._wait_for(self.nodes)
+
+    def _daemon(self, log: str, *command: str) -> Daemon:
+        daemon = Daemon(
+            [*self.wrap, *command], self.folder / f"{log}.log", self.environment, grace_seconds=5
+        )
+        self._exit.callback(daemon.stop)
+        return daemon
+
+    def _wait_for_output(self, daemon: Daemon, command: Sequence[str], expected: str) -> None:
+        wait_until(
+            lambda: expected in self.run(*command),
+            START_SECONDS,
+            f"{daemon.log.stem} is not ready",
+            [daemon],
+            retry_on=CommandFailed,
+        )
+
+    def _wait_for(self, nodes: Sequence[str]) -> None:
+        def idle() -> bool:
+            states = self.sinfo()
+            return all(states[name] == "idle" for name in nodes)
+
+        wait_until(
+            idle,
+            START_SECONDS,
+            f"Slurm's nodes {', '.join(nodes)} are not idle",
+            [self._slurmd[name] for name in nodes],
+            [self.folder / "slurmctld.log"],
+        )

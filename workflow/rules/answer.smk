@@ -1,0 +1,20 @@
+# The GPU job: asks about every note of one shard.
+
+
+# ancient: notes or a record written again never ask answered notes again. The job itself checks
+# that they are still the ones that its answers belong to.
+rule answer:
+    input:
+        notes=ancient(LAYOUT.notes("{cohort}", "{shard}")),
+        manifest=ancient(LAYOUT.manifest("{cohort}")),
+        model=ancient(model_of),
+    output:
+        ensure(LAYOUT.answers("{cohort}", "{experiment}", "{shard}"), non_empty=True),
+    log:
+        LAYOUT.log("answer", "{cohort}", "{experiment}", "{shard}"),
+    params:
+        fingerprint=fingerprint_of,
+    conda:
+        "../../envs/notemill.yaml"
+    script:
+        "../scripts/answer.py"

@@ -1,0 +1,68 @@
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from notemill.config import read_config
+from notemill.errors import NotemillError
+from notemill.paths import Layout, shard_names
+from notemill.plan import plan_runs
+
+
+def _checked_plan():
+    """Configuration, layout and runs; a wrong configuration ends here, before any job."""
+    try:
+        checked = read_config(config, where=", ".join(map(str, workflow.configfiles)))
+        return checked, Layout(checked.results), plan_runs(checked)
+    except NotemillError as error:
+        raise WorkflowError(str(error)) from None
+
+
+CONFIG, LAYOUT, RUNS = _checked_plan()
+RUN = {run.experiment_id: run for run in RUNS}
+
+DATABASE_IS_HERE = CONFIG.database.reached_from == "login"
+
+MANIFESTS = [LAYOUT.manifest(cohort) for cohort in CONFIG.cohorts]
+ANSWERS = [
+    LAYOUT.answers(cohort, run.experiment_id, shard)
+    for run in RUNS
+    for cohort in run.cohorts
+    for shard in shard_names(CONFIG.cohorts[cohort].shards)
+]
+LOADS = [LAYOUT.load(cohort, run.experiment_id) for run in RUNS for cohort in run.cohorts]
+
+
+wildcard_constraints:
+    cohort="|".join(CONFIG.cohorts),
+    experiment="|".join(RUN),
+    shard=r"\d{4}",
+    model="|".join({run.model_id for run in RUNS}),
+
+
+def notes_of(cohort):
+    """All notes shards of one cohort."""
+    return [LAYOUT.notes(cohort, shard) for shard in shard_names(CONFIG.cohorts[cohort].shards)]
+
+
+def model_of(wildcards):
+    """The model record that an answer job checks its model against."""
+    return LAYOUT.model(RUN[wildcards.experiment].model_id)
+
+
+def shards_of(wildcards):
+    """All result shards of one cohort and experiment."""
+    return [
+        LAYOUT.answers(wildcards.cohort, wildcards.experiment, shard)
+        for shard in shard_names(CONFIG.cohorts[wildcards.cohort].shards)
+    ]
+
+
+def fingerprint_of(wildcards):
+    """What the answers depend on, so that a change of it is seen as one."""
+    return RUN[wildcards.experiment].fingerprint
+
+
+def results_table_of(wildcards):
+    """The tables that a load writes, so that another name loads again."""
+    experiment = RUN[wildcards.experiment].experiment
+    return [experiment.results_table, experiment.failures, experiment.answer_prefix]

@@ -1,0 +1,29 @@
+"""The GPU job: from one notes shard to its result shard; see notemill.answering."""
+
+from pathlib import Path
+
+from notemill.config import read_config
+from notemill.logs import job_log
+from notemill.plan import plan_runs
+
+with job_log(snakemake.log[0]):
+    from notemill.answering import ShardJob, answer_shard
+
+    runs = plan_runs(read_config(snakemake.config))
+    run = next(run for run in runs if run.experiment_id == snakemake.wildcards.experiment)
+    answer_shard(
+        ShardJob(
+            cohort=snakemake.wildcards.cohort,
+            shard=snakemake.wildcards.shard,
+            experiment_id=run.experiment_id,
+            experiment=run.experiment,
+            engine=run.engine,
+            task=run.task,
+            notes=Path(snakemake.input.notes),
+            manifest=Path(snakemake.input.manifest),
+            model=Path(snakemake.input.model),
+            output=Path(snakemake.output[0]),
+            engine_log=Path(snakemake.log[0]).with_suffix(".engine.log"),
+            threads=snakemake.threads,
+        )
+    )

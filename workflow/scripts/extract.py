@@ -1,0 +1,12 @@
+"""From the database to notes shards; see notemill.notes.extract."""
+
+from notemill.config import read_config
+from notemill.logs import job_log
+
+with job_log(snakemake.log[0]):
+    from notemill.notes.extract import extract
+    from notemill.paths import Layout
+
+    config = read_config(snakemake.config)
+    cohort = snakemake.params.cohort
+    extract(config.database, cohort, config.cohorts[cohort], Layout(config.results))
