@@ -102,5 +102,6 @@ def _explain(error: ValidationError) -> list[str]:
 
 
 def _all_keys() -> set[str]:
-    sections: list[type[Section]] = [Config, Database, Cohort, OllamaEngine, OpenAiEngine, Experiment, Options]
+    sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options]
+    sections += [OllamaEngine, OpenAiEngine]
     return {key for section in sections for key in section.model_fields}

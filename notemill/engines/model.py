@@ -101,7 +101,7 @@ async def _pull_through_server(engine: OllamaEngine, name: str, server_log: Path
                 "store from another machine",
             ) from error
         finally:
-            await client.close()
+            await client.close()  # type: ignore[no-untyped-call]
 
 
 @contextmanager

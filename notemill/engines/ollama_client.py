@@ -109,7 +109,7 @@ class OllamaClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._client.close()  # type: ignore[no-untyped-call]
 
     async def _expected_tokens(self, question: Question) -> int | None:
         """Tokens of the whole prompt, where the server would cut and the prompt might not fit.
@@ -171,7 +171,8 @@ class OllamaClient:
         """Send a request, waiting while the server is busy loading, and sort its refusals."""
         while True:
             try:
-                return await request()
+                reply: ollama.ChatResponse = await request()
+                return reply
             except ollama.ResponseError as error:
                 if error.status_code == 503:
                     await asyncio.sleep(_BUSY_PAUSE_S)
@@ -198,7 +199,8 @@ class _BatchClient(ollama.AsyncClient):
 
     async def get_json(self, path: str) -> Any:
         """A plain GET."""
-        return (await self._request_raw("GET", path, timeout=60)).json()
+        reply = await self._request_raw("GET", path, timeout=60)  # type: ignore[no-untyped-call]
+        return reply.json()
 
 
 def _refusal(error: ollama.ResponseError) -> Exception:

@@ -240,6 +240,7 @@ def _upsert(
 
 def _reconcile(connection: sa.Connection, tables: Tables, work: Load) -> Counter[str]:
     """Count this cohort's notes in the database by how they ended. Raises if one is missing."""
+
     def ours(table: sa.Table) -> sa.ColumnElement[bool]:
         return sa.and_(tables.same_note(table), table.c.experiment == work.experiment_id)
 

@@ -12,9 +12,9 @@ rule answer:
         ensure(LAYOUT.answers("{cohort}", "{experiment}", "{shard}"), non_empty=True),
     log:
         LAYOUT.log("answer", "{cohort}", "{experiment}", "{shard}"),
-    params:
-        fingerprint=fingerprint_of,
     conda:
         "../../envs/notemill.yaml"
+    params:
+        fingerprint=fingerprint_of,
     script:
         "../scripts/answer.py"

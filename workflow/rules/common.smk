@@ -29,7 +29,9 @@ ANSWERS = [
     for cohort in run.cohorts
     for shard in shard_names(CONFIG.cohorts[cohort].shards)
 ]
-LOADS = [LAYOUT.load(cohort, run.experiment_id) for run in RUNS for cohort in run.cohorts]
+LOADS = [
+    LAYOUT.load(cohort, run.experiment_id) for run in RUNS for cohort in run.cohorts
+]
 
 
 wildcard_constraints:
@@ -41,7 +43,10 @@ wildcard_constraints:
 
 def notes_of(cohort):
     """All notes shards of one cohort."""
-    return [LAYOUT.notes(cohort, shard) for shard in shard_names(CONFIG.cohorts[cohort].shards)]
+    return [
+        LAYOUT.notes(cohort, shard)
+        for shard in shard_names(CONFIG.cohorts[cohort].shards)
+    ]
 
 
 def model_of(wildcards):

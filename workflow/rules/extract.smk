@@ -10,12 +10,12 @@ for cohort in CONFIG.cohorts:
             notes=notes_of(cohort),
         log:
             LAYOUT.log("extract", cohort),
-        params:
-            cohort=cohort,
-        resources:
-            db=1,
         localrule: DATABASE_IS_HERE
         conda:
             "../../envs/notemill.yaml"
+        resources:
+            db=1,
+        params:
+            cohort=cohort,
         script:
             "../scripts/extract.py"

@@ -9,12 +9,12 @@ rule load:
         LAYOUT.load("{cohort}", "{experiment}"),
     log:
         LAYOUT.log("load", "{cohort}", "{experiment}"),
-    params:
-        tables=results_table_of,
-    resources:
-        db=1,
     localrule: DATABASE_IS_HERE
     conda:
         "../../envs/notemill.yaml"
+    resources:
+        db=1,
+    params:
+        tables=results_table_of,
     script:
         "../scripts/load.py"

@@ -1,0 +1,72 @@
+# notemill's commands. The README tells which to use when.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo/work
+
+.PHONY: help demo clean-demo test test-site lint lock schema
+
+help:
+	@echo "make demo        the whole path on synthetic notes, on this machine, without any server"
+	@echo "make clean-demo  remove what the demo made"
+	@echo "make test        every suite; installs Debian packages for the real servers where it may"
+	@echo "make test-site   the newer site: MySQL 9.7, Slurm 26.05, Apptainer (needs root and debootstrap)"
+	@echo "make lock        pin the newest versions of the dependencies"
+
+demo: $(VENV)/installed $(DEMO)/clinical.sqlite $(DEMO)/random.gguf
+	$(BIN)/snakemake --profile profiles/demo
+	@$(BIN)/python -m notemill summary --configfile config/demo.yaml
+	@echo "The demo's model has random weights: its answers mean nothing. All else is real."
+	@echo "Results: $(DEMO)/clinical.sqlite; logs: $(DEMO)/results/logs"
+
+clean-demo:
+	rm -rf $(DEMO)
+
+$(DEMO)/clinical.sqlite: | $(VENV)/installed
+	$(BIN)/python -m demo.database $@
+
+$(DEMO)/random.gguf: | $(VENV)/installed
+	@mkdir -p $(DEMO)
+	$(BIN)/python -m demo.random_model $@
+
+test: $(VENV)/tests-installed lint
+	$(BIN)/python -m tests.servers.debian
+	$(BIN)/python -m pytest
+
+test-site: $(VENV)/tests-installed
+	$(BIN)/python -m pytest -m site tests/servers/site
+
+lint: $(VENV)/tests-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+schema: $(VENV)/installed
+	$(BIN)/python -m notemill.config.schema > config/config.schema.json
+
+# The lock files hold hashes and no addresses. One for users, one with the tests' tools.
+lock: $(VENV)/tests-installed
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	    pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header --extra test \
+	    pyproject.toml -o requirements-test.lock
+
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "notemill needs Python 3.11 or later; name one: make PYTHON=/path/to/python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	    { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/installed: $(VENV)/python requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/tests-installed: $(VENV)/installed requirements-test.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@touch $@

@@ -1,0 +1,67 @@
+"""What a run came to, as a table: from the reports that the loads left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from notemill.config import Config
+from notemill.errors import NotemillError
+from notemill.load.report import LoadReport
+from notemill.paths import Layout
+from notemill.plan import plan_runs
+
+
+def read_reports(config: Config) -> list[LoadReport]:
+    """Reports of the configuration's loads that have ended, in its order."""
+    layout = Layout(config.results)
+    paths = [
+        layout.load(cohort, run.experiment_id)
+        for run in plan_runs(config)
+        for cohort in run.cohorts
+    ]
+    return [_read(path) for path in paths if path.exists()]
+
+
+def print_summary(config: Config, console: Console) -> None:
+    """Print a table for each load, or say that there is none yet."""
+    reports = read_reports(config)
+    if not reports:
+        console.print(f"Nothing is loaded yet below {config.results}.")
+    for report in reports:
+        console.print(_table(report))
+
+
+def _table(report: LoadReport) -> Table:
+    table = Table(title=f"{report.experiment} over {report.cohort}", show_header=False)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    table.add_row("notes", str(report.notes))
+    table.add_row("distinct texts", str(report.texts))
+    table.add_row("answered", str(report.answered))
+    for status, count in sorted(report.failed_by_status.items()):
+        table.add_row(f"failed: {status}", str(count))
+    if not report.failed:
+        table.add_row("failed", "0")
+    table.add_row("blank", str(report.blank))
+    table.add_row("texts asked", str(report.asked))
+    table.add_row("texts/s of a job", f"{report.asked / max(report.job_seconds, 0.1):.2f}")
+    table.add_row("results", f"table {report.results_table}")
+    table.add_row("failures", f"table {report.failures_table}")
+    accounted = report.answered + report.failed + report.blank
+    table.add_row("accounted for", f"{accounted} of {report.notes}")
+    return table
+
+
+def _read(path: Path) -> LoadReport:
+    try:
+        return LoadReport.model_validate_json(path.read_bytes())
+    except ValidationError:
+        raise NotemillError(
+            "this is no load report",
+            where=str(path),
+            remedy="delete it and run again: the load is repeated and leaves the same rows",
+        ) from None
