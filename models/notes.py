@@ -111,7 +111,7 @@ def _note(rng: random.Random, split: str) -> Note:
         used.append(pattern)
         return _statement(rng, pattern, condition, (condition,) if decides else ())
 
-    joint = JOINT.get(tuple(kinds.values()))  # type: ignore[call-overload]
+    joint = JOINT.get(tuple(kinds.values()))  # type: ignore[arg-type]
     if joint and rng.random() < 0.25:
         pattern = rng.choice(patterns(joint[split]))
         used.append(pattern)

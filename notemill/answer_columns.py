@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from notemill.config.cohort import OWN_COLUMNS
 from notemill.errors import NotemillError
+from notemill.notes.manifest import IdColumn
 from notemill.tasks import SCHEMA, Task
 
 Kind = Literal["text", "integer", "number", "boolean", "json"]
@@ -45,7 +47,7 @@ class AnswerColumn:
         return value
 
 
-def answer_columns(task: Task, prefix: str, taken: list[str]) -> list[AnswerColumn]:
+def answer_columns(task: Task, prefix: str, ids: list[IdColumn]) -> list[AnswerColumn]:
     """Columns of the task's answer, in the schema's order.
 
     Lists and nested objects become JSON text. Raises NotemillError when a column's name is taken.
@@ -55,7 +57,8 @@ def answer_columns(task: Task, prefix: str, taken: list[str]) -> list[AnswerColu
     for field, schema in task.json_schema["properties"].items():
         kind, longest = _kind(schema, definitions)
         columns.append(AnswerColumn(field, f"{prefix}{field}", kind, longest))
-    clash = {column.column.lower() for column in columns} & {name.lower() for name in taken}
+    taken = OWN_COLUMNS | {column.name.lower() for column in ids}
+    clash = {column.column.lower() for column in columns} & taken
     if clash:
         raise NotemillError(
             f"the answer's columns {', '.join(sorted(clash))} are taken by notemill or the ids",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import notemill
 from notemill.answer_columns import answer_columns
-from notemill.answer_shard import OUTCOME_FIELDS, ShardOrigin, write_answers
+from notemill.answer_shard import ShardOrigin, write_answers
 from notemill.answers import Status
 from notemill.asking import Asking
 from notemill.config import Engine as EngineConfig
@@ -74,7 +74,7 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     wanted = _texts_to_ask(job.notes, manifest.id_columns)
     _check_notes(job, entry, len(wanted))
     key = JournalKey(job.experiment_id, record.digest, entry.digest)
-    columns = answer_columns(job.task, job.experiment.answer_prefix, _taken(manifest))
+    columns = answer_columns(job.task, job.experiment.answer_prefix, manifest.id_columns)
     with Journal(journal_path(job.output), key) as journal:
         tally = _Tally()
         missing = wanted - journal.answers.keys()
@@ -217,7 +217,3 @@ def _check_notes(job: ShardJob, entry: ShardEntry, texts: int) -> None:
             where=str(job.notes),
             remedy="delete the notes shard and run again: the cohort is read anew",
         )
-
-
-def _taken(manifest: Manifest) -> list[str]:
-    return [column.name for column in manifest.id_columns] + [item.name for item in OUTCOME_FIELDS]

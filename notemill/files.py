@@ -87,4 +87,10 @@ def explained(path: Path) -> Iterator[None]:
                 remedy="give your account the right to it, or set `results` in the configuration "
                 "to a folder of yours",
             ) from error
+        if error.errno == errno.ENOTDIR:
+            raise NotemillError(
+                "a part of this path is a file, not a folder",
+                where=str(path),
+                remedy="remove or rename that file, or correct `results` in the configuration",
+            ) from error
         raise

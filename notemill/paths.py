@@ -33,7 +33,8 @@ class Layout:
         return self.results / "loads" / cohort / f"{experiment}.json"
 
     def log(self, stage: str, *parts: str) -> Path:
-        return self.results.joinpath("logs", stage, *parts).with_suffix(".log")
+        *folders, name = parts
+        return self.results.joinpath("logs", stage, *folders, f"{name}.log")
 
 
 def frozen_manifest(manifest: Path) -> Path:

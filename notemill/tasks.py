@@ -47,8 +47,8 @@ class Task:
 
     def user_message(self, note: str, hint: str = "") -> str:
         """The user's message about one note; a hint (for a retry) stands before the prompt."""
-        prompt = f"{hint}\n\n{self.user_prompt}" if hint else self.user_prompt
-        return prompt.replace(NOTE_PLACE, note)
+        prompt = self.user_prompt.removesuffix(NOTE_PLACE)  # a hint may quote the place's name
+        return f"{hint}\n\n{prompt}{note}" if hint else prompt + note
 
 
 def read_task(folder: Path, name: str) -> Task:

@@ -8,8 +8,15 @@ from pydantic import Field, model_validator
 
 from notemill.config.base import Section, SqlName
 
-OWN_COLUMNS = frozenset({"text", "text_sha256", "text_state", "replaced_bytes"})
-"""The columns that a notes shard adds to the id columns (docs/data-model.md)."""
+OWN_COLUMNS = frozenset(
+    {
+        *("text", "text_sha256", "text_state", "replaced_bytes"),  # notes shards
+        *("status", "detail", "engine", "attempts", "changes"),  # result shards
+        *("prompt_tokens", "answer_tokens", "seconds", "answered_at"),
+        *("cohort", "experiment", "query_meta"),  # tables
+    }
+)
+"""The columns that notemill adds to the id columns in its files and tables (docs/data-model.md)."""
 
 
 class Cohort(Section):
@@ -42,7 +49,8 @@ class Cohort(Section):
             raise ValueError("id_columns and text_column name one column twice")
         if taken := OWN_COLUMNS.intersection(name.lower() for name in self.id_columns):
             raise ValueError(
-                f"id_columns uses {', '.join(sorted(taken))}, which notes shards use themselves; "
-                "give the column another name in the query: SELECT text AS note_number, ..."
+                f"id_columns uses {', '.join(sorted(taken))}, which notemill's files and tables "
+                "use themselves; give the column another name in the query: SELECT "
+                f"{min(taken)} AS note_{min(taken)}, ..."
             )
         return self

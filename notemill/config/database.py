@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -53,14 +54,15 @@ class Database(Section):
                 f"starts with '{parts.scheme}'; write mysql+pymysql://... for MySQL and MariaDB, "
                 "or sqlite:///... for a file"
             )
-        if parts.password is not None:
+        # SQLAlchemy's own reading of a URL, in which a password may hold a slash.
+        if re.match(r"[^:]+://[^:/]*:[^@]*@", url) or re.search(r"[?&]passw(or)?d=", url):
             raise ValueError(
                 "holds a password; take it out and put it into the option file "
                 f"(`option_file`, mode 0600) or into the environment variable {PASSWORD_VARIABLE}"
             )
         return url
 
-    @field_validator("option_file")
+    @field_validator("option_file", mode="after")
     @classmethod
     def _expand_home(cls, path: Path | None) -> Path | None:
         return path.expanduser() if path else None

@@ -95,6 +95,7 @@ def _explain_sqlite(text: str, code: str, where: str, doing: str) -> NotemillErr
         "unable to open": "check the path in database.url and the rights to its folder",
         "no such": "correct the query, table or column name in the configuration",
         "syntax error": "correct the query in the configuration",
+        "one statement": "write one SELECT as the query",
         "locked": "another program holds the file; end it and run again",
         "full": "free some space and run again: nothing half done is left behind",
         "readonly": "give your account the right to write the file and its folder",

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 import notemill
 from notemill.answer_columns import AnswerColumn, answer_columns
-from notemill.answer_shard import OUTCOME_FIELDS, ShardOrigin, read_answers, read_origin
+from notemill.answer_shard import ShardOrigin, read_answers, read_origin
 from notemill.answers import Status
 from notemill.config import Database, Experiment
 from notemill.database.connect import connect
@@ -61,9 +61,8 @@ def load(database: Database, work: Load) -> LoadReport:
     """
     started = time.monotonic()
     origins = _checked_origins(work)
-    taken = [column.name for column in work.manifest.id_columns]
-    taken += [item.name for item in OUTCOME_FIELDS] + ["query_meta", "experiment", "cohort"]
-    columns = answer_columns(work.task, work.experiment.answer_prefix, taken)
+    ids = work.manifest.id_columns
+    columns = answer_columns(work.task, work.experiment.answer_prefix, ids)
     engine = connect(database)
     try:
         with database_errors(database, f"loading '{work.experiment_name}'"):

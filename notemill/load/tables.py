@@ -138,7 +138,7 @@ def _origin_columns() -> list[sa.Column[Any]]:
         sa.Column("text_sha256", sa.String(64), nullable=False),
         sa.Column("engine", sa.String(255)),
         sa.Column("attempts", sa.Integer),
-        sa.Column("changes", sa.String(255)),
+        sa.Column("changes", sa.String(1024)),
         sa.Column("prompt_tokens", sa.Integer),
         sa.Column("answer_tokens", sa.Integer),
         sa.Column("seconds", sa.Double()),

@@ -13,6 +13,8 @@ from notemill.notes.manifest import IdColumn, IdKind
 from notemill.notes.text import UndecodedText
 
 _INT64 = range(-(2**63), 2**63)
+_DIGITS = 38
+"""Of a decimal in a shard."""
 _BYTES_A_CHARACTER = 4
 """MySQL gives a column's length in bytes of the connection's character set, utf8mb4."""
 
@@ -56,15 +58,28 @@ class IdReader:
 
     def read(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """The row's id values."""
-        values = tuple(_as_text(row[position]) for position in self._positions)
+        values = tuple(
+            self._decoded(name, row[position])
+            for name, position in zip(self._names, self._positions, strict=True)
+        )
         if not self._columns:
             for name, position, value in zip(self._names, self._positions, values, strict=True):
                 self._columns.append(self._column(name, position, value))
             self._types = [type(value) for value in values]
-        for name, value, kind in zip(self._names, values, self._types, strict=True):
-            if type(value) is not kind or (kind is int and value not in _INT64):
-                self._refuse(name, value, kind)
+        for column, value, kind in zip(self._columns, values, self._types, strict=True):
+            if type(value) is not kind or not _fits(value, column):
+                self._refuse(column.name, value, kind)
         return values
+
+    def _decoded(self, name: str, value: Any) -> Any:
+        try:
+            return value.decode("utf-8") if isinstance(value, UndecodedText) else value
+        except UnicodeDecodeError:
+            raise NotemillError(
+                f"id column '{name}' of cohort '{self._cohort}' holds text that is not UTF-8",
+                where=f"cohorts.{self._cohort}.id_columns",
+                remedy="cast it in the query to a blob or to hexadecimal digits",
+            ) from None
 
     def _column(self, name: str, position: int, value: Any) -> IdColumn:
         length = self._description[position][3]
@@ -96,6 +111,9 @@ class IdReader:
         elif kind is None:
             what = f"is of a kind that can't name a note ({type(value).__name__})"
             remedy = "cast it in the query to CHAR or to an integer"
+        elif kind is type(value) is Decimal:
+            what = "has more digits after the point on one row than on the first, or more than 38"
+            remedy = "cast it in the query to CHAR"
         else:
             what = f"holds {kind.__name__} on one row and {type(value).__name__} on another"
             remedy = "cast it in the query to one type"
@@ -106,5 +124,12 @@ class IdReader:
         )
 
 
-def _as_text(value: Any) -> Any:
-    return value.decode("utf-8") if isinstance(value, UndecodedText) else value
+def _fits(value: Any, column: IdColumn) -> bool:
+    """Whether the value fits the column's type in a shard."""
+    if isinstance(value, int):
+        return value in _INT64
+    if isinstance(value, Decimal):
+        _, digits, exponent = value.as_tuple()
+        scale = column.scale or 0
+        return isinstance(exponent, int) and 0 <= scale + exponent <= _DIGITS - len(digits)
+    return True

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal
@@ -42,13 +43,16 @@ class IdConflicts:
         trace: TracebackType | None,
     ) -> None:
         for part in self._parts:
-            part.close()
+            with suppress(OSError):  # what a full disk refused was told before
+                part.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, sequence: int, ids: tuple[Any, ...], text_sha256: bytes) -> None:
         """Take a row; sequence is its number in the query's order."""
         key = hashlib.blake2b(repr(ids).encode(), digest_size=16).digest()
-        self._parts[key[0] % _PARTS].write(key + text_sha256[:16] + sequence.to_bytes(8, "little"))
+        record = key + text_sha256[:16] + sequence.to_bytes(8, "little")
+        with explained(self._folder):
+            self._parts[key[0] % _PARTS].write(record)
 
     def examples(self) -> tuple[list[int], int]:
         """Rows of some ids with different texts, one row an id, and the number of such ids."""

@@ -83,6 +83,12 @@ def _read_rows(
     with connect(database).connect() as connection:
         server = server_name(connection)
         rows = _streamed(connection, cohort.query)
+        if not rows.returns_rows:
+            raise NotemillError(
+                f"the query of cohort '{name}' gives no rows, because it asks for none",
+                where=f"cohorts.{name}.query",
+                remedy="write one SELECT as the query",
+            )
         positions = column_positions(rows.keys(), cohort, name)
         text_position = positions.pop()
         ids = IdReader(cohort.id_columns, positions, rows.cursor.description, name)

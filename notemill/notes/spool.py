@@ -26,6 +26,7 @@ _RUN_BYTES = 64 << 20
 _ROW_BYTES = 300
 """Rough memory of a row beside its text."""
 _ROWS_A_GROUP = 512
+_SEQUENCE = "own-sequence"  # with a hyphen, which no id column's name has
 
 _Row = tuple[int, bytes, tuple[Any, ...], int, str | None, str, int]
 """shard, text_sha256, ids, sequence, text, state, replaced: in the order in which rows sort."""
@@ -94,8 +95,8 @@ class Spool:
         names = [column.name for column in self.columns]
         found = []
         for path, _ in self._runs:
-            table = pq.read_table(path, columns=["sequence", *names]).to_pydict()
-            for row in zip(table["sequence"], *(table[name] for name in names), strict=True):
+            table = pq.read_table(path, columns=[_SEQUENCE, *names]).to_pydict()
+            for row in zip(table[_SEQUENCE], *(table[name] for name in names), strict=True):
                 if row[0] in wanted:
                     found.append(row[1:])
         return found
@@ -103,13 +104,13 @@ class Spool:
     def _schema(self) -> pa.Schema:
         return pa.schema(
             [
-                pa.field("shard", pa.int32()),
-                pa.field("text_sha256", pa.binary(32)),
+                pa.field("own-shard", pa.int32()),
+                pa.field("own-text-sha256", pa.binary(32)),
                 *id_fields(self.columns),
-                pa.field("sequence", pa.int64()),
-                pa.field("text", pa.large_string()),
-                pa.field("state", pa.string()),
-                pa.field("replaced", pa.int32()),
+                pa.field(_SEQUENCE, pa.int64()),
+                pa.field("own-text", pa.large_string()),
+                pa.field("own-state", pa.string()),
+                pa.field("own-replaced", pa.int32()),
             ]
         )
 

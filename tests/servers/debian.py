@@ -46,6 +46,7 @@ def ensure(packages: Iterable[str] = PACKAGES) -> None:
             command = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *arguments]
             done = subprocess.run(
                 [*root, "env", "DEBIAN_FRONTEND=noninteractive", *command],
+                check=False,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -77,7 +78,8 @@ def _installed(package: str) -> bool:
     if not shutil.which("dpkg-query"):
         return False
     query = ["dpkg-query", "-W", "-f", "${db:Status-Status}", package]
-    return subprocess.run(query, capture_output=True, text=True).stdout == "installed"
+    done = subprocess.run(query, check=False, capture_output=True, text=True)
+    return done.stdout == "installed"
 
 
 def _root_prefix() -> list[str] | None:
@@ -87,7 +89,7 @@ def _root_prefix() -> list[str] | None:
     sudo = ["sudo", "-n"]
     if not shutil.which("sudo"):
         return None
-    asked = subprocess.run([*sudo, "true"], capture_output=True)
+    asked = subprocess.run([*sudo, "true"], check=False, capture_output=True)
     return sudo if asked.returncode == 0 else None
 
 

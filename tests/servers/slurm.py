@@ -162,7 +162,11 @@ class SlurmCluster:
     def run(self, *command: str) -> str:
         """Run one of Slurm's commands and give back what it prints."""
         done = subprocess.run(
-            [*self.wrap, *command], env=self.environment, capture_output=True, text=True
+            [*self.wrap, *command],
+            check=False,
+            env=self.environment,
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             raise CommandFailed(f"{' '.join(command)}: {done.stderr.strip()}")

@@ -174,7 +174,7 @@ def test_snakemake_runs_its_jobs_on_the_gpus(cluster: SlurmCluster, tmp_path: Pa
     command += ["--slurm-init-seconds-before-status-checks", "2"]
     command += ["--seconds-between-status-checks", "2"]
     done = subprocess.run(
-        command, cwd=tmp_path, env=cluster.environment, capture_output=True, text=True
+        command, check=False, cwd=tmp_path, env=cluster.environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 
@@ -190,6 +190,17 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debian, "_root_prefix", lambda: None)
     with pytest.raises(debian.Missing, match="no-such-package"):
         debian.ensure(["no-such-package"])
+
+
+def test_installing_holds_services_and_leaves_no_trace(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy-rc.d"
+    monkeypatch.setattr(debian, "POLICY", str(policy))
+    with debian._services_held([]):
+        asked = subprocess.run([policy, "some-service", "start"], check=False)
+        assert asked.returncode == 101
+    assert not policy.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The site's MySQL, with the interface of `tests.servers.mariadb.MariaDB`.
 
-Seen with MySQL 9.7.4 and PyMySQL 1.2.4: see `test_site_servers.py`.
+What PyMySQL makes of its authentication is told in `test_site_servers.py`.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,13 @@ class MySQL(MariaDB):
         self._root = root
         self._wrap = list(wrap)
 
+    @property
+    def certificate(self) -> Path:
+        """The authority that signed the server's certificate, for `ssl_ca`."""
+        return self._data / "ca.pem"
+
     def _program(self) -> list[str]:
-        return [*self._wrap, "mysqld", "--no-defaults"]
+        return [*self._wrap, "mysqld", "--no-defaults", "--secure-file-priv=NULL"]
 
     def _initialise(self) -> None:
         command = [*self._program(), *self._user_option(), f"--datadir={self._data}"]

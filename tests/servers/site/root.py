@@ -9,7 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import sysconfig
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +29,8 @@ PACKAGES = (
     "ca-certificates",
 )
 # What makes up the operating system; any other folder of / is the machine's, also in the site.
-SYSTEM_FOLDERS = frozenset("bin boot dev etc host lib lib32 lib64 libx32 proc run sbin sys usr var lost+found".split())
+SYSTEM_FOLDERS = {"bin", "boot", "dev", "etc", "host", "lib", "lib32", "lib64", "libx32"}
+SYSTEM_FOLDERS |= {"lost+found", "proc", "run", "sbin", "sys", "usr", "var"}
 HERE = Path(__file__).parent
 
 
@@ -48,7 +51,14 @@ def site_root() -> Path:
 
 def versions() -> dict[str, str]:
     """The version of each of the site's packages."""
-    query = ["dpkg-query", f"--root={site_root()}", "-W", "-f", "${Package} ${Version}\n", *PACKAGES]
+    query = [
+        "dpkg-query",
+        f"--root={site_root()}",
+        "-W",
+        "-f",
+        "${Package} ${Version}\n",
+        *PACKAGES,
+    ]
     lines = subprocess.run(query, check=True, capture_output=True, text=True).stdout.splitlines()
     return dict(line.split() for line in lines)
 
@@ -56,20 +66,32 @@ def versions() -> dict[str, str]:
 def enter(root: Path, scratch: Path) -> list[str]:
     """What to put before a command to run it with `root` as its /.
 
-    Every folder of the machine's / but the operating system's is there at its own path, /usr/local
-    too, and the Python that runs this, with its environment, at its own. `scratch` is an empty
-    folder that is there as long as the command runs.
+    Every folder of the machine's / but the operating system's is there at its own path, and so
+    are /usr/local, the project, and the Python that runs this, with its environment. `scratch` is
+    an empty folder that is there as long as the command runs.
     """
-    folders = sorted(
-        str(path)
-        for path in Path("/").iterdir()
-        if path.is_dir() and not path.is_symlink() and path.name not in SYSTEM_FOLDERS
-    )
-    python = Path(sys.executable).resolve()
+    folders = [path for path in Path("/").iterdir() if path.is_dir() and not path.is_symlink()]
+    folders = [path for path in folders if path.name not in SYSTEM_FOLDERS]
+    folders += map(Path, ("/proc", "/sys", "/dev", "/usr/local"))
+    python = Path(sys.executable)
+    needed = [
+        HERE.parents[2],
+        Path(tempfile.gettempdir()),
+        Path(sys.prefix),
+        Path(os.__file__).parent,
+    ]
+    # An environment's python is a link to a link to the program.
+    pythons = [python.resolve()]
+    while python.is_symlink():
+        python = python.parent / python.readlink()
+        pythons.append(python)
+    seen = tuple(folders)
+    folders += [path for path in needed if not any(map(path.is_relative_to, seen))]
+    hidden = [path for path in pythons[1:] if not any(map(path.is_relative_to, folders))]
     return [
         *("unshare", "--mount", "--propagation", "private"),
-        *("sh", str(HERE / "enter.sh"), str(root), str(python), str(_launcher(python, scratch))),
-        *(*folders, "/proc", "/sys", "/dev", "/usr/local", os.path.dirname(os.__file__), "--"),
+        *("sh", str(HERE / "enter.sh"), str(root), str(_launcher(pythons[0], scratch))),
+        *(*map(str, folders), "--", *map(str, {pythons[0], *hidden}), "--"),
     ]
 
 
@@ -80,13 +102,15 @@ def _launcher(python: Path, scratch: Path) -> Path:
     known = subprocess.run(
         ["/sbin/ldconfig", "-p"], check=True, capture_output=True, text=True
     ).stdout.splitlines()
-    libraries = {os.path.dirname(line.split("=> ")[1]) for line in known if "=> " in line}
+    libraries = {str(Path(line.split("=> ")[1]).parent) for line in known if "=> " in line}
+    # First its own: the machine may have another libpython of the same name.
+    folders = [sysconfig.get_config_var("LIBDIR"), *sorted(libraries)]
     launcher = scratch / "python"
     launcher.write_text(
         (HERE / "launcher.sh")
         .read_text()
         .replace("@LOADER@", f"/host{loader}")
-        .replace("@LIBRARIES@", ":".join(f"/host{folder}" for folder in sorted(libraries)))
+        .replace("@LIBRARIES@", ":".join(f"/host{folder}" for folder in folders))
         .replace("@PYTHON@", f"/host{python}")
     )
     launcher.chmod(0o755)
@@ -112,13 +136,25 @@ def _build_site_root(root: Path) -> None:
         mounts = 'mount -t proc proc "$0/proc"; exec chroot "$0" "$@"'
         # A mirror may lag behind; debootstrap does not mind either.
         apt = ["apt-get", "--quiet", "--option=Acquire::Check-Valid-Until=false", *arguments]
-        _run(["unshare", "--mount", "sh", "-c", mounts, str(root), "env", "DEBIAN_FRONTEND=noninteractive", *apt])
+        _run(
+            [
+                "unshare",
+                "--mount",
+                "sh",
+                "-c",
+                mounts,
+                str(root),
+                "env",
+                "DEBIAN_FRONTEND=noninteractive",
+                *apt,
+            ]
+        )
     _run(["chroot", str(root), "apt-get", "clean"])
     # Comes with the package mysql-server, which we cannot have.
     _run(["chroot", str(root), "useradd", "--system", "mysql"])
 
 
-def _kept(name: str, build) -> Path:
+def _kept(name: str, build: Callable[[Path], None]) -> Path:
     """The folder of this name in the cache, built if it is not there."""
     kept = cache() / name
     with _lock(name):
@@ -148,7 +184,9 @@ def _check() -> None:
 
 
 def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode:
         end = "\n".join(done.stdout.splitlines()[-20:])
         raise ServerFailed(f"{' '.join(command)} failed:\n{end}")

@@ -1,0 +1,195 @@
+"""What several unit tests share: a task, a small clinic in SQLite, and engines in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from notemill.answers import End, Question, Reply
+from notemill.config import Cohort, Config, Database, read_config
+from notemill.notes.extract import extract
+from notemill.notes.manifest import Manifest
+from notemill.paths import Layout
+from notemill.tasks import Task, read_task
+
+settings.register_profile("notemill", deadline=None, max_examples=40)  # no timing asserted
+settings.load_profile("notemill")
+
+ANSWER = '{"response": "yes", "reason": "because"}'
+SCHEMA = """
+from typing import Literal
+
+from pydantic import BaseModel
+
+
+class Answer(BaseModel):
+    response: Literal["yes", "no"]
+    reason: str
+"""
+
+
+def write_task(
+    folder: Path,
+    schema: str = SCHEMA,
+    *,
+    name: str = "cough",
+    system: str = "You read notes.",
+    user: str = "Read:\n{note}",
+) -> Task:
+    """A task below `folder`, written and read."""
+    place = folder / name
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "system.md").write_text(system + "\n")
+    (place / "user.md").write_text(user + "\n")
+    (place / "schema.py").write_text(schema)
+    return read_task(folder, name)
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    return write_task(tmp_path / "tasks")
+
+
+def config_values(**changes: Any) -> dict[str, Any]:
+    """A complete configuration as YAML gives it; changes replace whole sections."""
+    return {
+        "database": {"url": "mysql+pymysql://db.example.org/clinic"},
+        "cohorts": {
+            "chest": {
+                "query": "SELECT visit, note FROM notes",
+                "id_columns": ["visit"],
+                "text_column": "note",
+            }
+        },
+        "engines": {"local": {"kind": "ollama", "models": "/models"}},
+        "experiments": {
+            "cough": {"task": "cough", "engine": "local", "model": "m:1", "results_table": "r"}
+        },
+        **changes,
+    }
+
+
+def config(**changes: Any) -> Config:
+    return read_config(config_values(**changes))
+
+
+class Clinic:
+    """A database with one table of notes, and a results folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "clinic.sqlite"
+        self.database = Database(url=f"sqlite:///{self.file}")
+        self.layout = Layout(folder / "results")
+        self.run("CREATE TABLE notes (visit, note)")
+
+    def run(self, statement: str, rows: Iterable[tuple[Any, ...]] = ((),)) -> None:
+        """Change the database."""
+        with closing(sqlite3.connect(self.file)) as connection, connection:
+            connection.executemany(statement, rows)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Look into the database."""
+        with closing(sqlite3.connect(self.file)) as connection:
+            return connection.execute(query).fetchall()
+
+    def fill(self, *rows: tuple[Any, Any]) -> None:
+        """Put (visit, note) rows into the table, after what is there; bytes become text."""
+        self.run("INSERT INTO notes VALUES (?, ?)", rows)
+
+    def cohort(self, **changes: Any) -> Cohort:
+        values = {
+            "query": "SELECT visit, note FROM notes",
+            "id_columns": ["visit"],
+            "text_column": "note",
+            "shards": 3,
+        }
+        return Cohort(**(values | changes))
+
+    def extract(self, name: str = "chest", **changes: Any) -> Manifest:
+        return extract(self.database, name, self.cohort(**changes), self.layout)
+
+    def left_behind(self) -> list[str]:
+        """Files below the results folder, without the folders."""
+        return sorted(
+            str(path.relative_to(self.layout.results))
+            for path in self.layout.results.rglob("*")
+            if not path.is_dir()
+        )
+
+
+@pytest.fixture
+def clinic(tmp_path: Path) -> Clinic:
+    return Clinic(tmp_path)
+
+
+class SmallEngine:
+    """An engine in this process: `answer` says what each note gets, by its text.
+
+    answer: gives a reply's text, a Reply, or an exception to raise. Each request waits for the
+    others that run beside it, so that `most_at_once` is what the caller really keeps busy.
+    """
+
+    baseline = 5
+    description = "small 1"
+
+    def __init__(self, answer: Callable[[str], str | Reply | Exception] = lambda _: ANSWER) -> None:
+        self._answer = answer
+        self._now = 0
+        self.questions: list[Question] = []
+        self.timeouts: list[float] = []
+        self.most_at_once = 0
+
+    async def ask(self, question: Question, timeout_s: float) -> Reply:
+        self.questions.append(question)
+        self.timeouts.append(timeout_s)
+        self._now += 1
+        self.most_at_once = max(self.most_at_once, self._now)
+        try:
+            await asyncio.sleep(0.001)
+            reply = self._answer(question.user.rpartition("\n")[2])
+        finally:
+            self._now -= 1
+        if isinstance(reply, Exception):
+            raise reply
+        return reply if isinstance(reply, Reply) else replied(reply)
+
+
+def replied(
+    text: str = ANSWER,
+    end: End = End.STOP,
+    *,
+    prompt_tokens: int = 20,
+    answer_tokens: int = 10,
+) -> Reply:
+    return Reply(text, end, prompt_tokens, answer_tokens)
+
+
+def answer_text(**values: Any) -> str:
+    """A reply's text with these fields changed."""
+    return json.dumps(json.loads(ANSWER) | values)
+
+
+def full_disk(place: Path) -> None:
+    """Make every write to this name meet a full disk, a real one."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to("/dev/full")
+
+
+def of_this_process(name: str) -> str:
+    """The name that notemill gives its own temporary files in this process."""
+    return f"{name}{os.uname().nodename}-{os.getpid()}"
+
+
+def names_in(folder: Path) -> list[str]:
+    """Names of what lies in the folder, hidden things too."""
+    return sorted(path.name for path in folder.iterdir())

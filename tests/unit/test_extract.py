@@ -1,0 +1,297 @@
+"""notemill.notes.extract on SQLite; on MariaDB: tests/workflow."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from notemill.errors import NotemillError
+from notemill.notes import conflicts, spool
+from notemill.notes.manifest import read_manifest
+from notemill.notes.shard import Note, read_notes
+from notemill.notes.text import TextState, read_text
+from notemill.paths import frozen_manifest, shard_names
+
+from .conftest import Clinic, full_disk, of_this_process
+
+INVALID = b"caf\xe9 au lait"
+
+
+def shards_of(clinic: Clinic, name: str = "chest", shards: int = 3) -> list[list[Note]]:
+    """The notes of each shard, read back."""
+    columns = read_manifest(clinic.layout.manifest(name)).id_columns
+    return [
+        list(read_notes(clinic.layout.notes(name, shard), columns, with_text=True))
+        for shard in shard_names(shards)
+    ]
+
+
+def notes_of(clinic: Clinic) -> dict[Any, str | None]:
+    """Text of each visit."""
+    return {note.ids[0]: note.text for shard in shards_of(clinic) for note in shard}
+
+
+visits = st.integers(0, 8)
+texts = st.none() | st.sampled_from(["", "  ", "cough", "Cough", INVALID]) | st.text(max_size=3)
+
+
+@pytest.fixture
+def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several runs of the spool, as a large table takes."""
+    monkeypatch.setattr(spool, "_RUN_BYTES", 1500)
+
+
+@given(rows=st.lists(st.tuples(visits, texts), min_size=1, max_size=25), last=st.booleans())
+@settings(max_examples=20)
+def test_every_row_of_the_query_is_accounted_for(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, Any]], last: bool
+) -> None:
+    clinic = Clinic(tmp_path_factory.mktemp("clinic"))
+    clinic.run("INSERT INTO notes VALUES (?, CAST(? AS TEXT))", rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spool, "_RUN_BYTES", 1500)  # several runs, as a large table takes
+        patch.setattr(conflicts, "_PARTS", 4)
+        manifest = clinic.extract(same_id_different_text="last" if last else "first")
+    counts = manifest.counts
+    assert counts.rows == len(rows) == counts.notes + counts.collapsed + counts.dropped
+
+    kept: dict[int, Any] = {}
+    for visit, value in rows:
+        if last or visit not in kept:
+            kept[visit] = read_text(value)
+    shards = shards_of(clinic)
+    notes = {note.ids[0]: note for shard in shards for note in shard}
+    assert counts.notes == sum(map(len, shards)) == len(kept)
+    assert {visit: note.text or "" for visit, note in notes.items()} == {
+        visit: note.text or "" for visit, note in kept.items()
+    }
+    assert counts.blank == sum(note.state is not TextState.OK for note in notes.values())
+    assert counts.null == sum(note.state is TextState.NULL for note in notes.values())
+    assert counts.replaced == sum(note.replaced_bytes > 0 for note in notes.values())
+
+    places = defaultdict(set)
+    for number, shard in enumerate(shards):
+        for note in shard:
+            places[note.text_sha256].add(number)
+    assert all(len(numbers) == 1 for numbers in places.values())
+    asked = {note.text_sha256 for note in notes.values() if note.state is TextState.OK}
+    assert counts.texts == sum(entry.texts for entry in manifest.shards) == len(asked)
+    assert [entry.notes for entry in manifest.shards] == [len(shard) for shard in shards]
+
+
+def test_null_blank_and_invalid_texts_are_counted_and_kept(clinic: Clinic) -> None:
+    clinic.run("INSERT INTO notes VALUES (1, NULL), (2, ''), (3, ' '), (4, 'ok')")
+    clinic.run("INSERT INTO notes VALUES (5, CAST(? AS TEXT))", [(INVALID,)])
+    clinic.fill((6, "a blob".encode()))
+    counts = clinic.extract().counts
+    assert (counts.notes, counts.blank, counts.null, counts.replaced) == (6, 3, 1, 1)
+    assert notes_of(clinic)[5] == "caf\N{REPLACEMENT CHARACTER} au lait"
+    assert notes_of(clinic)[6] == "a blob"
+    assert notes_of(clinic)[1] is None
+
+
+def test_the_same_id_with_the_same_text_is_one_note(clinic: Clinic, small_runs: None) -> None:
+    clinic.fill(*[(1, "x" * 900), (2, "x" * 900)] * 4)
+    counts = clinic.extract().counts
+    assert (counts.rows, counts.notes, counts.collapsed, counts.texts) == (8, 2, 6, 1)
+
+
+class TestTheSameIdWithDifferentTexts:
+    @pytest.fixture(autouse=True)
+    def rows(self, clinic: Clinic) -> None:
+        clinic.fill((1, "one"), (2, "two"), (1, "one"), (1, "another"), (3, "three"))
+
+    def test_is_an_error_that_names_the_id_but_no_text(self, clinic: Clinic) -> None:
+        with pytest.raises(NotemillError) as refused:
+            clinic.extract()
+        assert "1 ids of cohort 'chest'" in refused.value.what
+        assert "visit=1" in refused.value.what
+        assert "another" not in str(refused.value)
+        assert refused.value.where == "cohorts.chest.query"
+        assert "same_id_different_text" in refused.value.remedy
+        assert clinic.left_behind() == []
+
+    @pytest.mark.parametrize(
+        ("keep", "text", "collapsed", "dropped"), [("first", "one", 1, 1), ("last", "another", 0, 2)]
+    )
+    def test_can_be_resolved_by_order(
+        self, clinic: Clinic, keep: str, text: str, collapsed: int, dropped: int
+    ) -> None:
+        counts = clinic.extract(same_id_different_text=keep).counts
+        assert notes_of(clinic)[1] == text
+        assert (counts.notes, counts.collapsed, counts.dropped) == (3, collapsed, dropped)
+
+    def test_the_order_is_the_querys(self, clinic: Clinic) -> None:
+        query = "SELECT visit, note FROM notes ORDER BY note"
+        clinic.extract("up", query=query, same_id_different_text="first")
+        clinic.extract("down", query=query, same_id_different_text="last")
+        texts_of_1 = [
+            {note.ids[0]: note.text for shard in shards_of(clinic, name) for note in shard}[1]
+            for name in ("up", "down")
+        ]
+        assert texts_of_1 == ["another", "one"]
+
+
+def test_ids_of_several_columns_and_types_come_back_as_they_are(clinic: Clinic) -> None:
+    rows = [(1, "A"), (1, "a"), (1, "a "), (2**62, "caf\xe9"), (-1, "")]
+    clinic.run("CREATE TABLE more (visit INTEGER, part TEXT, note TEXT)")
+    clinic.run("INSERT INTO more VALUES (?, ?, 'same')", rows)
+    manifest = clinic.extract(
+        query="SELECT note, part, visit FROM more", id_columns=["visit", "part"]
+    )
+    assert [column.kind for column in manifest.id_columns] == ["integer", "text"]
+    assert sorted(note.ids for shard in shards_of(clinic) for note in shard) == sorted(rows)
+
+
+def test_everything_is_the_owners_alone(clinic: Clinic) -> None:
+    clinic.fill((1, "x"))
+    clinic.extract()
+    modes = {
+        (path.is_dir(), path.stat().st_mode & 0o777) for path in clinic.layout.results.rglob("*")
+    }
+    assert modes == {(True, 0o700), (False, 0o600)}
+    assert clinic.left_behind() == [
+        "cohorts/chest/.frozen-manifest.json",
+        "cohorts/chest/manifest.json",
+        "cohorts/chest/notes/0000.parquet",
+        "cohorts/chest/notes/0001.parquet",
+        "cohorts/chest/notes/0002.parquet",
+    ]
+
+
+def test_the_query_may_end_in_a_semicolon_and_hold_percent_and_colon(clinic: Clinic) -> None:
+    clinic.fill((1, "5% at 10:30 :x"), (2, "else"))
+    query = "SELECT visit, note FROM notes WHERE note LIKE '5% at 10:30 :x';\n"
+    assert clinic.extract(query=query).counts.rows == 1
+
+
+def test_the_query_can_only_read(clinic: Clinic) -> None:
+    clinic.fill((1, "x"))
+    with pytest.raises(NotemillError):
+        clinic.extract(query="DELETE FROM notes RETURNING visit, note")
+    assert clinic.rows("SELECT count(*) FROM notes") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "remedy"),
+    [
+        ({"text_column": "text"}, "column 'text' is not in the result", "text_column"),
+        ({"id_columns": ["visits"]}, "column 'visits' is not in the result", "id_columns"),
+        (
+            {"query": "SELECT visit, note, visit FROM notes"},
+            "column 'visit' is twice in the result",
+            "with AS",
+        ),
+        ({"query": "SELECT * FROM notes WHERE 0"}, "returned nothing", "correct it"),
+        ({"query": "SELECT * FROM nots"}, "no such table: nots", "correct the query"),
+        ({"query": "SELEC 1"}, "syntax error", "correct the query"),
+        ({"query": "PRAGMA journal_size_limit = 1; SELECT 1"}, "one statement", "one SELECT"),
+        ({"query": "BEGIN; COMMIT"}, "one statement", "one SELECT"),
+        ({"query": "SAVEPOINT a"}, "gives no rows", "SELECT"),
+        ({"query": "SELECT note AS visit, visit AS note FROM notes"}, "holds int", "cast it"),
+        ({"query": "SELECT NULL AS visit, note FROM notes"}, "'visit' .* is NULL", "IS NOT NULL"),
+        (
+            {"query": "SELECT 1 AS visit, note FROM notes UNION ALL SELECT 'PRIVATE', 'x'"},
+            "holds int on one row and str",
+            "cast it",
+        ),
+        (
+            {"query": "SELECT CAST(x'ff' AS TEXT) AS visit, note FROM notes"},
+            "'visit' .* not UTF-8",
+            "cast it",
+        ),
+    ],
+)
+def test_a_wrong_query_ends_in_one_message_and_no_file(
+    clinic: Clinic, changes: dict[str, Any], words: str, remedy: str
+) -> None:
+    clinic.fill((1, "PRIVATE"))
+    with pytest.raises(NotemillError, match=words) as refused:
+        clinic.extract(**changes)
+    assert remedy in refused.value.remedy
+    assert refused.value.where
+    assert "PRIVATE" not in str(refused.value)
+    assert clinic.left_behind() == []
+
+
+def test_a_database_that_is_none_is_named(clinic: Clinic) -> None:
+    clinic.file.write_text("not a database" * 100)
+    with pytest.raises(NotemillError, match="not a database") as refused:
+        clinic.extract()
+    assert str(clinic.file) in str(refused.value.where)
+    assert clinic.left_behind() == []
+
+
+def test_a_cohort_is_frozen(clinic: Clinic) -> None:
+    clinic.fill((1, "one"), (2, "two"))
+    first = clinic.extract()
+    again = clinic.extract()
+    assert again.shards == first.shards  # read again: the same digests
+
+    clinic.fill((3, "three"))
+    before = clinic.layout.manifest("chest").read_bytes()
+    with pytest.raises(NotemillError, match="with 2 notes, and now the query gives 3") as refused:
+        clinic.extract()
+    assert "another name" in refused.value.remedy
+    assert clinic.layout.manifest("chest").read_bytes() == before
+    clinic.extract("second")
+
+
+def test_a_changed_text_or_another_number_of_shards_is_noticed_too(clinic: Clinic) -> None:
+    clinic.fill((1, "one"), (2, "two"))
+    clinic.extract()
+    with pytest.raises(NotemillError, match="frozen"):
+        clinic.extract(shards=4)
+    clinic.run("UPDATE notes SET note = 'uno' WHERE visit = 1")
+    with pytest.raises(NotemillError, match="frozen"):
+        clinic.extract()
+
+
+def test_rows_in_another_order_are_the_same_cohort(clinic: Clinic) -> None:
+    clinic.fill(*((number, f"note {number % 7}") for number in range(20)))
+    up = clinic.extract(query="SELECT visit, note FROM notes ORDER BY visit")
+    down = clinic.extract(query="SELECT visit, note FROM notes ORDER BY visit DESC")
+    assert up.shards == down.shards
+
+
+def test_the_manifest_says_what_was_read(clinic: Clinic) -> None:
+    clinic.fill((1, "one"))
+    clinic.extract()
+    manifest = read_manifest(clinic.layout.manifest("chest"))
+    assert manifest.server == f"SQLite {sqlite3.sqlite_version}"
+    assert manifest.query == "SELECT visit, note FROM notes"
+    assert manifest.extracted_at.endswith("+00:00")
+    assert manifest == read_manifest(frozen_manifest(clinic.layout.manifest("chest")))
+
+
+@pytest.mark.parametrize("damage", ["{", "{}", ""])
+def test_a_manifest_that_is_none_is_named(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "manifest.json").write_text(damage)
+    with pytest.raises(NotemillError, match="no complete cohort manifest"):
+        read_manifest(tmp_path / "manifest.json")
+    with pytest.raises(NotemillError, match="no complete cohort manifest"):
+        read_manifest(tmp_path / "absent.json")
+
+
+def test_a_full_disk_leaves_no_shard(clinic: Clinic) -> None:
+    clinic.fill((1, "one"))
+    notes = clinic.layout.notes("chest", "0001")
+    full_disk(notes.with_name(f"{of_this_process('.0001.parquet.').replace('-', '.')}.partial"))
+    with pytest.raises(NotemillError, match="no space is left") as refused:
+        clinic.extract()
+    assert refused.value.where == str(notes)
+    assert clinic.left_behind() == ["cohorts/chest/notes/0000.parquet"]  # a whole one
+
+
+def test_an_unwritable_results_folder_is_named(clinic: Clinic) -> None:
+    clinic.fill((1, "one"))
+    clinic.layout = type(clinic.layout)(Path("/sys/notemill"))
+    with pytest.raises(NotemillError, match="can't be written") as refused:
+        clinic.extract()
+    assert "`results`" in refused.value.remedy

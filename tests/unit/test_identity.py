@@ -1,0 +1,109 @@
+"""notemill.identity: what makes new results and what keeps the old ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from notemill.identity import fingerprint
+from notemill.plan import plan_runs
+from notemill.tasks import Task
+
+from .conftest import SCHEMA, config, config_values, write_task
+
+EXPERIMENT = config_values()["experiments"]["cough"]
+
+
+def identity(task: Task, engine_kind: str = "ollama", **changes: Any) -> str:
+    experiment = config(experiments={"cough": EXPERIMENT | changes}).experiments["cough"]
+    return fingerprint(experiment, engine_kind, task)
+
+
+def test_it_is_short_and_always_the_same(task: Task) -> None:
+    assert len(identity(task)) == 12
+    assert int(identity(task), 16)
+    assert identity(task) == identity(replace(task))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "m:2"},
+        {"digest": "0" * 64},
+        {"attempts": 2},
+        {"options": {"num_ctx": 8192}},
+        {"options": {"num_predict": 128}},
+        {"options": {"temperature": 0.1}},
+        {"options": {"seed": 2}},
+        {"options": {"top_k": 1}},
+        {"options": {"top_p": 0.5}},
+        {"options": {"min_p": 0.1}},
+        {"options": {"repeat_penalty": 1.1}},
+        {"options": {"think": False}},
+        {"options": {"extra": {"mirostat": 1}}},
+    ],
+)
+def test_what_can_change_an_answer_changes_it(task: Task, changes: dict[str, Any]) -> None:
+    assert identity(task, **changes) != identity(task)
+
+
+def test_another_kind_of_engine_changes_it(task: Task) -> None:
+    assert identity(task, "openai") != identity(task, "ollama")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"system": "You read."}, {"user": "Look:\n{note}"}, {"schema": SCHEMA + "# longer\n"}],
+)
+def test_an_edited_task_changes_it(tmp_path: Path, changes: dict[str, str]) -> None:
+    before = identity(write_task(tmp_path))
+    assert identity(write_task(tmp_path, **changes)) != before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"results_table": "other"},
+        {"failures_table": "other"},
+        {"answer_prefix": "x_"},
+        {"max_failed_share": 0.5},
+        {"cohorts": ["chest"]},
+        {"options": {"seed": 1}},  # the default, written out
+    ],
+)
+def test_what_cannot_change_an_answer_leaves_it(task: Task, changes: dict[str, Any]) -> None:
+    assert identity(task, **changes) == identity(task)
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        {"models": "/elsewhere"},
+        {"command": ["/opt/ollama"]},
+        {"slots": 32},
+        {"setup": "module load ollama"},
+        {"environment": {"A": "b"}},
+        {"runner_options": {"num_thread": 8}},
+        {"answer_timeout_s": 5},
+        {"gpu": "off"},
+    ],
+)
+def test_paths_slots_and_threads_of_an_engine_leave_it(
+    tmp_path: Path, engine: dict[str, Any]
+) -> None:
+    write_task(tmp_path)
+
+    def planned(**changes: Any) -> str:
+        engines = {"local": {"kind": "ollama", "models": "/models"} | changes}
+        (run,) = plan_runs(config(tasks=str(tmp_path), engines=engines))
+        return run.experiment_id
+
+    assert planned(**engine) == planned()
+    assert planned().startswith("cough-")
+
+
+def test_a_tasks_folder_leaves_it(tmp_path: Path) -> None:
+    assert identity(write_task(tmp_path / "a")) == identity(write_task(tmp_path / "b"))

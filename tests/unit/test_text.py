@@ -1,0 +1,67 @@
+"""notemill.notes.text"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notemill.notes.text import TextState, read_text, shard_of
+
+
+@pytest.mark.parametrize(
+    ("value", "state"),
+    [
+        (None, TextState.NULL),
+        ("", TextState.BLANK),
+        (b"", TextState.BLANK),
+        (" \t\r\n\N{NO-BREAK SPACE}", TextState.BLANK),
+        ("x", TextState.OK),
+        (" x ", TextState.OK),
+        (b"\xff", TextState.OK),
+    ],
+)
+def test_null_and_blank_are_told_from_text(value: str | bytes | None, state: TextState) -> None:
+    note = read_text(value)
+    assert note.state is state
+    assert (note.text is None) == (value is None)
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "replaced"),
+    [
+        (b"caf\xc3\xa9", "caf\xe9", 0),
+        (b"caf\xe9", "caf\N{REPLACEMENT CHARACTER}", 1),
+        (b"\xff a \xfe", "\N{REPLACEMENT CHARACTER} a \N{REPLACEMENT CHARACTER}", 2),
+        ("\N{REPLACEMENT CHARACTER}".encode(), "\N{REPLACEMENT CHARACTER}", 0),
+        (b"\xef\xbf\xbd\xff", 2 * "\N{REPLACEMENT CHARACTER}", 1),
+        (b"cut short \xf0\x9f\x98", "cut short \N{REPLACEMENT CHARACTER}", 1),
+    ],
+)
+def test_invalid_utf8_is_replaced_and_counted(value: bytes, text: str, replaced: int) -> None:
+    note = read_text(value)
+    assert (note.text, note.replaced) == (text, replaced)
+
+
+@given(st.text())
+def test_bytes_and_text_of_one_note_are_the_same_note(text: str) -> None:
+    assert read_text(text) == read_text(text.encode())
+    assert read_text(text).text == text
+    assert read_text(text).sha256 == hashlib.sha256(text.encode()).digest()
+
+
+@given(st.binary())
+def test_any_bytes_become_text_that_can_be_written(value: bytes) -> None:
+    note = read_text(value)
+    assert note.text is not None
+    assert note.sha256 == hashlib.sha256(note.text.encode()).digest()
+    assert (note.replaced > 0) == (note.text.encode() != value)
+
+
+def test_shards_are_of_about_one_size() -> None:
+    shards = Counter(shard_of(read_text(f"note {n}").sha256, 7) for n in range(7000))
+    assert sorted(shards) == list(range(7))
+    assert min(shards.values()) > 800
