@@ -24,11 +24,6 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.slurm import SlurmCluster
 from tests.workflow.project import REPOSITORY, Project
 
-EMBEDDED = (
-    "{python} -m notemill.engines.llamacpp_server --model {weights} --alias {model} --port {port} "
-    "--slots {slots} --context {context} --threads {threads} --api-key-file {api_key_file}"
-)
-
 
 def main() -> None:
     options = _options()
@@ -95,7 +90,6 @@ def _config(database: MariaDB, place: Path, options: argparse.Namespace) -> dict
     else:
         engine |= {
             "kind": "openai",
-            "command": EMBEDDED.split(),
             "weights": str(options.weights),
         }
     return {
@@ -129,14 +123,17 @@ def _print_reports(project: Project, database: MariaDB) -> None:
     for path in sorted((project.results / "loads").rglob("*.json")):
         print(path.read_text())
     for table in ("PNA_Results", "PNA_Results_failures"):
-        print(f"rows in {table}: {database.execute(f'SELECT COUNT(*) FROM {table}')[0][0]}")
+        print(
+            f"rows in {table}: {database.execute(f'SELECT COUNT(*) FROM clinical.{table}')[0][0]}"
+        )
 
 
 def _rows(database: MariaDB) -> list[tuple[Any, ...]]:
     return [
         database.execute(
-            f"SELECT COUNT(*), COUNT(DISTINCT patientvisitid, accession), COUNT(DISTINCT text_sha256) "
-            f"FROM {table}"
+            "SELECT COUNT(*), COUNT(DISTINCT patientvisitid, accession), "
+            "COUNT(DISTINCT text_sha256) "
+            f"FROM clinical.{table}"
         )[0]
         for table in ("PNA_Results", "PNA_Results_failures")
     ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+
+_INT64 = range(-(2**63), 2**63)
 
 
 class Status(StrEnum):
@@ -90,17 +94,51 @@ def judge(reply: Reply, model: type[BaseModel], *, baseline: int, num_ctx: int) 
     try:
         answer = model.model_validate_json(reply.text, strict=True)
     except ValidationError as error:
-        return _rejected(error)
-    return Verdict(Status.ANSWERED, answer=answer.model_dump(mode="json"))
+        return _rejected(error, model)
+    values = answer.model_dump(mode="json", by_alias=True)
+    if beyond := [name for name, value in values.items() if not _storable(value)]:
+        return Verdict(
+            Status.SCHEMA,
+            detail="; ".join(f"{name}: number_out_of_range" for name in beyond),
+            hint="; ".join(f"{name}: the number is too large" for name in beyond),
+        )
+    return Verdict(Status.ANSWERED, answer=values)
 
 
-def _rejected(error: ValidationError) -> Verdict:
+def _storable(value: Any) -> bool:
+    """Whether a column can hold the value: whole numbers have 64 bits, others are finite."""
+    if isinstance(value, int):
+        return value in _INT64
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _rejected(error: ValidationError, model: type[BaseModel]) -> Verdict:
     problems = error.errors(include_url=False, include_context=False)
     if any(problem["type"] == "json_invalid" for problem in problems):
         return Verdict(Status.INVALID_JSON, detail="not JSON")
-    places = [(".".join(map(str, problem["loc"])), problem) for problem in problems]
+    # A key that the model made up is text of the answer.
+    known = _field_names(model)
+    places = [
+        ".".join(
+            str(part) if part in known or type(part) is int else "*" for part in problem["loc"]
+        )
+        or "answer"
+        for problem in problems
+    ]
     return Verdict(
         Status.SCHEMA,
-        detail="; ".join(f"{place or 'answer'}: {problem['type']}" for place, problem in places),
-        hint="; ".join(f"{place or 'answer'}: {problem['msg']}" for place, problem in places),
+        detail="; ".join(f"{p}: {each['type']}" for p, each in zip(places, problems, strict=True)),
+        hint="; ".join(f"{p}: {each['msg']}" for p, each in zip(places, problems, strict=True)),
     )
+
+
+@cache
+def _field_names(model: type[BaseModel]) -> frozenset[str]:
+    """Names of all fields, those of nested models too."""
+    schema = model.model_json_schema()
+    objects = [schema, *schema.get("$defs", {}).values()]
+    return frozenset(name for each in objects for name in each.get("properties", {}))

@@ -109,14 +109,17 @@ class Journal:
                 break
             try:
                 entry = json.loads(line)
-            except ValueError:
-                break
+                if "run" in entry:
+                    self.runs = entry["run"] + 1
+                    current = entry["key"] == asdict(key)
+                else:
+                    text_sha256 = entry.pop("text")
+                    outcome = Outcome(**entry)
+                    if current:
+                        self.answers[text_sha256] = outcome
+            except (ValueError, TypeError, KeyError, AttributeError):
+                break  # no line of a journal
             whole += len(line)
-            if "run" in entry:
-                self.runs = entry["run"] + 1
-                current = entry["key"] == asdict(key)
-            elif current:
-                self.answers[entry.pop("text")] = Outcome(**entry)
         self._file.seek(whole)
         self._file.truncate()
 

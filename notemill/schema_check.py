@@ -31,7 +31,9 @@ def check_schema(task: Task) -> None:
     schema = task.json_schema
     problems = list(_object_problems(schema, "Answer"))
     if not schema.get("properties"):  # also an Answer that holds itself, or a RootModel
-        problems.append(("Answer", "has no fields of its own; give it one for each thing to answer"))
+        problems.append(
+            ("Answer", "has no fields of its own; give it one for each thing to answer")
+        )
     for name, definition in schema.get("$defs", {}).items():
         problems += _object_problems(definition, name)
     if problems:

@@ -64,13 +64,17 @@ class ShardAsking:
 
     async def _until_death(self, texts: Iterator[Text], start_engine: StartEngine) -> bool:
         """Run one engine; False if it died and some texts are still to be asked."""
-        async with start_engine() as engine:
-            try:
+        try:
+            async with start_engine() as engine:
                 await self._ask_suspects(engine)
                 await self._ask_side_by_side(engine, texts)
-            except EngineGone as death:
-                self._after_death(death)
-                return False
+        except EngineGone as death:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # SIGTERM meant for both of us; the task group forgot it over the death.
+                raise asyncio.CancelledError from death
+            self._after_death(death)
+            return False
         return True
 
     async def _ask_suspects(self, engine: Engine) -> None:

@@ -12,11 +12,24 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from notemill.config.base import Name, Section, SqlName
+from notemill.config.base import (
+    NAME_PATTERN,
+    SQL_NAME_PATTERN,
+    Name,
+    Section,
+    SqlName,
+    UserPath,
+)
 from notemill.config.cohort import Cohort
 from notemill.config.database import Database
 from notemill.config.engine import Engine, OllamaEngine, OpenAiEngine
-from notemill.config.experiment import Experiment, Options
+from notemill.config.experiment import (
+    DIGEST_PATTERN,
+    MODEL_PATTERN,
+    PREFIX_PATTERN,
+    Experiment,
+    Options,
+)
 from notemill.errors import NotemillError
 
 __all__ = [
@@ -35,10 +48,10 @@ __all__ = [
 class Config(Section):
     """The whole configuration file."""
 
-    results: Path = Field(
+    results: UserPath = Field(
         Path("results"), description="Folder for everything that the workflow writes."
     )
-    tasks: Path = Field(
+    tasks: UserPath = Field(
         Path("config/tasks"), description="Folder that holds a folder for each task."
     )
     experiments_table: SqlName = Field(
@@ -82,19 +95,35 @@ def _known(name: str, known: Mapping[str, Any], key: str, section: str) -> None:
         raise ValueError(f"{key}: '{name}' is not one of `{section}` ({', '.join(known)})")
 
 
+_IN_WORDS = {
+    NAME_PATTERN: "letters, digits and underscores, a letter first, 40 at most",
+    SQL_NAME_PATTERN: "letters, digits and underscores, no digit first, 64 at most",
+    MODEL_PATTERN: "a model's name and tag without spaces, such as llama3.1:8b",
+    DIGEST_PATTERN: "the whole sha256: 64 digits of 0-9 and a-f",
+    PREFIX_PATTERN: "letters, digits and underscores, no digit first, 21 at most",
+}
+
+
 def _explain(error: ValidationError) -> list[str]:
     lines = []
-    for problem in error.errors(include_url=False, include_context=False):
-        path = [str(part) for part in problem["loc"]]
+    for problem in error.errors(include_url=False):
+        path = [str(part) for part in problem["loc"] if part != "[key]"]
         if path[:1] == ["engines"]:
             del path[2:3]  # Pydantic names the engine's kind here, which is no key
         key = ".".join(path)
         if problem["type"] == "extra_forbidden":
             near = get_close_matches(path[-1], sorted(_all_keys()), n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
+            if near == path[-1:]:
+                hint = " here; it belongs into another section"
             lines.append(f"    {key}: unknown key{hint}")
         elif problem["type"] == "missing":
             lines.append(f"    {key}: missing")
+        elif problem["type"].startswith("union_tag"):
+            lines.append(f"    {key}.kind: missing or unknown; write ollama or openai")
+        elif problem["type"] == "string_pattern_mismatch":
+            pattern = problem["ctx"]["pattern"]
+            lines.append(f"    {key}: use {_IN_WORDS.get(pattern, f'what fits {pattern}')}")
         else:
             message = problem["msg"].removeprefix("Value error, ")
             lines.append(f"    {key}: {message}" if key else f"    {message}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 
 class Section(BaseModel):
@@ -13,8 +14,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False)
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")]
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,39}$"
+SQL_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """Names that stand in paths, job names and tables: letters, digits and underscores."""
 
-SqlName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+SqlName = Annotated[str, StringConstraints(pattern=SQL_NAME_PATTERN)]
 """A table or column name that needs no quoting."""
+
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+"""A path in which ~ stands for the user's home."""

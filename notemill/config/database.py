@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from notemill.config.base import Section
+from notemill.config.base import Section, UserPath
 
 PASSWORD_VARIABLE = "NOTEMILL_DATABASE_PASSWORD"
 """Environment variable with the password, for those who have no option file."""
@@ -18,9 +18,9 @@ PASSWORD_VARIABLE = "NOTEMILL_DATABASE_PASSWORD"
 class Tls(Section):
     """TLS options, handed to PyMySQL as they are."""
 
-    ca: Path | None = Field(None, description="The authority's certificate (PEM).")
-    cert: Path | None = Field(None, description="Your own certificate (PEM), where asked for.")
-    key: Path | None = Field(None, description="The key of your certificate (PEM).")
+    ca: UserPath | None = Field(None, description="The authority's certificate (PEM).")
+    cert: UserPath | None = Field(None, description="Your own certificate (PEM), where asked for.")
+    key: UserPath | None = Field(None, description="The key of your certificate (PEM).")
     verify_identity: bool = Field(
         True, description="Check that the server's certificate carries the server's name."
     )
@@ -62,7 +62,7 @@ class Database(Section):
             )
         return url
 
-    @field_validator("option_file", mode="after")
+    @field_validator("option_file")
     @classmethod
     def _expand_home(cls, path: Path | None) -> Path | None:
         return path.expanduser() if path else None

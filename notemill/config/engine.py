@@ -76,7 +76,8 @@ class OllamaEngine(_Engine):
 class OpenAiEngine(_Engine):
     """Any server with OpenAI's chat interface and JSON-schema answers.
 
-    Either `address` (a server that someone runs) or `command` (one that each job starts).
+    Either `address` (a server that someone runs) or `command` (one that each job starts); with
+    `weights` alone each job starts the embedded llama.cpp.
     """
 
     kind: Literal["openai"]
@@ -89,8 +90,8 @@ class OpenAiEngine(_Engine):
     command: list[str] | None = Field(
         None,
         min_length=1,
-        description="Command that the job starts. Filled in: {port}, {python}, {model}, "
-        "{weights}, {slots}, {context} (tokens a slot), {context_total} (tokens of all slots), "
+        description="Command that the job starts, by default the embedded llama.cpp. Filled in: "
+        "{port}, {python}, {model}, {weights}, {slots}, {context} (tokens a slot), {context_total} (tokens of all slots), "
         "{threads}, {home}, {api_key_file}.",
     )
     weights: Path | None = Field(
@@ -99,8 +100,13 @@ class OpenAiEngine(_Engine):
 
     @model_validator(mode="after")
     def _address_or_command(self) -> OpenAiEngine:
-        if (self.address is None) == (self.command is None):
-            raise ValueError("give either `address` or `command`, not both and not neither")
+        if self.address and self.command:
+            raise ValueError("give either `address` or `command`, not both")
+        if not (self.address or self.command or self.weights):
+            raise ValueError(
+                "give `address` (a running server), `command` (one to start), or `weights` alone "
+                "(a GGUF file for the embedded llama.cpp)"
+            )
         if self.address and not re.match(
             r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/])", self.address
         ):

@@ -8,6 +8,10 @@ from pydantic import Field, model_validator
 
 from notemill.config.base import Name, Section, SqlName
 
+MODEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
+DIGEST_PATTERN = r"^[0-9a-f]{64}$"
+PREFIX_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,20}$|^$"
+
 
 class Options(Section):
     """What changes an answer. The same for every request of an experiment, and its identity."""
@@ -42,12 +46,12 @@ class Experiment(Section):
     task: Name = Field(description="Folder below config/tasks with the prompts and schema.py.")
     engine: Name = Field(description="One of `engines`.")
     model: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$",
+        pattern=MODEL_PATTERN,
         description="The model's name as the engine knows it, with its tag: llama3.1:8b-instruct.",
     )
     digest: str | None = Field(
         None,
-        pattern=r"^[0-9a-f]{64}$",
+        pattern=DIGEST_PATTERN,
         description="The model's digest (sha256, hex), to pin it; empty takes the one found by the "
         "first run and holds on to it.",
     )
@@ -67,7 +71,7 @@ class Experiment(Section):
     )
     answer_prefix: str = Field(
         "llm_",
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,20}$|^$",
+        pattern=PREFIX_PATTERN,
         description="Put before each answer field's name to make its column.",
     )
 

@@ -28,6 +28,14 @@ from notemill.files import sha256_of_file
 from notemill.logs import log
 from notemill.tasks import Task
 
+_EMBEDDED = [
+    *("{python}", "-P", str(Path(__file__).with_name("llamacpp_server.py"))),
+    *("--model", "{weights}", "--alias", "{model}", "--port", "{port}"),
+    *("--slots", "{slots}", "--context", "{context}", "--threads", "{threads}"),
+    *("--api-key-file", "{api_key_file}"),
+]
+"""llama.cpp's server from a wheel, for an engine that has weights and no command of its own."""
+
 
 @asynccontextmanager
 async def proven_openai(
@@ -74,8 +82,7 @@ async def _started(
             "home": home,
             "api_key_file": key_file,
         }
-        assert engine.command is not None
-        command = filled(engine.command, words)
+        command = filled(engine.command or _EMBEDDED, words)
         environment = server_environment(home, engine.environment)
         server = ServerProcess(with_setup(engine.setup, command), environment, server_log)
         client = OpenAiClient(f"http://127.0.0.1:{port}/v1", key, record.model, options)

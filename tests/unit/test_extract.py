@@ -118,7 +118,8 @@ class TestTheSameIdWithDifferentTexts:
         assert clinic.left_behind() == []
 
     @pytest.mark.parametrize(
-        ("keep", "text", "collapsed", "dropped"), [("first", "one", 1, 1), ("last", "another", 0, 2)]
+        ("keep", "text", "collapsed", "dropped"),
+        [("first", "one", 1, 1), ("last", "another", 0, 2)],
     )
     def test_can_be_resolved_by_order(
         self, clinic: Clinic, keep: str, text: str, collapsed: int, dropped: int

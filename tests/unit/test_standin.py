@@ -27,15 +27,17 @@ import psutil
 import pytest
 from pydantic import BaseModel, Field
 
-from notemill.demo.random_model import write_random_model
+from demo.random_model import write_random_model
 from tests.servers.standin.faults import Faults
 from tests.servers.standin.store import make_model
 
 PROGRAM = Path(__file__).parents[1] / "servers" / "standin" / "ollama"
 STANDIN = [sys.executable, str(PROGRAM)]
 REAL = os.environ.get("NOTEMILL_OLLAMA")
+REAL_TOO = ["real"] if REAL else []
 VERSIONS = {"old": "0.11.10", "middle": "0.24.0", "new": "0.33.0"}
 CONTEXT = 512
+MESSAGE = {"role": "user", "content": "x"}
 CLIENT = httpx.Client(timeout=120)
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -67,6 +69,10 @@ class Server:
     def era(self) -> str:
         minor = int(self.version.split(".")[1])
         return "old" if minor < 12 else "middle" if minor < 30 else "new"
+
+    def text(self, tokens: int) -> str:
+        """A text of so many tokens: the random model has one for each character."""
+        return "x" * tokens * (1 if self.command == [REAL] else 4)
 
     def post(self, path: str, timeout_s: float = 120, **body: Any) -> httpx.Response:
         return CLIENT.post(self.address + path, json=body, timeout=timeout_s)
@@ -167,7 +173,7 @@ def start(launch: Start, tmp_path_factory: pytest.TempPathFactory) -> Start:
     return begin
 
 
-@pytest.fixture(scope="module", params=[*VERSIONS, "real"])
+@pytest.fixture(scope="module", params=[*VERSIONS, *REAL_TOO])
 def server(
     request: pytest.FixtureRequest,
     start: Start,
@@ -177,8 +183,7 @@ def server(
     """The stand-in of each era, and a real Ollama; all without a GPU, with the model `tiny`."""
     if request.param != "real":
         return start(era=request.param)
-    if not REAL:
-        pytest.skip("NOTEMILL_OLLAMA names no ollama")
+    assert REAL
     real = launch([REAL], CUDA_VISIBLE_DEVICES="-1")
     folder = tmp_path_factory.mktemp("gguf")
     write_random_model(folder / "tiny.gguf")
@@ -193,6 +198,12 @@ def server(
 
 
 # What the stand-in and a real Ollama do alike.
+
+
+def test_a_real_ollama_takes_part() -> None:
+    if not REAL:
+        pytest.skip("the stand-in is held to its own facts only: NOTEMILL_OLLAMA names no ollama")
+    assert Path(REAL).is_file()
 
 
 def test_it_tells_its_version(server: Server) -> None:
@@ -217,8 +228,8 @@ def test_the_digest_is_that_of_the_manifest_file(server: Server) -> None:
 def test_a_preload_loads_and_the_context_is_as_asked_for_or_as_the_model_holds(
     server: Server,
 ) -> None:
-    for path, body in [("/api/chat", {"messages": []}), ("/api/generate", {})]:
-        reply = server.post(path, model="tiny", **body).json()
+    for path in ["/api/chat", "/api/generate"]:
+        reply = server.post(path, model="tiny", messages=[]).json()
         assert (reply["done"], reply["done_reason"]) == (True, "load")
     [loaded] = server.get("/api/ps")["models"]
     assert (loaded["context_length"], loaded["size_vram"]) == (CONTEXT, 0)
@@ -262,12 +273,9 @@ def test_num_predict_cuts_the_answer(server: Server) -> None:
 
 
 def test_a_prompt_beyond_the_context(server: Server) -> None:
-    huge, half = "x " * 4 * CONTEXT, "x" * 4 * (CONTEXT * 6 // 10)
-    if server.version == REAL_VERSION:
-        half = half[::4]  # the random model has a token for each character
-    strict = {"truncate": False, "shift": False}
+    huge, half = server.text(4 * CONTEXT), server.text(CONTEXT * 6 // 10)
     for note, system in [(huge, "S"), ("N", huge), (half, half)]:
-        reply = server.chat(note, system=system, **strict)
+        reply = server.chat(note, system=system, truncate=False, shift=False)
         if server.era == "old":
             tokens = reply.json()["prompt_eval_count"]
             alone = server.chat(note, system=None).json()["prompt_eval_count"]
@@ -281,16 +289,14 @@ def test_a_prompt_beyond_the_context(server: Server) -> None:
     assert "truncating input prompt" in server.log.read_text()
 
 
-def test_an_answer_that_does_not_fit_beside_its_prompt_is_cut_without_shift(
-    server: Server,
-) -> None:
-    if server.era == "old":
-        pytest.skip("this version knows no shift")
-    note, one = "", "x" * (1 if server.version == REAL_VERSION else 4)
-    room = CONTEXT - 10 - server.chat(note).json()["prompt_eval_count"]
-    reply = server.chat(one * room, shift=False).json()
-    assert (reply["prompt_eval_count"], reply["done_reason"]) == (CONTEXT - 10, "length")
-    assert reply["eval_count"] == 11
+def test_an_answer_that_does_not_fit_beside_its_prompt(server: Server) -> None:
+    room = CONTEXT - 10 - server.chat("").json()["prompt_eval_count"]
+    reply = server.chat(server.text(room), shift=False).json()
+    assert reply["prompt_eval_count"] == CONTEXT - 10
+    if server.era == "old":  # it knows no `shift` and goes on
+        assert reply["done_reason"] == "stop"
+    else:
+        assert (reply["done_reason"], reply["eval_count"]) == ("length", 11)
 
 
 @pytest.mark.parametrize(
@@ -316,18 +322,19 @@ def test_an_unknown_option_is_ignored(server: Server) -> None:
     assert server.chat("x", options={"nosuch": 1}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"type": "nosuch"},
-        {"$ref": "#/$defs/none"},
-        {"type": "object", "properties": {"a": {"type": "string", "pattern": "[ab]"}}},
-    ],
-)
+@pytest.mark.parametrize("schema", [{"type": "nosuch"}, {"$ref": "#/$defs/none"}])
 def test_a_schema_that_no_grammar_can_be_made_of(server: Server, schema: dict[str, Any]) -> None:
-    if server.era == "new":
-        pytest.skip("not seen on a real server of this era")
     reply = server.chat("x", format=schema)
+    if server.era == "new":
+        assert reply.status_code == 400
+    else:
+        assert reply.status_code == 500
+        assert reply.json()["error"] == "invalid JSON schema in format"
+
+
+@pytest.mark.parametrize("server", ["old", "middle", *REAL_TOO], indirect=True)
+def test_a_pattern_without_anchors(server: Server) -> None:
+    reply = server.chat("x", format={"type": "string", "pattern": "[ab]"})
     assert reply.status_code == 500
     assert reply.json()["error"] == "invalid JSON schema in format"
 
@@ -405,11 +412,253 @@ def test_killing_the_server_leaves_its_runner_and_ending_it_does_not(
 
 # What only the stand-in does.
 
-MESSAGE = {"role": "user", "content": "x"}
-REAL_VERSION = (
-    subprocess.run([REAL, "--version"], capture_output=True, text=True, check=True)
-    .stdout.split()[-1]
-    .strip()
-    if REAL
-    else None
+
+def test_the_program_runs_by_itself() -> None:
+    done = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"ollama version is {VERSIONS['middle']}\n"
+
+
+def test_the_answer_tells_which_note_and_whether_a_system_prompt_it_was_made_from(
+    start: Start,
+) -> None:
+    server = start()
+    note = "Chest film.\nImpression: Pneumonia in the left lower lobe, and more than that.\n\n"
+    quote = "Impression: Pneumonia in the left lower "
+    assert len(quote) == 40
+    sick = {"response": "(1) Likely", "explanation": quote, "alive": True}
+    well = {"response": "(2) Unlikely", "explanation": "All is clear", "alive": False}
+    assert server.answer(note) == sick
+    assert server.answer("All is clear") == well
+    assert server.answer("All is clear", system=None)["response"] == "(1) Likely"
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Part(BaseModel):
+    name: str = Field(min_length=3, max_length=5)
+
+
+class Everything(BaseModel):
+    zeta: Literal["yes", "no"]
+    colour: Colour
+    one: Literal["one"]
+    age: int = Field(ge=3, le=5)
+    share: float = Field(gt=0, lt=1)
+    maybe: int | None
+    parts: list[Part] = Field(min_length=2, max_length=3)
+    words: list[str]
+    day: date
+    pair: tuple[int, bool]
+    either: Part | bool
+    later: str = "optional"
+
+
+def test_an_answer_validates_against_a_model_of_the_usual_types(start: Start) -> None:
+    server = start()
+    answer = server.answer("x", format=Everything.model_json_schema())
+    assert list(answer) == list(Everything.model_fields)
+    Everything.model_validate(answer)
+
+
+def test_slots_are_as_many_as_asked_for(start: Start) -> None:
+    server = start({"fault": "hang", "match": "hangs"}, OLLAMA_NUM_PARALLEL="2")
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(server.chat, "hangs", timeout_s=5)
+        assert server.answer("x")  # the second slot
+        with pytest.raises(httpx.ReadTimeout):
+            server.chat("hangs", timeout_s=0.5)
+        assert server.answer("x")  # freed when its client went
+        second = pool.submit(server.chat, "hangs", timeout_s=5)
+        with pytest.raises(httpx.ReadTimeout):
+            hanging.result()
+        with pytest.raises(httpx.ReadTimeout):
+            second.result()
+
+
+def test_a_full_server_makes_requests_wait(start: Start) -> None:
+    server = start({"fault": "hang", "match": "hangs"})
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(server.chat, "hangs", timeout_s=3)
+        while not journal(server):
+            time.sleep(0.01)
+        with pytest.raises(httpx.ReadTimeout):
+            server.chat("x", timeout_s=0.3)
+        with pytest.raises(httpx.ReadTimeout):
+            hanging.result()
+
+
+def journal(server: Server) -> list[dict[str, Any]]:
+    path = Path(server.environment["STANDIN_JOURNAL"])
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_the_journal_tells_texts_apart_without_holding_any(start: Start) -> None:
+    server = start()
+    for note in ["SECRET a", "SECRET b", "SECRET a"]:
+        server.chat(note, options={"seed": 7}, truncate=False)
+    server.post("/api/chat", model="tiny", messages=[])  # a preload asks nothing
+    lines = journal(server)
+    assert [line["messages"] == lines[0]["messages"] for line in lines] == [True, False, True]
+    assert lines[1]["options"] == {"num_predict": 200, "temperature": 0, "seed": 7}
+    assert (lines[1]["truncate"], lines[1]["shift"], lines[1]["running"]) == (False, None, 1)
+    assert "SECRET" not in Path(server.environment["STANDIN_JOURNAL"]).read_text()
+
+
+@pytest.mark.parametrize(
+    ("rule", "status", "message"),
+    [
+        (
+            {"fault": "cold_503"},
+            503,
+            "server busy, please try again.  maximum pending requests exceeded",
+        ),
+        ({"fault": "error_500", "value": "any words"}, 500, "any words"),
+        ({"fault": "exceed_context"}, 400, TOO_LONG["middle"]),
+        (
+            {"fault": "runner_crash"},
+            500,
+            "an error was encountered while running the model: unexpected EOF",
+        ),
+    ],
 )
+def test_faults_that_refuse_so_many_times_and_what_they_match(
+    start: Start, rule: dict[str, Any], status: int, message: str
+) -> None:
+    server = start(rule | {"match": "bad", "times": 2})
+    assert server.answer("good")
+    for _ in range(2):
+        reply = server.chat("bad")
+        assert (reply.status_code, reply.json()) == (status, {"error": message})
+    assert server.answer("bad")
+    met = [line["faults"] for line in journal(server)]
+    assert met == [[], [rule["fault"]], [rule["fault"]], []]
+
+
+def test_a_runner_that_is_killed_loses_what_it_worked_on_and_what_waited(start: Start) -> None:
+    server = start({"fault": "slow", "match": "slow", "value": 60})
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(server.chat, "slow") for _ in range(2)]
+        while len(journal(server)) < 2:
+            time.sleep(0.01)
+        [runner] = server.children()
+        runner.kill()
+        errors = {request.result().json()["error"] for request in asked}
+    assert errors == {
+        "an error was encountered while running the model: unexpected EOF",
+        "llama runner process no longer running: -1 ",
+    }
+    assert server.answer("x")
+
+
+def test_faults_under_status_200(start: Start) -> None:
+    server = start(
+        {"fault": "done_false", "match": "repeats"},
+        {"fault": "cut", "match": "cut"},
+        {"fault": "invalid_json", "match": "invalid"},
+        {"fault": "drop_system", "match": "dropped"},
+    )
+    good = server.chat("x").json()
+    aborted = server.chat("repeats").json()
+    assert (aborted["done"], "eval_count" in aborted) == (False, False)
+    cut = server.chat("cut").json()
+    assert (cut["done"], cut["done_reason"]) == (True, "length")
+    invalid = server.chat("invalid").json()
+    assert (invalid["done"], invalid["done_reason"]) == (True, "stop")
+    for reply in (aborted, cut, invalid):
+        with pytest.raises(ValueError):
+            json.loads(reply["message"]["content"])
+    dropped = server.chat("dropped").json()
+    assert dropped["done_reason"] == "stop"
+    assert dropped["prompt_eval_count"] < good["prompt_eval_count"]
+    assert json.loads(dropped["message"]["content"])["response"] == "(1) Likely"
+
+
+def test_faults_of_the_answer(start: Start) -> None:
+    server = start(
+        {"fault": "ignores_schema", "match": "free"},
+        {"fault": "schema_violation", "match": "bounds"},
+        {"fault": "schema_violation", "match": "value", "value": {"response": "(4) None"}},
+        {"fault": "answer", "match": "told", "value": {"response": "(2) Unlikely"}},
+        {"fault": "native_key_order", "match": "native"},
+    )
+    assert "response" not in server.answer("free")
+    assert server.answer("value")["response"] == "(4) None"
+    assert server.answer("told") == {"response": "(2) Unlikely"}
+    assert list(server.answer("native")) == ["alive", "explanation", "response"]
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    schema = {"type": "object", "properties": {"share": share}, "required": ["share"]}
+    assert 0 <= server.answer("x", format=schema)["share"] <= 1
+    assert server.answer("bounds", format=schema)["share"] > 1
+
+
+def test_faults_of_the_whole_server(start: Start) -> None:
+    server = start(
+        {"fault": "version", "value": "0.99.1"},
+        {"fault": "wrong_digest"},
+        {"fault": "size_vram", "value": 0.5},
+        {"fault": "context_length", "value": 256},
+        {"fault": "single_slot"},
+        {"fault": "pull_error", "value": "pull model manifest: file does not exist"},
+        CUDA_VISIBLE_DEVICES="0",
+    )
+    assert server.version == "0.99.1"
+    assert server.get("/api/version") == {"version": "0.99.1"}
+    assert server.get("/api/tags")["models"][0]["digest"] == "0" * 64
+    server.chat("x")
+    [loaded] = server.get("/api/ps")["models"]
+    assert loaded["size_vram"] == loaded["size"] // 2
+    assert loaded["context_length"] == 256
+    assert "does not currently support parallel requests" in server.log.read_text()
+    reply = server.post("/api/pull", model="other")
+    lines = [json.loads(line) for line in reply.text.splitlines()]
+    assert (reply.status_code, lines[0]) == (200, {"status": "pulling manifest"})
+    assert lines[-1] == {"error": "pull model manifest: file does not exist"}
+    reply = server.post("/api/pull", model="other", stream=False)
+    assert (reply.status_code, reply.json()) == (500, lines[-1])
+
+
+def test_the_model_is_on_the_gpu_that_the_server_was_given(start: Start) -> None:
+    server = start(CUDA_VISIBLE_DEVICES="0")
+    server.chat("x")
+    [loaded] = server.get("/api/ps")["models"]
+    assert loaded["size_vram"] == loaded["size"]
+    assert "library=CUDA" in server.log.read_text()
+
+
+def test_a_pull_puts_a_model_into_the_store(start: Start) -> None:
+    server = start()
+    reply = server.post("/api/pull", model="someone/other:7b")
+    lines = [json.loads(line) for line in reply.text.splitlines()]
+    assert lines[-1] == {"status": "success"}
+    names = [model["name"] for model in server.get("/api/tags")["models"]]
+    assert sorted(names) == ["someone/other:7b", "tiny:latest"]
+    assert server.chat("x", model="someone/other:7b").status_code == 200
+
+
+def test_it_can_be_told_to_crash(start: Start) -> None:
+    server = start({"fault": "crash", "match": "crash"})
+    with pytest.raises(httpx.TransportError):
+        server.chat("crash")
+    assert server.process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("era", ["old", "middle"])
+def test_a_pattern_with_a_lookahead_kills_it(start: Start, era: str) -> None:
+    server = start(era=era)
+    with pytest.raises(httpx.TransportError):
+        server.chat("x", format={"type": "string", "pattern": "^(?=a)[ab]$"})
+    assert server.process.wait() == 2
+
+
+def test_an_unknown_fault_keeps_it_from_starting() -> None:
+    with pytest.raises(ValueError, match="no fault 'nosuch'; there are: cold_503"):
+        Faults([{"fault": "nosuch"}])
+
+
+def test_models_with_other_weights_have_other_digests(tmp_path: Path) -> None:
+    first = make_model(tmp_path, "a")
+    assert make_model(tmp_path, "b") == first
+    assert make_model(tmp_path, "b", weights="others") != first

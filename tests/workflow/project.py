@@ -1,4 +1,4 @@
-"""A user's project in a temporary folder: the workflow as it is, with a configuration of its own."""
+"""A user's project in a temporary folder: the workflow as it is, its own configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ import yaml
 REPOSITORY = Path(__file__).parents[2]
 POLLING = ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"]
 SITE = {
-    "default-resources": ["slurm_account=research", "slurm_partition=cpu", "mem_mb=1000", "runtime=30"],
+    "default-resources": [
+        "slurm_account=research",
+        "slurm_partition=cpu",
+        "mem_mb=1000",
+        "runtime=30",
+    ],
     "set-resources": [
         "answer:slurm_partition=gpu",
         "answer:mem_mb=2000",

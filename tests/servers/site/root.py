@@ -1,6 +1,6 @@
 """The site's file system: a root of Debian's development suite, built once and kept.
 
-It lies in the folder NOTEMILL_SITE_CACHE, by default ~/.cache/notemill-site, takes 1.3 GB and some
+It lies in the folder NOTEMILL_SITE_CACHE, by default ~/.cache/notemill-site, takes 0.9 GB and two
 minutes to build, and needs root and `debootstrap`. Delete the folder to have newer packages.
 """
 

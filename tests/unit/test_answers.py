@@ -1,0 +1,157 @@
+"""notemill.answers.judge: the acceptance rule."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notemill.answers import End, Reply, Status, Verdict, judge
+from notemill.tasks import Task
+
+from .conftest import ANSWER, answer_text, replied, write_task
+
+BASELINE, NUM_CTX = 15, 100
+
+
+def judged(task: Task, reply: Reply) -> Verdict:
+    return judge(reply, task.answer_model, baseline=BASELINE, num_ctx=NUM_CTX)
+
+
+def test_an_answer_that_ended_by_itself_and_validates_counts(task: Task) -> None:
+    verdict = judged(task, replied())
+    assert verdict == Verdict(Status.ANSWERED, {"response": "yes", "reason": "because"})
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "detail"),
+    [
+        # an answer that was cut is truncated even if it happens to be whole JSON
+        (replied(end=End.LENGTH), Status.TRUNCATED, "cut after 10 tokens"),
+        (replied(end=End.ABORTED), Status.INVALID_JSON, "broke the answer off"),
+        (replied(prompt_tokens=BASELINE), Status.SERVER_ERROR, "the prompt was not read whole"),
+        (replied(prompt_tokens=0), Status.SERVER_ERROR, "the prompt was not read whole"),
+        (replied(prompt_tokens=91), Status.TOO_LONG, "91 + 10 tokens, context 100"),
+        (replied('{"response": "yes", '), Status.INVALID_JSON, "not JSON"),
+        (replied(""), Status.INVALID_JSON, "not JSON"),
+        (replied("yes"), Status.INVALID_JSON, "not JSON"),
+        (replied(ANSWER + "}"), Status.INVALID_JSON, "not JSON"),
+        (replied(answer_text(response="Yes")), Status.SCHEMA, "response: literal_error"),
+        (replied('{"response": "yes"}'), Status.SCHEMA, "reason: missing"),
+        (replied(answer_text(reason=1)), Status.SCHEMA, "reason: string_type"),
+        (replied("[]"), Status.SCHEMA, "answer: model_type"),
+    ],
+)
+def test_what_does_not_count_says_why(
+    task: Task, reply: Reply, status: Status, detail: str
+) -> None:
+    verdict = judged(task, reply)
+    assert verdict.status is status
+    assert verdict.answer is None
+    assert detail in verdict.detail
+
+
+def test_the_largest_context_and_the_smallest_note_count(task: Task) -> None:
+    assert judged(task, replied(prompt_tokens=90)).status is Status.ANSWERED
+    assert judged(task, replied(prompt_tokens=BASELINE + 1)).status is Status.ANSWERED
+
+
+def test_details_name_the_field_and__hints_say_what_was_wrong(task: Task) -> None:
+    verdict = judged(task, replied(answer_text(response="PRIVATE")))
+    assert "PRIVATE" not in verdict.detail
+    assert "'yes' or 'no'" in verdict.hint
+
+
+PRIVATE = st.text(max_size=3).map(lambda text: f"PRIVATE{text}")
+KEYS = st.sampled_from(["response", "counts", "parts", "inner", "either"]) | PRIVATE
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just("yes") | PRIVATE,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+)
+
+
+@pytest.fixture(scope="module")
+def rich_task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    schema = """
+from typing import Literal
+from pydantic import BaseModel
+
+class Inner(BaseModel, extra="forbid"):
+    response: Literal["yes"]
+
+class Answer(BaseModel, extra="forbid"):
+    response: Literal["yes", "no"]
+    counts: dict[str, int]
+    parts: list[Inner]
+    inner: Inner
+    either: Inner | int | dict[int, bool]
+"""
+    return write_task(tmp_path_factory.mktemp("tasks"), schema)
+
+
+@given(values=st.dictionaries(KEYS, VALUES, max_size=6), cut=st.booleans())
+def test_no_text_of_an_answer_reaches_a_detail(
+    rich_task: Task, values: dict[str, Any], cut: bool
+) -> None:
+    verdict = judged(rich_task, replied(json.dumps(values) + "PRIVATE" * cut))
+    assert verdict.detail or verdict.answer
+    assert "PRIVATE" not in verdict.detail
+
+
+def schema(*fields: str) -> str:
+    return (
+        "from pydantic import BaseModel, Field, field_validator\n\nclass Answer(BaseModel):\n"
+        + ("\n".join(f"    {line}" for field in fields for line in field.splitlines()))
+    )
+
+
+def test_a_validator_of_the_user_decides(tmp_path: Path) -> None:
+    validator = """days: int
+@field_validator("days")
+@classmethod
+def _check(cls, days: int) -> int:
+    if days % 5:
+        raise ValueError("PRIVATE days are no weeks")
+    return days"""
+    task = write_task(tmp_path, schema(validator))
+    assert judged(task, replied('{"days": 10}')).status is Status.ANSWERED
+    verdict = judged(task, replied('{"days": 11}'))
+    assert (verdict.status, verdict.detail) == (Status.SCHEMA, "days: value_error")
+    assert "no weeks" in verdict.hint
+
+
+@pytest.mark.parametrize(
+    ("fields", "answer", "status"),
+    [
+        ("age: int", {"age": "7"}, Status.SCHEMA),  # strict: a text is no number
+        ("age: float", {"age": 7}, Status.ANSWERED),
+        ("sure: bool", {"sure": 1}, Status.SCHEMA),
+        ("age: int", {"age": 2**63 - 1}, Status.ANSWERED),
+        ("age: int", {"age": 2**63}, Status.SCHEMA),  # no column holds it
+        ("age: int", {"age": -(2**63) - 1}, Status.SCHEMA),
+        ("age: int | None", {"age": None}, Status.ANSWERED),
+        ("ages: list[int]", {"ages": [2**70]}, Status.ANSWERED),  # JSON text
+    ],
+)
+def test_values_are_taken_as_they_are_and_fit_their_columns(
+    tmp_path: Path, fields: str, answer: dict[str, Any], status: Status
+) -> None:
+    task = write_task(tmp_path, schema(fields))
+    assert judged(task, replied(json.dumps(answer))).status is status
+
+
+def test_a_number_beyond_all_numbers_is_no_answer(tmp_path: Path) -> None:
+    task = write_task(tmp_path, schema("share: float"))
+    verdict = judged(task, replied('{"share": 1e999}'))
+    assert (verdict.status, verdict.detail) == (Status.SCHEMA, "share: number_out_of_range")
+    assert verdict.hint
+
+
+def test_fields_go_by_the_names_that_the_schema_gives_them(tmp_path: Path) -> None:
+    task = write_task(tmp_path, schema('finding: str = Field(alias="Finding")'))
+    assert list(task.json_schema["properties"]) == ["Finding"]
+    assert judged(task, replied('{"Finding": "x"}')).answer == {"Finding": "x"}

@@ -1,0 +1,197 @@
+"""notemill.config: what is accepted, and one clear line for everything that is not."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from notemill.answer_shard import OUTCOME_FIELDS
+from notemill.config import read_config
+from notemill.config.cohort import OWN_COLUMNS
+from notemill.errors import NotemillError
+from notemill.notes.shard import notes_schema
+
+from .conftest import config, config_values
+
+ABSENT = object()
+ROOT = Path(__file__).parents[2]
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The configuration with one key changed, 'cohorts.chest.shards' for instance."""
+    values = copy.deepcopy(config_values())
+    *sections, key = path.split(".")
+    place = values
+    for section in sections:
+        place = place.setdefault(section, {})
+    if value is ABSENT:
+        del place[key]
+    else:
+        place[key] = value
+    return values
+
+
+def refusal(values: Any) -> NotemillError:
+    with pytest.raises(NotemillError) as refused:
+        read_config(values, where="my.yaml")
+    assert refused.value.where == "my.yaml"
+    return refused.value
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    read = config()
+    assert (read.results, read.tasks) == (Path("results"), Path("config/tasks"))
+    assert read.cohorts_of("cough") == ["chest"]
+    assert read.experiments["cough"].failures == "r_failures"
+    assert read.experiments["cough"].answer_prefix == "llm_"
+    assert read.engines["local"].slots == 8
+
+
+def test_the_configurations_of_the_repository_are_accepted() -> None:
+    for file in (ROOT / "config").glob("*.yaml"):
+        read_config(yaml.safe_load(file.read_text()))
+
+
+def test_a_home_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    for path in ("results", "tasks", "database.option_file", "engines.local.models"):
+        read: Any = read_config(changed(path, "~/x"))
+        for key in path.split("."):
+            read = read[key] if isinstance(read, dict) else getattr(read, key)
+        assert read == Path("/home/me/x"), path
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        # missing and misspelt keys
+        ("database", ABSENT, "database: missing"),
+        ("cohorts.chest.query", ABSENT, "cohorts.chest.query: missing"),
+        ("engines.local.models", ABSENT, "engines.local.models: missing"),
+        ("experiments.cough.results_table", ABSENT, "experiments.cough.results_table: missing"),
+        ("databse", {}, "databse: unknown key; did you mean 'database'?"),
+        ("engines.local.modles", "x", "engines.local.modles: unknown key; did you mean 'models'?"),
+        ("database.password", "hunter2", "database.password: unknown key"),
+        (
+            "experiments.cough.temperature",
+            1,
+            "experiments.cough.temperature: unknown key here; it belongs into another section",
+        ),
+        ("experiments.cough.options.num_ctxt", 1, "did you mean 'num_ctx'?"),
+        # names
+        ("cohorts.a-b", config_values()["cohorts"]["chest"], "cohorts.a-b: use letters, digits"),
+        ("experiments.cough.results_table", "a-b", "cough.results_table: use letters, digits"),
+        ("cohorts.chest.id_columns", ["a b"], "cohorts.chest.id_columns.0: use letters, digits"),
+        ("experiments.cough.answer_prefix", "1", "cough.answer_prefix: use letters, digits"),
+        ("experiments.cough.model", "a b", "experiments.cough.model: use a model's name and tag"),
+        ("experiments.cough.digest", "abc", "experiments.cough.digest: use the whole sha256"),
+        ("experiments.cough.engine", "x", "cough.engine: 'x' is not one of `engines` (local)"),
+        ("experiments.cough.cohorts", ["x"], "cohorts: 'x' is not one of `cohorts` (chest)"),
+        # values
+        ("cohorts", {}, "cohorts: Dictionary should have at least 1 item"),
+        ("cohorts.chest.query", "", "cohorts.chest.query: String should have at least 1 character"),
+        ("cohorts.chest.id_columns", [], "cohorts.chest.id_columns: List should have at least 1"),
+        ("cohorts.chest.id_columns", "visit", "id_columns: Input should be a valid list"),
+        ("cohorts.chest.shards", 0, "cohorts.chest.shards: Input should be greater than or equal"),
+        ("cohorts.chest.shards", "many", "cohorts.chest.shards: Input should be a valid integer"),
+        ("cohorts.chest.same_id_different_text", "new", "should be 'error', 'first' or 'last'"),
+        ("experiments.cough.max_failed_share", 2, "should be less than or equal to 1"),
+        (
+            "experiments.cough.options",
+            {"num_predict": 4096},
+            "must be smaller than options.num_ctx",
+        ),
+        # columns
+        (
+            "cohorts.chest.id_columns",
+            ["NOTE"],
+            "cohorts.chest: id_columns and text_column name one",
+        ),
+        ("cohorts.chest.id_columns", ["visit", "Visit"], "name one column twice"),
+        ("cohorts.chest.id_columns", ["Text"], "SELECT text AS note_text"),
+        # the database
+        ("database.url", "postgresql://h/d", "database.url: starts with 'postgresql'; write mysql"),
+        ("database.url", "h/d", "database.url: starts with ''; write mysql"),
+        ("database.url", "mysql+pymysql://me:hunter2@h/d", "holds a password; take it out"),
+        ("database.url", "mysql+pymysql://me:hun/ter2@h/d", "holds a password; take it out"),
+        ("database.url", "mysql+pymysql://me@h/d?password=hunter2", "holds a password; take it"),
+        ("database.url", "mysql+pymysql://h/d?a=1&passwd=hunter2", "holds a password; take it out"),
+        ("database.reached_from", "home", "reached_from: Input should be 'login' or 'compute'"),
+        # engines
+        ("engines.local.kind", "olama", "engines.local.kind: missing or unknown; write ollama or"),
+        ("engines.local.kind", ABSENT, "engines.local.kind: missing or unknown; write ollama or"),
+        ("engines.local.gpu", "yes", "engines.local.gpu: Input should be 'auto', 'required' or"),
+        ("engines.x", {"kind": "openai"}, "engines.x: give either `address` or `command`"),
+        (
+            "engines.x",
+            {"kind": "openai", "address": "https://h/v1", "command": ["a"]},
+            "engines.x: give either `address` or `command`",
+        ),
+        (
+            "engines.x",
+            {"kind": "openai", "address": "http://h/v1"},
+            "engines.x: `address` sends notes over the network unencrypted; use https://",
+        ),
+        (
+            "engines.x",
+            {"kind": "openai", "address": "http://127.0.0.1.evil.org/v1"},
+            "unencrypted",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_on_one_line(path: str, value: Any, line: str) -> None:
+    error = refusal(changed(path, value))
+    lines = error.what.splitlines()
+    assert len(lines) == 2
+    assert line in lines[1]
+    assert "hunter2" not in str(error)
+    assert "ter2" not in str(error)
+
+
+@pytest.mark.parametrize("values", [None, [], "x", {}])
+def test_a_file_without_sections_is_refused(values: Any) -> None:
+    assert "does not fit" in refusal(values).what
+
+
+def test_all_wrong_keys_are_named_at_once() -> None:
+    values = changed("cohorts.chest.shards", 0)
+    values["engines"]["local"]["slots"] = 0
+    values["more"] = 1
+    assert len(refusal(values).what.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql+pymysql://h/d",
+        "mysql+pymysql://me@h:3306/d?charset=utf8mb4",
+        "sqlite:///file.sqlite",
+        "sqlite:////at/the:root@x/file.sqlite",
+    ],
+)
+def test_addresses_without_a_password_pass(url: str) -> None:
+    assert read_config(changed("database.url", url)).database.url == url
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://h/v1", "http://127.0.0.1:8000/v1", "http://localhost/v1", "http://[::1]:80"],
+)
+def test_encrypted_and_loopback_addresses_pass(address: str) -> None:
+    read_config(changed("engines.x", {"kind": "openai", "address": address}))
+
+
+@pytest.mark.parametrize("column", sorted(OWN_COLUMNS))
+def test_columns_of_notemills_own_are_refused_before_anything_runs(column: str) -> None:
+    error = refusal(changed("cohorts.chest.id_columns", [column]))
+    assert f"SELECT {column} AS note_{column}" in error.what
+
+
+def test_no_column_of_notemills_own_is_forgotten() -> None:
+    """Those of the tables: test_tables.py."""
+    assert OWN_COLUMNS.issuperset(notes_schema([]).names)
+    assert OWN_COLUMNS.issuperset(field.name for field in OUTCOME_FIELDS)

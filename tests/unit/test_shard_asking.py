@@ -1,0 +1,296 @@
+"""notemill.shard_asking: all slots busy, every text ended exactly once, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from notemill import asking as asking_module
+from notemill.answers import Reply
+from notemill.asking import Asking
+from notemill.config import Options
+from notemill.engines.protocol import AnswerTimeout, EngineGone, PromptTooLong, RequestFailed
+from notemill.errors import NotemillError
+from notemill.journal import Outcome
+from notemill.progress import Progress
+from notemill.shard_asking import ShardAsking, Text
+from notemill.tasks import Task
+
+from .conftest import ANSWER, SmallEngine, write_task
+
+Answer = Callable[[str], str | Reply | Exception]
+DEATH = EngineGone("connection closed")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_pauses() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asking_module, "_PAUSE_AFTER_ERROR_S", 0)
+        yield
+
+
+class Job:
+    """A shard's asking with engines in this process, and what came of it."""
+
+    def __init__(self, task: Task, answer: Answer, texts: int, **changes: Any) -> None:
+        given = {"slots": 3, "restarts": 3, "max_failures": texts} | changes
+        self.answer = answer
+        self.engines: list[SmallEngine] = []
+        self.running = 0
+        self.records: list[tuple[str, str]] = []
+        self.progress = Progress("texts", total=texts)
+        self._texts = iter([(f"sha {number}", f"text {number}") for number in range(texts)])
+        self.asking = ShardAsking(
+            Asking(task, Options(), attempts=2, timeout_s=1, slots=given["slots"]),
+            self.record,
+            self.progress,
+            **given,
+        )
+
+    def record(self, sha: str, outcome: Outcome) -> None:
+        self.records.append((sha, outcome.status))
+
+    @asynccontextmanager
+    async def start_engine(self) -> AsyncIterator[SmallEngine]:
+        assert self.running == 0, "two engines at once"
+        self.running += 1
+        try:
+            engine = SmallEngine(self.answer)
+            self.engines.append(engine)
+            yield engine
+        finally:
+            self.running -= 1
+
+    def texts(self) -> Iterator[Text]:
+        yield from self._texts
+
+    async def run_async(self) -> None:
+        await self.asking.run(self.texts(), self.start_engine)
+
+    def run(self) -> Job:
+        asyncio.run(self.run_async())
+        assert self.running == 0
+        return self
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        ended = Counter(sha for sha, _ in self.records)
+        assert all(count == 1 for count in ended.values()), "a text ended twice"
+        return dict(self.records)
+
+    def asked(self) -> list[str]:
+        """Texts in the order of the requests, over all engines."""
+        questions = [question for engine in self.engines for question in engine.questions]
+        return [question.user.rpartition("\n")[2] for question in questions]
+
+
+def test_every_text_is_asked_and_ended_once(task: Task) -> None:
+    job = Job(task, lambda _: ANSWER, 20).run()
+    assert job.statuses == {f"sha {number}": "answered" for number in range(20)}
+    assert sorted(job.asked()) == sorted(f"text {number}" for number in range(20))
+    assert job.asked()[:4] == ["text 0", "text 1", "text 2", "text 3"]  # in the given order
+    assert (job.progress.done, job.progress.failed) == (20, 0)
+    assert job.progress.tokens == 20 * 30
+
+
+@pytest.mark.parametrize("slots", [1, 3, 8])
+def test_the_slots_are_kept_full_with_one_waiting(task: Task, slots: int) -> None:
+    job = Job(task, lambda _: ANSWER, 30, slots=slots).run()
+    assert job.engines[0].most_at_once == slots + 1
+
+
+def test_no_text_at_all_is_fine(task: Task) -> None:
+    assert Job(task, lambda _: ANSWER, 0).run().statuses == {}
+
+
+def test_a_failed_text_is_recorded_and_the_rest_goes_on(task: Task) -> None:
+    job = Job(task, lambda text: PromptTooLong("long") if text == "text 3" else ANSWER, 10).run()
+    assert Counter(job.statuses.values()) == {"answered": 9, "too_long": 1}
+    assert job.statuses["sha 3"] == "too_long"
+    assert job.progress.failed == 1
+
+
+def test_a_death_in_the_middle_costs_no_text(task: Task) -> None:
+    answered = 0
+
+    def answer(text: str) -> str | Exception:
+        nonlocal answered
+        answered += 1
+        return DEATH if answered in (5, 15) else ANSWER
+
+    job = Job(task, answer, 20).run()
+    assert set(job.statuses.values()) == {"answered"}
+    assert len(job.statuses) == 20
+    assert len(job.engines) == 3
+
+
+def test_a_text_that_kills_the_engine_is_found_and_the_others_are_answered(task: Task) -> None:
+    job = Job(task, lambda text: DEATH if text == "text 5" else ANSWER, 20).run()
+    assert job.statuses.pop("sha 5") == "server_error"
+    assert Counter(job.statuses.values()) == {"answered": 19, "server_error": 1}
+    assert job.asked().count("text 5") == 2  # beside others, then alone
+    assert len(job.engines) == 3
+
+
+def test_suspects_are_asked_one_at_a_time(task: Task) -> None:
+    deaths = iter([False] * 4 + [True])
+    job = Job(task, lambda _: DEATH if next(deaths, False) else ANSWER, 8, slots=7)
+    job.run()
+    # of eight in flight four had ended; the others were suspects, after which nothing was left
+    assert job.engines[1].most_at_once == 1
+    assert len(job.statuses) == 8
+
+
+def test_an_engine_that_dies_whatever_it_is_asked_ends_the_job(task: Task) -> None:
+    job = Job(task, lambda _: DEATH, 20, restarts=2)
+    with pytest.raises(NotemillError, match="died 3 times without an answer between") as refused:
+        job.run()
+    assert "memory" in refused.value.remedy
+    assert len(job.engines) == 3
+    assert job.running == 0
+
+
+def test_deaths_with_answers_between_them_are_survived(task: Task) -> None:
+    count = 0
+
+    def answer(_: str) -> str | Exception:
+        nonlocal count
+        count += 1
+        return DEATH if count % 9 == 0 else ANSWER
+
+    job = Job(task, answer, 60, restarts=1).run()
+    assert len(job.engines) > 5
+    assert len(job.statuses) == 60
+
+
+def test_an_engine_that_dies_before_it_is_ready_is_started_again(task: Task) -> None:
+    job = Job(task, lambda _: ANSWER, 5)
+    starts = 0
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[SmallEngine]:
+        nonlocal starts
+        starts += 1
+        if starts < 3:
+            raise EngineGone("while it was proven")
+        async with job.start_engine() as engine:
+            yield engine
+
+    asyncio.run(job.asking.run(job.texts(), start))
+    assert len(job.statuses) == 5
+
+
+def test_too_many_failures_end_the_job_with_the_remedy(task: Task) -> None:
+    job = Job(task, lambda _: PromptTooLong("long"), 50, max_failures=5)
+    with pytest.raises(NotemillError, match="6 of 50 texts have no valid answer") as refused:
+        job.run()
+    assert "max_failed_share" in refused.value.remedy
+    assert 6 <= len(job.statuses) <= 6 + 3  # and those that ended in the same moment
+    assert job.running == 0
+
+
+def test_as_many_failures_as_allowed_do_not(task: Task) -> None:
+    fail = {f"text {number}" for number in range(5)}
+    job = Job(
+        task, lambda text: RequestFailed("500") if text in fail else ANSWER, 50, max_failures=5
+    )
+    assert Counter(job.run().statuses.values()) == {"answered": 45, "server_error": 5}
+
+
+def test_an_engine_that_hangs_is_started_again(task: Task) -> None:
+    job = Job(task, lambda _: AnswerTimeout() if len(job.engines) == 1 else ANSWER, 10, slots=2)
+    job.run()
+    assert len(job.engines) == 2
+    assert "answered" in job.statuses.values()
+    assert len(job.statuses) == 10
+
+
+def test_what_ends_the_job_is_told_before_a_death_beside_it(task: Task) -> None:
+    wrong = NotemillError("wrong key", remedy="get another")
+
+    def answer(text: str) -> str | Exception:
+        return DEATH if text == "text 0" else wrong
+
+    with pytest.raises(NotemillError, match="wrong key"):
+        Job(task, answer, 10).run()
+
+
+def test_a_damaged_shard_ends_the_job(task: Task) -> None:
+    job = Job(task, lambda _: ANSWER, 3)
+
+    def texts() -> Iterator[Text]:
+        yield from job.texts()
+        raise NotemillError("damaged", remedy="delete it")
+
+    with pytest.raises(NotemillError, match="damaged"):
+        asyncio.run(job.asking.run(texts(), job.start_engine))
+    assert job.running == 0
+
+
+def test_a_cancellation_ends_the_engine_and_the_job(task: Task) -> None:
+    def answer(text: str) -> str:
+        if text == "text 7":
+            task_of_the_job.cancel()
+        return ANSWER
+
+    job = Job(task, answer, 1000)
+
+    async def main() -> None:
+        nonlocal task_of_the_job
+        task_of_the_job = asyncio.ensure_future(job.run_async())
+        await task_of_the_job
+
+    task_of_the_job: asyncio.Future[None]
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(main())
+    assert job.running == 0
+    assert len(job.engines) == 1
+    assert len(job.statuses) < 20
+
+
+def test_a_death_by_the_signal_that_cancels_the_job_starts_no_other_engine(task: Task) -> None:
+    """Slurm sends SIGTERM to the engine and to the job at once."""
+
+    def answer(text: str) -> str | Exception:
+        task_of_the_job.cancel()
+        return DEATH
+
+    job = Job(task, answer, 1000)
+
+    async def main() -> None:
+        nonlocal task_of_the_job
+        task_of_the_job = asyncio.ensure_future(job.run_async())
+        await task_of_the_job
+
+    task_of_the_job: asyncio.Future[None]
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(main())
+    assert len(job.engines) == 1
+
+
+@pytest.fixture(scope="module")
+def shared_task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    return write_task(tmp_path_factory.mktemp("tasks"))
+
+
+replies = st.sampled_from(
+    [ANSWER, ANSWER, ANSWER, "{}", DEATH, RequestFailed("500"), AnswerTimeout()]
+)
+
+
+@given(script=st.lists(replies, max_size=30), texts=st.integers(0, 12), slots=st.integers(1, 4))
+@settings(max_examples=60)
+def test_whatever_the_engine_does_no_text_is_lost_or_ended_twice(
+    shared_task: Task, script: list[str | Exception], texts: int, slots: int
+) -> None:
+    queue = iter(script)
+    job = Job(shared_task, lambda _: next(queue, ANSWER), texts, slots=slots, restarts=100).run()
+    assert len(job.statuses) == texts
+    assert job.progress.done == texts

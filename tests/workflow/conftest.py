@@ -1,0 +1,101 @@
+"""Small projects for the workflow's tests: SQLite, the embedded engine, a dozen notes."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.random_model import write_random_model
+from tests.workflow.project import REPOSITORY, Project
+
+NOTES: list[tuple[int, str, str | None]] = [
+    (1, "A1", "Chest X-ray: right lower lobe consolidation, consistent with pneumonia."),
+    (2, "A2", "Chest X-ray: lungs clear. No pneumonia."),
+    (3, "A3", "Ankle sprain after a fall."),
+    (4, "A4", "Ankle sprain after a fall."),
+    (5, "A5", "Cough for three days, no imaging."),
+    (6, "A6", "History of pneumonia in 2019, resolved."),
+    (7, "A7", "CT: bilateral ground-glass opacities."),
+    (8, "A8", None),
+    (9, "A9", " \n "),
+]
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with random weights: the machinery is real, the answers mean nothing."""
+    path = tmp_path_factory.mktemp("model") / "random.gguf"
+    write_random_model(path)
+    return path
+
+
+@pytest.fixture
+def make_project(tmp_path: Path, weights: Path) -> Callable[..., Project]:
+    """Makes a project in the test's folder."""
+
+    def make(**changes: Any) -> Project:
+        return new_project(tmp_path / "project", weights, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Project:
+    project = new_project(tmp_path_factory.mktemp("finished") / "project", weights)
+    done = project.snakemake()
+    assert done.returncode == 0, done.stdout
+    return project
+
+
+@pytest.fixture
+def finished(_finished: Project, tmp_path: Path) -> Project:
+    """A project that has run to its end; a copy that the test may damage."""
+    folder = tmp_path / "project"
+    shutil.copytree(_finished.folder, folder, symlinks=True)
+    return Project(folder, _finished.config)
+
+
+def new_project(folder: Path, weights: Path, **changes: Any) -> Project:
+    """A project over NOTES in SQLite. `changes` replace parts of the experiment."""
+    folder.mkdir()
+    shutil.copytree(REPOSITORY / "config" / "tasks", folder / "tasks")
+    with sqlite3.connect(folder / "notes.sqlite") as database:
+        database.execute(
+            "CREATE TABLE notes (patientvisitid INTEGER, accession TEXT, note_text TEXT)"
+        )
+        database.executemany("INSERT INTO notes VALUES (?, ?, ?)", NOTES)
+    database.close()
+    experiment = {
+        "task": "pneumonia",
+        "engine": "embedded",
+        "model": "random",
+        "options": {"num_ctx": 2048, "num_predict": 512},
+        "results_table": "PNA_Results",
+    }
+    config = {
+        "tasks": "tasks",
+        "database": {"url": "sqlite:///notes.sqlite"},
+        "cohorts": {
+            "small": {
+                "query": "SELECT patientvisitid, accession, note_text FROM notes",
+                "id_columns": ["patientvisitid", "accession"],
+                "text_column": "note_text",
+                "shards": 3,
+            }
+        },
+        "engines": {
+            "embedded": {
+                "kind": "openai",
+                "weights": str(weights),
+                "slots": 2,
+                "gpu": "off",
+            }
+        },
+        "experiments": {"pneumonia": experiment | changes},
+    }
+    return Project(folder, config)

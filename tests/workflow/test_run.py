@@ -1,0 +1,154 @@
+"""The workflow run to its end with the embedded engine, interrupted, and run again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from tests.workflow.conftest import NOTES
+from tests.workflow.project import Project
+
+RESPONSES = {"(1) Likely", "(2) Unlikely", "(3) Unable to say because of lack of information"}
+
+
+def test_every_note_has_one_row(finished: Project) -> None:
+    results = rows(finished, "SELECT patientvisitid, accession, llm_response FROM PNA_Results")
+    failures = rows(finished, "SELECT patientvisitid, accession, status FROM PNA_Results_failures")
+    assert sorted(row[:2] for row in results + failures) == [note[:2] for note in NOTES]
+    assert {row[2] for row in results} <= RESPONSES
+    assert sorted(failures) == [(8, "A8", "empty_note"), (9, "A9", "empty_note")]
+
+
+def test_the_results_table_begins_as_the_earlier_procedure_has_it(finished: Project) -> None:
+    columns = [row[1] for row in rows(finished, "PRAGMA table_info(PNA_Results)")]
+    assert columns[:5] == [
+        "patientvisitid",
+        "accession",
+        "llm_response",
+        "llm_explanation",
+        "query_meta",
+    ]
+
+
+def test_equal_texts_are_asked_once(finished: Project) -> None:
+    origins = [
+        pq.read_schema(path).metadata[b"notemill"]
+        for path in (finished.results / "answers").rglob("*.parquet")
+    ]
+    assert sum(json.loads(origin)["asked"] for origin in origins) == 6
+    assert sum(json.loads(origin)["notes"] for origin in origins) == len(NOTES)
+
+
+def test_an_experiment_says_how_its_rows_were_made(finished: Project, weights: Path) -> None:
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    row = rows(
+        finished,
+        "SELECT name, model_digest, weights_sha256, answered, failed, blank, system_prompt "
+        "FROM notemill_experiments",
+    )[0]
+    prompt = (finished.folder / "tasks" / "pneumonia" / "system.md").read_text().strip("\n")
+    assert row == ("pneumonia", digest, digest, 7, 0, 2, prompt)
+
+
+def test_a_repeated_load_leaves_the_same_rows(finished: Project) -> None:
+    query = "SELECT * FROM PNA_Results ORDER BY patientvisitid"
+    before = rows(finished, query)
+    next((finished.results / "loads").rglob("*.json")).unlink()
+    done = finished.snakemake()
+    assert done.returncode == 0, done.stdout
+    assert rows(finished, query) == before
+
+
+def test_files_are_private_and_logs_hold_no_text(finished: Project) -> None:
+    for path in finished.results.rglob("*"):
+        if path.is_file():
+            assert path.stat().st_mode & 0o077 == 0, path
+    written = b"".join(
+        path.read_bytes()
+        for path in finished.folder.rglob("*")
+        if path.is_file() and (path.suffix == ".log" or ".snakemake" in path.parts)
+    )
+    answers = [row[0] for row in rows(finished, "SELECT llm_explanation FROM PNA_Results")]
+    for text in [note[2] for note in NOTES] + answers:
+        if text and text.strip():
+            assert text.encode() not in written
+
+
+def test_a_killed_job_goes_on_from_its_journal(make_project: Callable[..., Project]) -> None:
+    """SIGKILL in the middle of a shard; the second run asks only what the journal lacks."""
+    project = make_project()
+    many = [(100 + n, f"B{n}", f"Note number {n}: cough.") for n in range(60)]
+    with sqlite3.connect(project.folder / "notes.sqlite") as database:
+        database.executemany("INSERT INTO notes VALUES (?, ?, ?)", many)
+    database.close()
+    project.config["cohorts"]["small"]["shards"] = 1
+    project.write_config()
+    run = subprocess.Popen(
+        project.command(),
+        cwd=project.folder,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    kept = wait_for_journal(project, answers=5)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    project.snakemake("--unlock")
+    done = project.snakemake()
+    assert done.returncode == 0, done.stdout
+    log = next((project.results / "logs" / "answer").rglob("0000.log")).read_text()
+    resumed = int(log.split(" distinct texts to ask, ")[1].split(" of them")[0])
+    assert resumed >= kept
+    assert rows(project, "SELECT COUNT(*) FROM PNA_Results")[0][0] == 60 + 7
+    assert not list(project.results.rglob("*.journal.jsonl"))
+
+
+def test_bad_configuration_ends_with_one_message(make_project: Callable[..., Project]) -> None:
+    project = make_project(results_tabel="PNA_Results")
+    done = project.snakemake("-n")
+    assert done.returncode != 0
+    assert "experiments.pneumonia.results_tabel: unknown key; did you mean 'results_table'?" in (
+        done.stdout
+    )
+    assert "Traceback" not in done.stdout
+
+
+def test_a_failed_job_says_why_without_a_traceback(make_project: Callable[..., Project]) -> None:
+    project = make_project()
+    project.config["cohorts"]["small"]["query"] = "SELECT * FROM no_such_table"
+    project.write_config()
+    done = project.snakemake("--retries", "0")
+    assert done.returncode != 0
+    assert "no such table: no_such_table" in done.stdout
+    assert "what to do:" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not list((project.results / "cohorts").rglob("*.parquet"))
+
+
+def rows(project: Project, query: str) -> list[tuple[object, ...]]:
+    """Rows of a query on the project's database."""
+    database = sqlite3.connect(project.folder / "notes.sqlite")
+    try:
+        return database.execute(query).fetchall()
+    finally:
+        database.close()
+
+
+def wait_for_journal(project: Project, answers: int) -> int:
+    """Wait until a journal holds so many answers; returns how many it holds then."""
+    for _ in range(1200):
+        for path in project.results.rglob("*.journal.jsonl"):
+            count = path.read_bytes().count(b'"text"')
+            if count >= answers:
+                return count
+        time.sleep(0.1)
+    raise AssertionError("no journal in time")
