@@ -82,8 +82,8 @@ def _kind(schema: dict[str, Any], definitions: dict[str, Any]) -> tuple[Kind, in
             known = [length for length in lengths if length is not None]
             return kinds.pop(), max(known) if len(known) == len(lengths) else None
         return "json", None
-    values = schema.get("enum") or ([schema["const"]] if "const" in schema else None)
-    if values:
+    values = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
+    if values := [value for value in values if value is not None]:
         if all(isinstance(value, str) for value in values):
             return "text", max(map(len, values))
         if all(isinstance(value, int) and not isinstance(value, bool) for value in values):

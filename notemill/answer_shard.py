@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from notemill.answer_columns import AnswerColumn
 from notemill.answers import Status
@@ -100,9 +100,12 @@ def read_origin(path: Path) -> ShardOrigin:
     """What made the shard. Raises NotemillError for a damaged file or one of another program."""
     with readable_parquet(path, remedy=_REMEDY) as file:
         metadata = file.schema_arrow.metadata or {}
-        if _METADATA not in metadata:
-            raise NotemillError("this is no result shard", where=str(path), remedy=_REMEDY)
-        return ShardOrigin.model_validate_json(metadata[_METADATA])
+        try:
+            return ShardOrigin.model_validate_json(metadata.get(_METADATA, b""))
+        except ValidationError:
+            raise NotemillError(
+                "this is no result shard", where=str(path), remedy=_REMEDY
+            ) from None
 
 
 def read_answers(path: Path, rows: int) -> Iterator[list[dict[str, Any]]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from notemill.errors import DEBUG_SWITCH, NotemillError
-from notemill.files import private_folder
+from notemill.files import explained, private_folder
 
 log = logging.getLogger("notemill")
 
@@ -32,8 +32,12 @@ def job_log(path: str | Path) -> Iterator[logging.Logger]:
     """
     os.umask(0o077)
     path = Path(path)
-    private_folder(path.parent)
-    _write_to(path)
+    try:
+        private_folder(path.parent)
+        with explained(path):
+            _write_to(path)
+    except NotemillError as error:
+        sys.exit(str(error))
     signal.signal(signal.SIGTERM, _raise_terminated)
     log.info(_whereabouts())
     try:

@@ -69,10 +69,6 @@ class ShardAsking:
                 await self._ask_suspects(engine)
                 await self._ask_side_by_side(engine, texts)
         except EngineGone as death:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # SIGTERM meant for both of us; the task group forgot it over the death.
-                raise asyncio.CancelledError from death
             self._after_death(death)
             return False
         return True
@@ -94,14 +90,19 @@ class ShardAsking:
             for text_sha256, text in texts:
                 await self._ask(engine, text_sha256, text)
 
+        # One more than the slots, so that a freed slot finds its next note waiting.
+        workers = [asyncio.create_task(worker()) for _ in range(self._slots + 1)]
         try:
-            async with asyncio.TaskGroup() as group:
-                # One more than the slots, so that a freed slot finds its next note waiting.
-                for _ in range(self._slots + 1):
-                    group.create_task(worker())
-        except BaseExceptionGroup as errors:
+            # No TaskGroup: over a worker's error it forgets a cancellation that comes with it,
+            # and SIGTERM comes to the engine and to this job at once.
+            await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for each in workers:
+                each.cancel()
+            ends = await asyncio.gather(*workers, return_exceptions=True)
+        if errors := [end for end in ends if isinstance(end, Exception)]:
             # A death is the least of them: it can be mended by a new start.
-            raise min(errors.exceptions, key=lambda error: isinstance(error, EngineGone)) from None
+            raise min(errors, key=lambda error: isinstance(error, EngineGone))
 
     async def _ask(self, engine: Engine, text_sha256: str, text: str) -> None:
         self._in_flight[text_sha256] = text

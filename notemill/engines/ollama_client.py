@@ -21,8 +21,11 @@ from notemill.engines.protocol import (
 from notemill.errors import NotemillError
 
 _BUSY_PAUSE_S = 0.5
-_TOO_LONG = ("exceeds the available context size", "prompt is longer than the context length",
-             "exceed_context_size")  # fmt: skip
+_TOO_LONG = (
+    "input length exceeds the context length",  # 0.12.6 to 0.24
+    "prompt is longer than the context length",  # from 0.30, models with a template
+    "exceeds the available context size",  # from 0.30, the others
+)
 _ENDS = {"stop": End.STOP, "length": End.LENGTH}
 
 

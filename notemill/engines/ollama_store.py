@@ -67,7 +67,7 @@ def find_model(store: Path, name: str) -> StoredModel | None:
             for layer in json.loads(content)["layers"]
         }
         layers[_WEIGHTS]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise NotemillError(
             f"the store's manifest of model '{name}' is damaged or holds no weights",
             where=str(path),

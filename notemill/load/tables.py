@@ -39,7 +39,7 @@ class Tables:
         self._ids = ids
         self._collation = _exact_collation(connection)
         self.id_names = [column.name for column in ids]
-        _check_key_length(ids)
+        check_key_length(ids)
         metadata = sa.MetaData()
         self.results = sa.Table(
             results,
@@ -202,7 +202,8 @@ def _exact_collation(connection: sa.Connection) -> str | None:
     return next(name for name in _COLLATIONS if name in names or name == _COLLATIONS[-1])
 
 
-def _check_key_length(ids: list[IdColumn]) -> None:
+def check_key_length(ids: list[IdColumn]) -> None:
+    """Raise NotemillError when MySQL could not make a key of the id columns."""
     lengths = {"text": 4, "binary": 1}
     total = EXPERIMENT_LENGTH + sum(
         (column.length or _LONGEST_IN_ROW) * lengths[column.kind] if column.kind in lengths else 20
@@ -227,13 +228,14 @@ def _check_shape(inspector: sa.Inspector, table: sa.Table) -> None:
             "another name in the configuration, or rename the old table",
         )
     wanted = {column.name.lower() for column in table.primary_key.columns}
-    keys = [inspector.get_pk_constraint(table.name)["constrained_columns"]]
+    keys: list[Any] = [inspector.get_pk_constraint(table.name)["constrained_columns"]]
     keys += [key["column_names"] for key in inspector.get_unique_constraints(table.name)]
+    keys += [key["column_names"] for key in inspector.get_indexes(table.name) if key["unique"]]
     if not any({str(name).lower() for name in key} == wanted for key in keys):
         raise NotemillError(
             f"table {table.name} has no unique key over {', '.join(sorted(wanted))}, so a note "
             "could be in it twice",
             where=table.name,
-            remedy=f"ALTER TABLE {table.name} ADD UNIQUE KEY one_row_a_note "
+            remedy=f"CREATE UNIQUE INDEX {table.name}_one_row_a_note ON {table.name} "
             f"({', '.join(column.name for column in table.primary_key.columns)})",
         )

@@ -16,6 +16,7 @@ from notemill.database.connect import connect, server_name
 from notemill.database.refusals import database_errors
 from notemill.errors import NotemillError
 from notemill.files import private_folder, written_whole
+from notemill.load.tables import check_key_length
 from notemill.logs import log
 from notemill.notes.columns import IdReader, column_positions
 from notemill.notes.conflicts import IdConflicts
@@ -42,6 +43,7 @@ def extract(database: Database, name: str, cohort: Cohort, layout: Layout) -> Ma
     with Spool(notes_folder, cohort.shards) as spool, IdConflicts(notes_folder) as conflicts:
         with database_errors(database, f"reading cohort '{name}'"):
             ids, server = _read_rows(database, name, cohort, spool, conflicts, counts)
+        check_key_length(ids.columns)  # here, because the cohort is frozen when it is loaded
         dropped = _resolve(name, cohort, spool, conflicts)
         entries = []
         progress = Progress("shards written", total=cohort.shards)

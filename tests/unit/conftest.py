@@ -90,7 +90,7 @@ class Clinic:
         self.file = folder / "clinic.sqlite"
         self.database = Database(url=f"sqlite:///{self.file}")
         self.layout = Layout(folder / "results")
-        self.run("CREATE TABLE notes (visit, note)")
+        self.run("CREATE TABLE IF NOT EXISTS notes (visit, note)")
 
     def run(self, statement: str, rows: Iterable[tuple[Any, ...]] = ((),)) -> None:
         """Change the database."""

@@ -17,7 +17,8 @@ def after(status: Status, last: Attempt = FIRST, prompt_tokens: int = 50) -> Att
 
 
 def test_the_first_is_the_experiments_own() -> None:
-    assert FIRST == Attempt(1, num_predict=100, seed=7, temperature=0.0, timeout_s=30)
+    own = Attempt(1, num_predict=100, seed=7, temperature=0.0, timeout_s=30)
+    assert own == FIRST
 
 
 def test_a_cut_answer_gets_twice_the_room() -> None:

@@ -125,11 +125,11 @@ def test_a_home_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
         ("engines.local.kind", "olama", "engines.local.kind: missing or unknown; write ollama or"),
         ("engines.local.kind", ABSENT, "engines.local.kind: missing or unknown; write ollama or"),
         ("engines.local.gpu", "yes", "engines.local.gpu: Input should be 'auto', 'required' or"),
-        ("engines.x", {"kind": "openai"}, "engines.x: give either `address` or `command`"),
+        ("engines.x", {"kind": "openai"}, "engines.x: give `address` (a running"),
         (
             "engines.x",
             {"kind": "openai", "address": "https://h/v1", "command": ["a"]},
-            "engines.x: give either `address` or `command`",
+            "engines.x: give either `address` or `command`, not both",
         ),
         (
             "engines.x",
@@ -183,6 +183,11 @@ def test_addresses_without_a_password_pass(url: str) -> None:
 )
 def test_encrypted_and_loopback_addresses_pass(address: str) -> None:
     read_config(changed("engines.x", {"kind": "openai", "address": address}))
+
+
+@pytest.mark.parametrize("engine", [{"weights": "m.gguf"}, {"command": ["vllm", "{port}"]}])
+def test_an_engine_that_the_job_starts_passes(engine: dict[str, Any]) -> None:
+    read_config(changed("engines.x", {"kind": "openai", **engine}))
 
 
 @pytest.mark.parametrize("column", sorted(OWN_COLUMNS))

@@ -88,7 +88,7 @@ def test_every_row_of_the_query_is_accounted_for(
 def test_null_blank_and_invalid_texts_are_counted_and_kept(clinic: Clinic) -> None:
     clinic.run("INSERT INTO notes VALUES (1, NULL), (2, ''), (3, ' '), (4, 'ok')")
     clinic.run("INSERT INTO notes VALUES (5, CAST(? AS TEXT))", [(INVALID,)])
-    clinic.fill((6, "a blob".encode()))
+    clinic.fill((6, b"a blob"))
     counts = clinic.extract().counts
     assert (counts.notes, counts.blank, counts.null, counts.replaced) == (6, 3, 1, 1)
     assert notes_of(clinic)[5] == "caf\N{REPLACEMENT CHARACTER} au lait"
@@ -218,6 +218,15 @@ def test_a_wrong_query_ends_in_one_message_and_no_file(
     assert remedy in refused.value.remedy
     assert refused.value.where
     assert "PRIVATE" not in str(refused.value)
+    assert clinic.left_behind() == []
+
+
+def test_ids_too_long_for_a_key_are_refused_before_the_cohort_is_frozen(clinic: Clinic) -> None:
+    columns = "'a' AS a, 'b' AS b, 'c' AS c, 'd' AS d"  # undeclared lengths count as 255
+    with pytest.raises(NotemillError, match="too long for a key") as refused:
+        clinic.fill((1, "x"))
+        clinic.extract(query=f"SELECT {columns}, note FROM notes", id_columns=list("abcd"))
+    assert "CAST" in refused.value.remedy
     assert clinic.left_behind() == []
 
 

@@ -39,7 +39,9 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         raise RuntimeError
     assert names_in(tmp_path) == ["file"]
     assert path.read_text() == "before"
-    write_text(path, "after")
+    with path.open() as reader:
+        write_text(path, "after")
+        assert reader.read() == "before"  # who reads it meanwhile reads one of the two
     assert path.read_text() == "after"
 
 

@@ -65,10 +65,19 @@ def test_a_kill_at_any_byte_costs_at_most_the_last_line(path: Path, tmp_path: Pa
     for length in range(len(whole) + 1):
         path.write_bytes(whole[:length])
         lines = sum(end <= length for end in ends)
-        assert list(answers(path)) == ["a", "b"][: max(0, lines - 1)]
-        # what was written after it is as good as ever
-        journal_of(path, "c")
-        assert list(answers(path)) == ["a", "b"][: max(0, lines - 1)] + ["c"]
+        whole_answers = ["a", "b"][: max(0, lines - 1)]
+        with Journal(path, KEY) as journal:
+            assert list(journal.answers) == whole_answers
+            journal.accept("c", OUTCOME)
+        assert list(answers(path)) == [*whole_answers, "c"]  # what comes after it is whole
+
+
+def test_nothing_stays_of_a_long_line_that_was_cut(path: Path) -> None:
+    journal_of(path, "a")
+    path.write_bytes(path.read_bytes() + b"x" * 10_000)
+    journal_of(path, "b")
+    assert b"x" not in path.read_bytes().splitlines()[-1]
+    assert list(answers(path)) == ["a", "b"]
 
 
 @pytest.mark.parametrize("garbage", [b"\0\0\0\n", b"{}\n", b"[]\n", b"3\n", b'"x"\n', b"\xff\n"])

@@ -218,8 +218,10 @@ def test_what_ends_the_job_is_told_before_a_death_beside_it(task: Task) -> None:
     def answer(text: str) -> str | Exception:
         return DEATH if text == "text 0" else wrong
 
+    job = Job(task, answer, 10)
     with pytest.raises(NotemillError, match="wrong key"):
-        Job(task, answer, 10).run()
+        job.run()
+    assert len(job.engines) == 1
 
 
 def test_a_damaged_shard_ends_the_job(task: Task) -> None:

@@ -235,13 +235,15 @@ def test_a_preload_loads_and_the_context_is_as_asked_for_or_as_the_model_holds(
     assert (loaded["context_length"], loaded["size_vram"]) == (CONTEXT, 0)
     assert loaded["size"] > 0
     assert loaded["digest"] == server.get("/api/tags")["models"][0]["digest"]
-    for asked, given in [(1024, 1024), (1 << 16, 1 << 15), (CONTEXT, CONTEXT)]:
+    held = 1 << 16 if server.era == "old" else 1 << 15  # an old one gives what the model can't hold
+    for asked, given in [(1024, 1024), (1 << 16, held), (CONTEXT, CONTEXT)]:
         server.chat("x", options={"num_ctx": asked, "num_predict": 1})
         [loaded] = server.get("/api/ps")["models"]
         assert loaded["context_length"] == given
     reply = server.post("/api/chat", model="tiny", messages=[], keep_alive=0).json()
     assert reply["done_reason"] == "unload"
-    assert server.get("/api/ps") == {"models": []}
+    while server.get("/api/ps") != {"models": []}:
+        time.sleep(0.01)
 
 
 def test_an_answer_obeys_the_schema_in_its_order_and_is_counted(server: Server) -> None:
@@ -313,7 +315,8 @@ def test_an_answer_that_does_not_fit_beside_its_prompt(server: Server) -> None:
 def test_a_request_that_is_refused(
     server: Server, body: dict[str, Any], status: int, message: str
 ) -> None:
-    reply = server.post("/api/chat", **({"model": "tiny", "messages": [MESSAGE]} | body))
+    whole: dict[str, Any] = {"model": "tiny", "stream": False, "messages": [MESSAGE]}
+    reply = server.post("/api/chat", **(whole | body))
     assert reply.status_code == status
     assert message in reply.json()["error"]
 
@@ -357,7 +360,11 @@ def ended(server: Server, *arguments: str, **variables: str | None) -> tuple[int
     for name in (name for name, value in variables.items() if value is None):
         del environment[name]
     done = subprocess.run(
-        [*server.command, *arguments], env=environment, capture_output=True, check=False
+        [*server.command, *arguments],
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=60,
     )
     return done.returncode, done.stderr.decode()
 
@@ -366,7 +373,7 @@ def test_what_keeps_it_from_starting(server: Server) -> None:
     assert ended(server, "serve", "--host", "x") == (1, "Error: unknown flag: --host\n")
     assert ended(server, "serve", HOME=None) == (1, "Error: $HOME is not defined\n")
     assert ended(server, "serve", HOME=None, OLLAMA_MODELS=None)[0] == 2
-    assert ended(server, "serve", HOME="/dev/null")[0] == 1
+    assert ended(server, "serve", HOME="/proc/nowhere")[0] == 1
     taken = server.address.removeprefix("http://")
     status, text = ended(server, "serve", OLLAMA_HOST=taken)
     assert status == 1
@@ -463,30 +470,43 @@ def test_an_answer_validates_against_a_model_of_the_usual_types(start: Start) ->
     Everything.model_validate(answer)
 
 
+@pytest.mark.parametrize(("era", "response"), [("old", 1), ("middle", 1), ("new", 0)])
+def test_a_prompt_that_was_cut_has_lost_its_system_prompt_or_its_note_begins_later(
+    start: Start, era: str, response: int
+) -> None:
+    server = start(era=era)
+    note = "x" * 4 * CONTEXT + "\npneumonia"
+    assert server.answer(note)["response"] == SCHEMA["properties"]["response"]["enum"][response]
+    assert server.answer("pneumonia\n" + "x" * 6 * CONTEXT)["alive"] == (era != "new")
+
+
 def test_slots_are_as_many_as_asked_for(start: Start) -> None:
     server = start({"fault": "hang", "match": "hangs"}, OLLAMA_NUM_PARALLEL="2")
     with ThreadPoolExecutor(1) as pool:
-        hanging = pool.submit(server.chat, "hangs", timeout_s=5)
-        assert server.answer("x")  # the second slot
+        hanging = pool.submit(server.chat, "hangs")
+        while not journal(server):
+            time.sleep(0.01)
+        assert server.answer("x")  # in the second slot
         with pytest.raises(httpx.ReadTimeout):
             server.chat("hangs", timeout_s=0.5)
-        assert server.answer("x")  # freed when its client went
-        second = pool.submit(server.chat, "hangs", timeout_s=5)
-        with pytest.raises(httpx.ReadTimeout):
+        assert server.answer("x")  # it is free again when its client has gone
+        assert not hanging.done()
+        server.process.kill()
+        with pytest.raises(httpx.TransportError):
             hanging.result()
-        with pytest.raises(httpx.ReadTimeout):
-            second.result()
 
 
 def test_a_full_server_makes_requests_wait(start: Start) -> None:
     server = start({"fault": "hang", "match": "hangs"})
     with ThreadPoolExecutor(1) as pool:
-        hanging = pool.submit(server.chat, "hangs", timeout_s=3)
+        hanging = pool.submit(server.chat, "hangs")
         while not journal(server):
             time.sleep(0.01)
         with pytest.raises(httpx.ReadTimeout):
-            server.chat("x", timeout_s=0.3)
-        with pytest.raises(httpx.ReadTimeout):
+            server.chat("x", timeout_s=0.5)
+        assert not hanging.done()
+        server.process.kill()
+        with pytest.raises(httpx.TransportError):
             hanging.result()
 
 

@@ -42,7 +42,7 @@ def test_a_missing_file_is_named(tmp_path: Path, file: str) -> None:
 
 def test_a_misspelt_task_is_answered_with_those_that_are_there(tmp_path: Path) -> None:
     write_task(tmp_path)
-    with pytest.raises(NotemillError, match="task 'cuogh' has no system.md") as refused:
+    with pytest.raises(NotemillError, match=r"task 'cuogh' has no system\.md") as refused:
         read_task(tmp_path, "cuogh")
     assert "cough" in refused.value.remedy
     with pytest.raises(NotemillError, match="none yet"):

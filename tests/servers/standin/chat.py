@@ -85,7 +85,10 @@ class Chat:
         return "load"
 
     def _load(self, model: store.Model, options: dict[str, Any]) -> Loaded:
-        return self._scheduler.load(model, int(options.get("num_ctx", self._settings.context)))
+        context = int(options.get("num_ctx", self._settings.context))
+        if self._settings.era != "old":
+            context = min(context, model.context_length)
+        return self._scheduler.load(model, context)
 
     def _answered(
         self,

@@ -84,7 +84,6 @@ class Scheduler:
 
     def load(self, model: Model, context: int) -> Loaded:
         """The loaded model; a running one that fits is kept."""
-        context = min(context, model.context_length)
         with self._lock:
             loaded = self.loaded
             if loaded and (loaded.model.digest, loaded.context) == (model.digest, context):

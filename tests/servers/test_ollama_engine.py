@@ -1,0 +1,280 @@
+"""A shard's job against an Ollama that misbehaves: the stand-in, held to the facts."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from notemill.errors import NotemillError
+from tests.servers.shard_site import ShardSite
+
+LIKELY, UNLIKELY = "(1) Likely", "(2) Unlikely"
+SICK = "Findings of pneumonia in the right lung."
+WELL = "Clear lungs."
+
+
+def one(site: ShardSite) -> dict[str, Any]:
+    """The only row of a site's only note."""
+    rows = site.answer()
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_each_note_gets_its_own_answer_and_is_asked_once(tmp_path: Path) -> None:
+    notes = [f"Note {n}. {SICK if n % 3 else WELL}" for n in range(40)]
+    site = ShardSite(tmp_path, [*notes, notes[0]])
+    rows = site.answer()
+    for row, note in zip(rows, [*notes, notes[0]], strict=True):
+        assert row["status"] == "answered"
+        assert row["llm_response"] == (LIKELY if "pneumonia" in note else UNLIKELY)
+        assert row["llm_explanation"] == note[:40]
+    asked = [request for request in site.asked() if request["options"]["num_predict"] == 128]
+    assert len({request["messages"] for request in asked}) == len(asked) == 40
+    options = [{k: v for k, v in r["options"].items() if k != "num_predict"} for r in site.asked()]
+    assert all(option == options[0] for option in options)
+
+
+@pytest.mark.parametrize(
+    ("fault", "change"),
+    [
+        ({"fault": "done_false"}, "seed=2 temperature=0.3"),
+        ({"fault": "invalid_json"}, "seed=2 temperature=0.3"),
+        ({"fault": "cut"}, "num_predict=256"),
+        ({"fault": "schema_violation", "value": {"response": "(4) Perhaps"}}, "hint"),
+        ({"fault": "error_500", "value": "unexpected EOF"}, "pause"),
+        ({"fault": "runner_crash"}, "pause"),
+    ],
+)
+def test_a_passing_fault_is_survived_by_a_changed_attempt(
+    tmp_path: Path, fault: dict[str, Any], change: str
+) -> None:
+    row = one(ShardSite(tmp_path, [SICK], faults=[fault | {"match": SICK, "times": 1}]))
+    assert (row["status"], row["llm_response"]) == ("answered", LIKELY)
+    assert (row["attempts"], row["changes"]) == (2, change)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "attempts"),
+    [
+        ({"fault": "done_false"}, "invalid_json", 3),
+        ({"fault": "invalid_json"}, "invalid_json", 3),
+        ({"fault": "cut"}, "truncated", 3),
+        ({"fault": "schema_violation", "value": {"response": "(4) Perhaps"}}, "schema", 3),
+        ({"fault": "error_500", "value": "unexpected EOF"}, "server_error", 3),
+        ({"fault": "exceed_context"}, "too_long", 1),
+    ],
+)
+def test_what_never_validates_is_a_status_and_no_label(
+    tmp_path: Path, fault: dict[str, Any], status: str, attempts: int
+) -> None:
+    site = ShardSite(tmp_path, [SICK, WELL], faults=[fault | {"match": SICK}])
+    sick, well = site.answer()
+    assert (sick["status"], sick["attempts"]) == (status, attempts)
+    assert sick["llm_response"] is None
+    assert sick["llm_explanation"] is None
+    assert sick["detail"]
+    assert SICK not in sick["detail"]
+    assert well["status"] == "answered"
+
+
+def test_a_hanging_request_ends_by_its_deadline(tmp_path: Path) -> None:
+    site = ShardSite(
+        tmp_path,
+        [SICK, WELL],
+        engine={"answer_timeout_s": 2},
+        faults=[{"fault": "hang", "match": SICK, "times": 1}],
+    )
+    sick, well = site.answer()
+    assert (sick["status"], sick["attempts"]) == ("answered", 2)
+    assert well["status"] == "answered"
+
+
+def test_a_loading_server_is_waited_for(tmp_path: Path) -> None:
+    row = one(ShardSite(tmp_path, [SICK], faults=[{"fault": "cold_503", "times": 3}]))
+    assert (row["status"], row["attempts"]) == ("answered", 1)
+
+
+def test_a_dead_server_is_started_again(tmp_path: Path) -> None:
+    notes = [f"{n}: {SICK}" for n in range(12)]
+    site = ShardSite(tmp_path, notes)
+    # The faults are read anew at each start, so the death must not be in them any more.
+    job_faults = [{"fault": "crash", "match": "5: Findings"}]
+    site.faults = job_faults
+    rows = site.answer()
+    by_text = dict(zip(notes, rows, strict=True))
+    assert by_text[f"5: {SICK}"]["status"] == "server_error"
+    others = [row for note, row in by_text.items() if not note.startswith("5:")]
+    assert {row["status"] for row in others} == {"answered"}
+
+
+def test_too_many_failures_end_the_job_and_keep_what_was_answered(tmp_path: Path) -> None:
+    notes = [f"{n}: {SICK}" for n in range(10)] + [f"{n}: {WELL}" for n in range(10)]
+    site = ShardSite(
+        tmp_path,
+        notes,
+        experiment={"max_failed_share": 0.2, "attempts": 1},
+        faults=[{"fault": "invalid_json", "match": "pneumonia in"}],
+    )
+    with pytest.raises(NotemillError, match="more than max_failed_share allows"):
+        site.answer()
+    assert not site.job().output.exists()
+    kept = site.job().output.with_suffix(".journal.jsonl").read_text().count('"text"')
+    site.faults = []
+    (tmp_path / "asked.jsonl").unlink()
+    assert {row["status"] for row in site.answer()} == {"answered"}
+    asked = [request for request in site.asked() if request["options"]["num_predict"] == 128]
+    assert len(asked) == 20 - kept
+
+
+def test_an_old_server_that_drops_the_system_prompt_gives_no_answer(tmp_path: Path) -> None:
+    """Within the context without its system prompt, beyond it with: plausible, wrong answers."""
+    fits = "Clear. " * 20 + WELL
+    beyond = "Clear. " * 520 + WELL
+    site = ShardSite(tmp_path, [fits, beyond], era="old", faults=[])
+    rows = site.answer()
+    assert [row["status"] for row in rows] == ["answered", "too_long"]
+    assert rows[0]["llm_response"] == UNLIKELY
+
+
+@pytest.mark.parametrize("era", ["middle", "new"])
+def test_a_note_beyond_the_context_is_told(tmp_path: Path, era: str) -> None:
+    rows = ShardSite(tmp_path, [WELL, "Clear. " * 2000], era=era).answer()
+    assert [row["status"] for row in rows] == ["answered", "too_long"]
+
+
+def test_a_dropped_system_prompt_is_noticed_by_its_tokens(tmp_path: Path) -> None:
+    row = one(ShardSite(tmp_path, [WELL], faults=[{"fault": "drop_system", "match": WELL}]))
+    assert row["status"] == "server_error"
+    assert "prompt was not read whole" in row["detail"]
+
+
+@pytest.mark.parametrize(
+    ("faults", "engine", "message"),
+    [
+        ([{"fault": "version", "value": "0.30.0"}], {}, "is not among the versions"),
+        ([{"fault": "version", "value": "1.2.3"}], {}, "is not among the versions"),
+        ([{"fault": "wrong_digest"}], {}, "has the digest 000000000000"),
+        ([{"fault": "size_vram", "value": 0}], {"gpu": "required"}, "are on the GPU"),
+        ([{"fault": "size_vram", "value": 0.7}], {"gpu": "required"}, "are on the GPU"),
+        ([{"fault": "context_length", "value": 512}], {}, "runs with a context of 512"),
+        ([{"fault": "ignores_schema"}], {}, "does not hold to a JSON schema"),
+        ([{"fault": "native_key_order"}], {}, "alphabetical order"),
+        (
+            [{"fault": "error_500", "value": "invalid JSON schema in format"}],
+            {},
+            "fails before the first",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_server_is_said_before_the_first_note(
+    tmp_path: Path, faults: list[dict[str, Any]], engine: dict[str, Any], message: str
+) -> None:
+    site = ShardSite(tmp_path, [SICK], engine=engine, faults=faults)
+    with pytest.raises(NotemillError, match=message):
+        site.answer()
+    if (tmp_path / "asked.jsonl").exists():
+        assert all(SICK not in str(request) for request in site.asked())
+
+
+def test_a_gpu_that_was_given_must_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert one(ShardSite(tmp_path, [SICK], engine={"gpu": "auto"}))["status"] == "answered"
+
+
+def test_a_model_that_is_not_in_the_store_is_named(tmp_path: Path) -> None:
+    site = ShardSite(tmp_path, [SICK], experiment={"model": "llama9:1b"})
+    with pytest.raises(
+        NotemillError, match="'llama9:1b' is not in the store, which holds: standin"
+    ):
+        site.answer()
+
+
+def test_a_missing_model_is_pulled_where_allowed(tmp_path: Path) -> None:
+    site = ShardSite(tmp_path, [SICK], engine={"pull": True}, experiment={"model": "other:1b"})
+    assert one(site)["status"] == "answered"
+
+
+def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
+    site = ShardSite(tmp_path, [SICK], engine={"command": ["/opt/no/such/ollama"]})
+    with pytest.raises(NotemillError, match="can't be run"):
+        site.answer()
+
+
+def test_a_command_that_takes_no_serve_is_told_with_its_last_words(tmp_path: Path) -> None:
+    site = ShardSite(tmp_path, [SICK])
+    site.engine = {"command": [*site.config.engines["engine"].command, "--host=0.0.0.0"]}
+    with pytest.raises(NotemillError, match="unknown flag"):
+        site.answer()
+
+
+def test_a_setup_runs_before_the_command(tmp_path: Path) -> None:
+    site = ShardSite(tmp_path, [SICK], engine={"setup": f"echo loaded > {tmp_path}/module"})
+    assert one(site)["status"] == "answered"
+    assert (tmp_path / "module").read_text() == "loaded\n"
+
+
+def test_nothing_of_a_server_outlives_its_job(tmp_path: Path) -> None:
+    ShardSite(tmp_path, [SICK]).answer()
+    assert not servers_of(tmp_path)
+
+
+def test_sigterm_ends_the_job_with_its_server_and_keeps_the_journal(tmp_path: Path) -> None:
+    notes = [f"{n}: {SICK}" for n in range(200)]
+    site = ShardSite(tmp_path, notes, faults=[{"fault": "slow", "value": 0.2, "match": SICK}])
+    site.job()  # records the model
+    child = os.fork()
+    if child == 0:
+        run_as_job(site, tmp_path)
+    journal = site.job().output.with_suffix(".journal.jsonl")
+    wait_until(lambda: journal.exists() and journal.read_text().count('"text"') >= 5)
+    os.kill(child, 15)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 143
+    assert not servers_of(tmp_path)
+    kept = journal.read_text().count('"text"')
+    assert kept >= 5
+    assert not site.job().output.exists()
+    site.faults = []
+    (tmp_path / "asked.jsonl").unlink()
+    assert {row["status"] for row in site.answer()} == {"answered"}
+    asked = [request for request in site.asked() if request["options"]["num_predict"] == 128]
+    assert len(asked) == 200 - kept
+
+
+def run_as_job(site: ShardSite, folder: Path) -> None:
+    """In a forked child: the job as a script runs it."""
+    from notemill.answering import answer_shard  # noqa: PLC0415
+    from notemill.logs import job_log  # noqa: PLC0415
+
+    try:
+        with job_log(folder / "job.log"):
+            answer_shard(site.job())
+    except SystemExit as end:
+        os._exit(int(end.code or 0))
+    os._exit(0)
+
+
+def servers_of(folder: Path) -> list[psutil.Process]:
+    """Running processes whose environment names the folder: the server and its runner."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(folder) in process.environ().get("OLLAMA_MODELS", ""):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def wait_until(ready: Any) -> None:
+    """Wait at most a minute."""
+    for _ in range(600):
+        if ready():
+            return
+        time.sleep(0.1)
+    raise AssertionError("waited in vain")

@@ -1,0 +1,96 @@
+"""Result shards over a clinic's cohort, written without an engine, and their load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from notemill.answer_columns import answer_columns
+from notemill.answer_shard import ShardOrigin, write_answers
+from notemill.config import Experiment
+from notemill.journal import Outcome, now
+from notemill.load.loader import Load, load
+from notemill.load.report import LoadReport
+from notemill.notes.manifest import read_manifest
+from notemill.notes.shard import read_notes
+from notemill.tasks import Task, read_task
+
+from .conftest import Clinic
+
+NAME, ID = "cough", "cough-0123456789ab"
+
+
+def outcome(status: str, reason: str) -> Outcome:
+    answer = {"response": "yes", "reason": reason} if status == "answered" else None
+    detail = "" if answer else "response: missing"
+    return Outcome(status, answer, detail, 1, "", 20, 10, 0.5, "small 1", now())
+
+
+class Loads:
+    """An experiment whose answers a test chooses, by the note's text."""
+
+    def __init__(self, clinic: Clinic, task: Task) -> None:
+        self.clinic = clinic
+        self.task = task
+
+    def answer(
+        self, failed: dict[str, str] | None = None, *, reason: str = "", **changes: Any
+    ) -> None:
+        """Write all result shards: every text answered but those in `failed`, text to status."""
+        cohort = changes.pop("cohort", "chest")
+        manifest = read_manifest(self.clinic.layout.manifest(cohort))
+        columns = answer_columns(self.task, "llm_", manifest.id_columns)
+        for entry in manifest.shards:
+            path = self.clinic.layout.notes(cohort, entry.name)
+            notes = list(read_notes(path, manifest.id_columns, with_text=True))
+            origin = ShardOrigin(
+                **{
+                    "cohort": cohort,
+                    "shard": entry.name,
+                    "experiment": ID,
+                    "notes_digest": entry.digest,
+                    "model_digest": "m" * 64,
+                    "weights_sha256": "w" * 64,
+                    "notemill": "0",
+                    "notes": entry.notes,
+                    "texts": entry.texts,
+                    "failed": 0,
+                    "asked": entry.texts,
+                    "tokens": 30 * entry.texts,
+                    "seconds": 2.0,
+                    "runs": 1,
+                    **changes,
+                }
+            )
+            outcomes = {
+                note.text_sha256.hex(): outcome(
+                    (failed or {}).get(note.text or "", "answered"), reason or f"of {note.text}"
+                )
+                for note in notes
+            }
+            out = self.shard(entry.name, cohort, origin.experiment)
+            write_answers(out, iter(notes), outcomes, manifest.id_columns, columns, origin)
+
+    def shard(self, name: str, cohort: str = "chest", experiment: str = ID) -> Path:
+        return self.clinic.layout.answers(cohort, experiment, name)
+
+    def work(self, cohort: str = "chest", experiment: str = ID, **changes: Any) -> Load:
+        manifest = read_manifest(self.clinic.layout.manifest(cohort))
+        values = {"task": "cough", "engine": "e", "model": "m:1", "results_table": "answers"}
+        return Load(
+            experiment_name=NAME,
+            experiment_id=experiment,
+            experiment=Experiment.model_validate(values | changes),
+            experiments_table="experiments",
+            task=self.task,
+            manifest=manifest,
+            shards=[self.shard(entry.name, cohort, experiment) for entry in manifest.shards],
+        )
+
+    def load(self, cohort: str = "chest", experiment: str = ID, **changes: Any) -> LoadReport:
+        return load(self.clinic.database, self.work(cohort, experiment, **changes))
+
+
+def reopened(folder: Path) -> Loads:
+    """The loads of a clinic that another process has set up."""
+    return Loads(Clinic(folder), read_task(folder / "tasks", "cough"))

@@ -1,0 +1,296 @@
+"""notemill.load on SQLite; on MariaDB: tests/workflow."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from notemill.errors import NotemillError
+
+from .conftest import Clinic, write_task
+from .loads import ID, NAME, Loads
+
+ROOT = Path(__file__).parents[2]
+NOTES = [(1, "one"), (2, "two"), (3, "three"), (4, "one"), (5, " "), (6, None)]
+RESULTS = "SELECT visit, llm_response, llm_reason, experiment FROM answers ORDER BY visit"
+FAILURES = "SELECT visit, status, experiment FROM answers_failures ORDER BY visit"
+
+
+@pytest.fixture
+def loads(clinic: Clinic) -> Loads:
+    clinic.fill(*NOTES)
+    clinic.extract()
+    loads = Loads(clinic, write_task(clinic.folder / "tasks"))
+    loads.answer({"two": "schema"})
+    return loads
+
+
+def everything(clinic: Clinic) -> list[list[tuple[Any, ...]]]:
+    """All rows of all tables, without the time of the load."""
+    experiments = (
+        "SELECT experiment, cohort, notes, texts, answered, failed, blank FROM experiments"
+    )
+    return [
+        clinic.rows(f"{query} ORDER BY 1, 2")
+        for query in ("SELECT * FROM answers", "SELECT * FROM answers_failures", experiments)
+    ]
+
+
+def tables(clinic: Clinic) -> list[str]:
+    return [name for (name,) in clinic.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
+
+
+def test_every_note_is_in_one_table(loads: Loads) -> None:
+    report = loads.load()
+    assert loads.clinic.rows(RESULTS) == [
+        (1, "yes", "of one", ID),
+        (3, "yes", "of three", ID),
+        (4, "yes", "of one", ID),
+    ]
+    assert loads.clinic.rows(FAILURES) == [
+        (2, "schema", ID),
+        (5, "empty_note", ID),
+        (6, "empty_note", ID),
+    ]
+    assert (report.notes, report.answered, report.failed, report.blank) == (6, 3, 1, 2)
+    assert report.failed_by_status == {"schema": 1}
+    assert (report.rows, report.texts, report.asked, report.tokens) == (6, 3, 3, 90)
+
+
+def test_the_results_table_begins_as_users_know_it(loads: Loads) -> None:
+    loads.load()
+    names = [row[1] for row in loads.clinic.rows("PRAGMA table_info(answers)")]
+    assert names[:4] == ["visit", "llm_response", "llm_reason", "query_meta"]
+    assert loads.clinic.rows("SELECT DISTINCT query_meta, cohort FROM answers") == [(NAME, "chest")]
+
+
+def test_the_experiments_table_says_how_the_rows_were_made(loads: Loads) -> None:
+    loads.load()
+    columns = (
+        "name, task, model, model_digest, engines, system_prompt, user_prompt, notes, answered"
+    )
+    assert loads.clinic.rows(f"SELECT {columns} FROM experiments") == [
+        (NAME, "cough", "m:1", "m" * 64, "small 1", "You read notes.", "Read:\n{note}", 6, 3)
+    ]
+
+
+def test_a_repeated_load_leaves_the_same_rows(loads: Loads) -> None:
+    loads.load()
+    before = everything(loads.clinic)
+    loads.load()
+    assert everything(loads.clinic) == before
+
+
+def test_a_note_that_comes_to_be_answered_moves_and_moves_back(loads: Loads) -> None:
+    loads.load()
+    before = everything(loads.clinic)
+    loads.answer({"one": "timeout"}, reason="new")
+    assert loads.load().failed_by_status == {"timeout": 2}
+    assert loads.clinic.rows(RESULTS) == [(2, "yes", "new", ID), (3, "yes", "new", ID)]
+    assert [row[:2] for row in loads.clinic.rows(FAILURES)] == [
+        (1, "timeout"),
+        (4, "timeout"),
+        (5, "empty_note"),
+        (6, "empty_note"),
+    ]
+    loads.answer({"two": "schema"})
+    loads.load()
+    assert [row[:5] for row in everything(loads.clinic)[0]] == [row[:5] for row in before[0]]
+
+
+def test_two_experiments_share_a_table_and_leave_each_other_alone(loads: Loads) -> None:
+    other = "cough-ba9876543210"
+    loads.load()
+    mine = loads.clinic.rows(RESULTS), loads.clinic.rows(FAILURES)
+    loads.answer({"one": "timeout"}, experiment=other, reason="other")
+    loads.load(experiment=other)
+    results, failures = loads.clinic.rows(RESULTS), loads.clinic.rows(FAILURES)
+    assert [row for row in results if row[3] == ID] == mine[0]
+    assert [row for row in failures if row[2] == ID] == mine[1]
+    assert [row[0] for row in results if row[3] == other] == [2, 3]
+    assert loads.clinic.rows("SELECT count(*) FROM experiments") == [(2,)]
+
+
+def test_a_note_of_two_cohorts_has_one_row(loads: Loads) -> None:
+    loads.load()
+    loads.clinic.fill((7, "seven"))
+    query = "SELECT visit, note FROM notes WHERE visit IN (1, 2, 7)"
+    loads.clinic.extract("later", query=query)
+    loads.answer({"one": "timeout"}, cohort="later", reason="later")
+    assert loads.load("later").notes == 3
+    rows = "SELECT visit, cohort FROM answers UNION ALL SELECT visit, cohort FROM answers_failures"
+    assert dict(loads.clinic.rows(rows)) == {
+        **dict.fromkeys((1, 2, 7), "later"),
+        **dict.fromkeys((3, 4, 5, 6), "chest"),
+    }
+    assert len(loads.clinic.rows(rows)) == 7
+    assert loads.load().notes == 6  # the first one still comes out
+
+
+def test_rows_of_another_program_stay(loads: Loads) -> None:
+    loads.load()
+    loads.clinic.run(
+        "INSERT INTO answers (visit, experiment, query_meta, cohort, text_sha256) "
+        "VALUES (1, 'by hand', '', '', ''), (99, 'by hand', '', '', '')"
+    )
+    loads.load()
+    assert len(loads.clinic.rows("SELECT * FROM answers WHERE experiment = 'by hand'")) == 2
+
+
+texts = st.sampled_from(["one", "two", "three", "four"])
+failures = st.dictionaries(texts, st.sampled_from(["schema", "timeout", "too_long"]))
+
+
+@given(steps=st.lists(failures, min_size=1, max_size=3), notes=st.lists(texts, min_size=1))
+@settings(max_examples=10)
+def test_after_any_loads_the_tables_hold_the_last_one(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, str]], notes: list[str]
+) -> None:
+    clinic = Clinic(tmp_path_factory.mktemp("clinic"))
+    clinic.fill(*enumerate(notes))
+    clinic.extract()
+    loads = Loads(clinic, write_task(clinic.folder / "tasks"))
+    for failed in steps:
+        loads.answer(failed)
+        loads.load()
+    found = {visit: "answered" for visit, *_ in clinic.rows(RESULTS)}
+    found |= {visit: status for visit, status, _ in clinic.rows(FAILURES)}
+    assert found == {visit: steps[-1].get(text, "answered") for visit, text in enumerate(notes)}
+    assert len(clinic.rows(RESULTS)) + len(clinic.rows(FAILURES)) == len(notes)
+
+
+class TestATableThatIsThere:
+    SAME = (
+        "CREATE TABLE answers (visit INTEGER NOT NULL, experiment TEXT NOT NULL, "
+        "llm_response TEXT, llm_reason TEXT, query_meta TEXT, cohort TEXT, text_sha256 TEXT, "
+        "engine TEXT, attempts INT, changes TEXT, prompt_tokens INT, answer_tokens INT, "
+        "seconds REAL, answered_at TEXT, mine TEXT"
+    )
+
+    def test_of_another_shape_is_refused_with_the_remedy(self, loads: Loads) -> None:
+        loads.clinic.run("CREATE TABLE answers (visit INTEGER PRIMARY KEY, llm_response TEXT)")
+        with pytest.raises(NotemillError, match="exists without the columns llm_reason") as refused:
+            loads.load()
+        assert refused.value.where == "answers"
+        assert "choose another name" in refused.value.remedy
+        assert loads.clinic.rows("SELECT * FROM answers") == []
+
+    def test_without_the_key_is_refused_and_the_remedy_helps(self, loads: Loads) -> None:
+        loads.clinic.run(f"{self.SAME})")
+        with pytest.raises(NotemillError, match="no unique key over experiment, visit") as refused:
+            loads.load()
+        statement = refused.value.remedy
+        assert statement.startswith("CREATE UNIQUE INDEX")
+        loads.clinic.run(statement)
+        assert loads.load().answered == 3
+
+    @pytest.mark.parametrize(
+        "key", ["PRIMARY KEY (experiment, visit)", "UNIQUE (visit, experiment)"]
+    )
+    def test_with_the_key_and_more_columns_is_used(self, loads: Loads, key: str) -> None:
+        loads.clinic.run(f"{self.SAME}, {key})")
+        loads.load()
+        loads.load()
+        assert loads.clinic.rows("SELECT count(*) FROM answers") == [(3,)]
+
+    def test_with_a_key_over_less_or_one_that_is_not_unique_is_refused(self, loads: Loads) -> None:
+        loads.clinic.run(f"{self.SAME}, PRIMARY KEY (visit))")
+        loads.clinic.run("CREATE INDEX both ON answers (visit, experiment)")
+        with pytest.raises(NotemillError, match="no unique key"):
+            loads.load()
+
+
+def test_a_load_killed_in_the_middle_changes_nothing(loads: Loads) -> None:
+    loads.load()
+    before = everything(loads.clinic)
+    loads.answer({"one": "timeout"}, reason="new")
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from notemill.load import loader\n"
+        "from tests.unit.loads import reopened\n"
+        "loader._reconcile = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "reopened(Path(sys.argv[1])).load()\n"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", script, str(loads.clinic.folder)], check=False, cwd=ROOT
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert everything(loads.clinic) == before
+    assert loads.load().failed_by_status == {"timeout": 2}
+
+
+class TestACountThatDoesNotComeOut:
+    @pytest.mark.parametrize("table", ["answers", "answers_failures"])
+    def test_changes_nothing(self, loads: Loads, table: str) -> None:
+        loads.load()
+        before = everything(loads.clinic)
+        loads.answer({"three": "schema"}, reason="new")
+        loads.clinic.run(
+            f"CREATE TRIGGER thief AFTER INSERT ON {table} WHEN NEW.visit IN (2, 3) "
+            f"BEGIN DELETE FROM {table} WHERE visit IN (2, 3); END"
+        )
+        with pytest.raises(NotemillError, match="6 notes in the cohort, 5 in the database") as no:
+            loads.load()
+        assert "trigger" in no.value.remedy
+        assert everything(loads.clinic) == before
+
+
+class TestAShard:
+    def test_of_another_experiment_is_refused(self, loads: Loads) -> None:
+        loads.answer(experiment="cough-other")
+        loads.shard("0000", experiment="cough-other").replace(loads.shard("0000"))
+        with pytest.raises(NotemillError, match="is of cough-other, shard 0000") as refused:
+            loads.load()
+        assert refused.value.where == str(loads.shard("0000"))
+        assert tables(loads.clinic) == ["notes"]
+
+    def test_of_another_number_is_refused(self, loads: Loads) -> None:
+        loads.shard("0000").write_bytes(loads.shard("0001").read_bytes())
+        with pytest.raises(NotemillError, match="shard 0001"):
+            loads.load()
+
+    def test_of_other_notes_is_refused(self, loads: Loads) -> None:
+        loads.answer(notes_digest="other")
+        with pytest.raises(NotemillError, match="answers other notes") as refused:
+            loads.load()
+        assert "only this shard" in refused.value.remedy
+
+    def test_of_another_model_is_refused(self, loads: Loads) -> None:
+        one = loads.shard("0000").read_bytes()
+        loads.answer(model_digest="n" * 64)
+        loads.shard("0000").write_bytes(one)
+        with pytest.raises(NotemillError, match="2 different models: mmmmmmmmmmmm, nnnnnnnnnnnn"):
+            loads.load()
+
+    def test_that_is_cut_short_is_refused(self, loads: Loads) -> None:
+        loads.shard("0001").write_bytes(loads.shard("0001").read_bytes()[:-10])
+        with pytest.raises(NotemillError, match="damaged or cut short"):
+            loads.load()
+        assert tables(loads.clinic) == ["notes"]
+
+    def test_that_is_missing_is_refused(self, loads: Loads) -> None:
+        loads.shard("0001").unlink()
+        with pytest.raises(NotemillError, match="missing"):
+            loads.load()
+
+
+def test_answers_are_never_in_a_message(loads: Loads) -> None:
+    loads.answer(reason="PRIVATE")
+    loads.clinic.run(f"{TestATableThatIsThere.SAME} NOT NULL, UNIQUE (visit, experiment))")
+    with pytest.raises(NotemillError, match="loading 'cough'") as refused:
+        loads.load()
+    assert "PRIVATE" not in str(refused.value)
+    assert loads.clinic.rows("SELECT * FROM answers") == []
+
+
+def test_a_failures_table_of_another_name_is_used(loads: Loads) -> None:
+    loads.load(failures_table="unanswered")
+    assert loads.clinic.rows("SELECT count(*) FROM unanswered") == [(3,)]
+    assert "answers_failures" not in tables(loads.clinic)

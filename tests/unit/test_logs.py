@@ -1,0 +1,127 @@
+"""notemill.logs.job_log, in processes of its own because it ends them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from notemill.logs import unexpected
+
+JOB = """
+import os, signal, sys, time
+from notemill.errors import NotemillError
+from notemill.logs import job_log
+
+SECRET = "Mrs Smith has a cough"
+with job_log(sys.argv[1]) as log:
+    log.info("begun")
+    {body}
+"""
+
+
+class Job:
+    """A job that runs `body` within its log."""
+
+    def __init__(self, folder: Path, body: str, **environment: str) -> None:
+        self.path = folder / "logs" / "answer" / "0001.log"
+        done = subprocess.run(
+            [sys.executable, "-c", JOB.format(body=body), str(self.path)],
+            env={**os.environ, "NOTEMILL_DEBUG": "", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.status, self.stdout, self.stderr = done.returncode, done.stdout, done.stderr
+        self.log = self.path.read_text()
+
+
+def test_a_job_that_ends_well_says_where_it_ran(tmp_path: Path) -> None:
+    job = Job(tmp_path, "pass", SLURM_JOB_ID="17", CUDA_VISIBLE_DEVICES="3")
+    assert job.status == 0
+    assert "Slurm job 17, GPU 3" in job.log
+    assert "INFO begun" in job.log
+    assert job.stderr == job.log  # Slurm and Snakemake keep this one
+
+
+def test_the_log_and_all_that_the_job_makes_are_the_owners_alone(tmp_path: Path) -> None:
+    job = Job(tmp_path, "open(sys.argv[1] + '.more', 'w').close()")
+    files = [job.path, Path(f"{job.path}.more")]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    assert job.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_log_is_of_the_last_run(tmp_path: Path) -> None:
+    Job(tmp_path, "log.info('first run')")
+    assert "first run" not in Job(tmp_path, "pass").log
+
+
+def test_a_notemill_error_is_told_without_a_traceback(tmp_path: Path) -> None:
+    job = Job(tmp_path, "raise NotemillError('it broke', where='there', remedy='mend it')")
+    assert job.status == 1
+    assert "ERROR it broke\n  where: there\n  what to do: mend it" in job.log
+    assert "Traceback" not in job.stderr
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise ValueError(SECRET)",
+        "{}[SECRET]",
+        "int(SECRET)",
+        "raise ExceptionGroup(SECRET, [ValueError(SECRET)])",
+        "raise UnicodeEncodeError('ascii', SECRET, 0, 1, SECRET)",
+        "open('/nosuch/' + SECRET)",
+    ],
+)
+def test_an_unexpected_error_is_told_without_its_words(tmp_path: Path, body: str) -> None:
+    job = Job(tmp_path, body)
+    assert job.status == 1
+    assert "ERROR unexpected" in job.log
+    assert "NOTEMILL_DEBUG=1" in job.log
+    for text in (job.log, job.stderr, job.stdout):
+        assert "Smith" not in text
+        assert "Traceback" not in text
+
+
+def test_the_debug_switch_adds_the_traceback(tmp_path: Path) -> None:
+    for body in ("raise ValueError(SECRET)", "raise NotemillError('it broke', remedy='mend it')"):
+        job = Job(tmp_path, body, NOTEMILL_DEBUG="1")
+        assert job.status == 1
+        assert "Traceback" in job.log
+
+
+def test_sigterm_ends_it_in_order(tmp_path: Path) -> None:
+    body = """try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1000)
+    finally:
+        log.info("tidied up")"""
+    job = Job(tmp_path, body)
+    assert job.status == 143
+    assert "tidied up" in job.log
+    assert "ended by SIGTERM" in job.log
+
+
+def test_an_unwritable_log_is_named() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", JOB.format(body="pass"), "/sys/notemill/0001.log"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "can't be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_place_of_an_unexpected_error_is_told() -> None:
+    try:
+        raise ValueError("words")
+    except ValueError as error:
+        told = unexpected(error)
+    assert "unexpected ValueError at test_logs.py:" in told
+    assert "words" not in told
