@@ -59,7 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--text", default="text")
     parser.add_argument("--limit", type=int, help="only the first notes")
     parser.add_argument("--shards", type=int, default=8)
-    parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--context", type=int, default=8192)
     parser.add_argument("--ollama", type=Path)
     parser.add_argument("--models", type=Path)
@@ -86,6 +86,7 @@ def _config(database: MariaDB, place: Path, options: argparse.Namespace) -> dict
             "kind": "ollama",
             "command": [str(options.ollama)],
             "models": str(options.models),
+            "runner_options": {"num_thread": 1},
         }
     else:
         engine |= {

@@ -91,8 +91,8 @@ class OpenAiEngine(_Engine):
         None,
         min_length=1,
         description="Command that the job starts, by default the embedded llama.cpp. Filled in: "
-        "{port}, {python}, {model}, {weights}, {slots}, {context} (tokens a slot), {context_total} (tokens of all slots), "
-        "{threads}, {home}, {api_key_file}.",
+        "{port}, {python}, {model}, {weights}, {slots}, {context} (tokens a slot), "
+        "{context_total} (tokens of all slots), {threads}, {home}, {api_key_file}.",
     )
     weights: Path | None = Field(
         None, description="The model's file (GGUF), whose sha256 identifies it."

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.servers.mariadb import MariaDB
@@ -122,8 +123,9 @@ def test_a_killed_job_is_tried_again_and_asks_only_what_is_missing(
     slow = [{"fault": "slow", "value": 0.5, "match": "Visit"}]
     (project.folder.parent / "faults.json").write_text(json.dumps(slow))
     run = started(project)
-    job = wait_for_answers(project, cluster, 6)
-    cluster.run("scancel", "--signal=KILL", "--full", job)
+    wait_for_answers(project, 6)
+    # Not by scancel: plugin 2.8.0 waits for ever for a job that sacct calls "CANCELLED by 0".
+    kill_scripts_of(project)
     output, _ = run.communicate(timeout=600)
     assert run.returncode == 0, output
     asked = [json.loads(line) for line in (project.folder.parent / "asked.jsonl").open()]
@@ -234,11 +236,22 @@ def started(project: Project) -> subprocess.Popen[str]:
     )
 
 
-def wait_for_answers(project: Project, cluster: SlurmCluster, count: int) -> str:
-    """The Slurm job of a shard whose journal holds so many answers."""
+def wait_for_answers(project: Project, count: int) -> None:
+    """Wait until a journal holds so many answers."""
     for _ in range(1200):
         for path in project.results.rglob("*.journal.jsonl"):
             if path.read_bytes().count(b'"text"') >= count:
-                return next(iter(cluster.squeue()))
+                return
         time.sleep(0.1)
     raise AssertionError("no journal in time")
+
+
+def kill_scripts_of(project: Project) -> None:
+    """SIGKILL the Python of each answer job, as the kernel does when memory is short."""
+    killed = 0
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        command = " ".join(process.info["cmdline"] or [])
+        if process.info["cwd"] == str(project.folder) and command.endswith(".answer.py"):
+            process.kill()
+            killed += 1
+    assert killed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -58,7 +59,10 @@ def test_it_is_the_owners_alone(path: Path) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_kill_at_any_byte_costs_at_most_the_last_line(path: Path, tmp_path: Path) -> None:
+def test_a_kill_at_any_byte_costs_at_most_the_last_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # a kill, no lost node: a thousand are slow
     journal_of(path, "a", "b")
     whole = path.read_bytes()
     ends = [at + 1 for at, byte in enumerate(whole) if byte == ord("\n")]
@@ -76,7 +80,7 @@ def test_nothing_stays_of_a_long_line_that_was_cut(path: Path) -> None:
     journal_of(path, "a")
     path.write_bytes(path.read_bytes() + b"x" * 10_000)
     journal_of(path, "b")
-    assert b"x" not in path.read_bytes().splitlines()[-1]
+    assert b"xx" not in path.read_bytes()
     assert list(answers(path)) == ["a", "b"]
 
 

@@ -35,11 +35,15 @@ SITE = {
 
 @dataclass
 class Project:
-    """Runs the repository's Snakefile with `config`, in `folder`, where results go too."""
+    """Runs the repository's Snakefile with `config`, in `folder`, where results go too.
+
+    before: words before each command, to run it in another world.
+    """
 
     folder: Path
     config: dict[str, Any]
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    before: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self.write_config()
@@ -71,6 +75,7 @@ class Project:
     def command(self, *arguments: str, profile: str = "local") -> list[str]:
         """The command line of `snakemake`."""
         return [
+            *self.before,
             *(sys.executable, "-m", "snakemake"),
             *("--snakefile", str(REPOSITORY / "Snakefile")),
             *("--configfile", "config.yaml"),
@@ -91,7 +96,7 @@ class Project:
 
 def site_arguments(site: Mapping[str, Sequence[str]] = SITE) -> list[str]:
     """Command-line arguments for the test cluster."""
-    arguments = [*POLLING, "--set-threads", "answer=2", "--latency-wait", "10"]
+    arguments = [*POLLING, "--set-threads", "answer=1", "--latency-wait", "10"]
     for option, values in site.items():
         arguments += [f"--{option}", *values]
     return arguments

@@ -1,4 +1,4 @@
-from pathlib import Path
+import os
 
 from snakemake.exceptions import WorkflowError
 
@@ -6,6 +6,10 @@ from notemill.config import read_config
 from notemill.errors import NotemillError
 from notemill.paths import Layout, shard_names
 from notemill.plan import plan_runs
+
+
+# Notes, answers, logs and Snakemake's own records are the user's alone.
+os.umask(0o077)
 
 
 def _checked_plan():

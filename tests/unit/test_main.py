@@ -1,0 +1,106 @@
+"""notemill.__main__ and notemill.summary"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from notemill.__main__ import main
+from notemill.load.report import LoadReport
+from notemill.paths import Layout
+from notemill.plan import plan_runs
+
+from .conftest import config, config_values, write_task
+
+
+@pytest.fixture
+def values(tmp_path: Path) -> dict[str, Any]:
+    write_task(tmp_path / "tasks")
+    folders = {"results": str(tmp_path / "results"), "tasks": str(tmp_path / "tasks")}
+    return config_values(**folders)
+
+
+def run(command: str, tmp_path: Path, content: Any) -> int:
+    path = tmp_path / "my.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return main([command, "--configfile", str(path)])
+
+
+def test_check_says_what_would_run(
+    tmp_path: Path, values: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("check", tmp_path, values) == 0
+    (planned,) = plan_runs(config(tasks=values["tasks"]))
+    assert capsys.readouterr().out == f"{planned.experiment_id}: m:1 over chest\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a: [", "is not YAML"),
+        ("", "does not fit"),
+        ("databse: {}", "did you mean 'database'?"),
+    ],
+)
+def test_a_wrong_configuration_ends_in_one_message(
+    tmp_path: Path, content: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("check", tmp_path, content) == 1
+    told = capsys.readouterr().err
+    assert words in told
+    assert str(tmp_path / "my.yaml") in told
+    assert "what to do:" in told
+
+
+def test_a_missing_configuration_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--configfile", str(tmp_path / "absent.yaml")]) == 1
+    assert "--configfile" in capsys.readouterr().err
+
+
+def test_a_schema_that_engines_ignore_is_refused_by_the_check(
+    tmp_path: Path, values: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = "from pydantic import BaseModel\nclass Answer(BaseModel):\n    x: int = 1\n"
+    write_task(tmp_path / "tasks", schema)
+    assert run("check", tmp_path, values) == 1
+    assert "Answer.x: has a default" in capsys.readouterr().err
+
+
+def test_the_summary_tells_the_loads_that_have_ended(
+    tmp_path: Path, values: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("summary", tmp_path, values) == 0
+    assert "Nothing is loaded yet" in capsys.readouterr().out
+
+    (planned,) = plan_runs(config(tasks=values["tasks"]))
+    path = Layout(Path(values["results"])).load("chest", planned.experiment_id)
+    LoadReport(
+        cohort="chest",
+        experiment=planned.experiment_id,
+        results_table="r",
+        failures_table="r_failures",
+        rows=12,
+        notes=10,
+        texts=8,
+        answered=6,
+        failed=3,
+        failed_by_status={"schema": 1, "timeout": 2},
+        blank=1,
+        asked=8,
+        job_seconds=4.0,
+        tokens=100,
+        load_seconds=0.1,
+    ).write(path)
+    assert run("summary", tmp_path, values) == 0
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for words in ("failed: schema 1", "failed: timeout 2", "accounted for 10 of 10", "2.00"):
+        assert words in told
+
+    path.write_text("{}")
+    assert run("summary", tmp_path, values) == 1
+    assert "no load report" in capsys.readouterr().err

@@ -1,0 +1,126 @@
+"""notemill.engines.probes: what an engine must show before the first note."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from notemill.answers import End, Question, Reply
+from notemill.config import Options
+from notemill.engines.probes import measure_baseline, prove_schema, refuses_long_prompt
+from notemill.engines.protocol import AnswerTimeout, PromptTooLong, RequestFailed
+from notemill.errors import NotemillError
+from notemill.tasks import Task
+
+from .conftest import replied
+
+OPTIONS = Options(num_ctx=1000, num_predict=100)
+
+
+class Client:
+    """A server's client: answers as `answer` says, or raises it."""
+
+    def __init__(self, answer: Callable[[Question], Reply] | Exception) -> None:
+        self._answer = answer
+        self.questions: list[Question] = []
+
+    async def ask(self, question: Question, timeout_s: float) -> Reply:
+        self.questions.append(question)
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer(question)
+
+
+Probe = Callable[[Client, Task, Options], Coroutine[Any, Any, Any]]
+
+
+def run(probe: Probe, answer: Callable[[Question], Reply] | Exception, task: Task) -> Any:
+    return asyncio.run(probe(Client(answer), task, OPTIONS))
+
+
+def obeying(question: Question, *, sort: bool = False) -> Reply:
+    """The only answer that the question's schema allows."""
+    properties = question.json_schema["properties"]
+    fields = {name: schema["enum"][0] for name, schema in properties.items()}
+    return replied(json.dumps(fields, sort_keys=sort))
+
+
+class TestTheSchema:
+    def test_that_is_obeyed_is_proven(self, task: Task) -> None:
+        run(prove_schema, obeying, task)
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            replied("Certainly! Here is a word: zulu"),
+            replied('{"zulu": "q7x"}'),
+            replied('{"zulu": "word", "alpha": "word"}'),
+            replied('{"zulu": "q7x", "alpha": "v3k"}', End.LENGTH),
+            replied(""),
+        ],
+    )
+    def test_that_is_ignored_is_refused(self, task: Task, reply: Reply) -> None:
+        with pytest.raises(NotemillError, match="does not hold to a JSON schema") as refused:
+            run(prove_schema, lambda _: reply, task)
+        assert "think" in refused.value.remedy
+
+    def test_whose_order_is_lost_is_refused_where_the_order_matters(self, task: Task) -> None:
+        with pytest.raises(NotemillError, match=r"alphabetical order.*\(response, reason\)"):
+            run(prove_schema, lambda question: obeying(question, sort=True), task)
+
+    def test_whose_order_is_the_alphabets_may_lose_it(self, task: Task) -> None:
+        task.json_schema["properties"] = {"a": {}, "b": {}}
+        run(prove_schema, lambda question: obeying(question, sort=True), task)
+
+
+class TestTheBaseline:
+    def test_is_what_the_prompts_take_around_an_empty_note(self, task: Task) -> None:
+        client = Client(lambda _: replied(prompt_tokens=42))
+        assert asyncio.run(measure_baseline(client, task, OPTIONS)) == 42
+        assert client.questions[0].user == "Read:\n"
+        assert client.questions[0].system == "You read notes."
+
+    def test_must_be_told(self, task: Task) -> None:
+        with pytest.raises(NotemillError, match="does not say how many tokens"):
+            run(measure_baseline, lambda _: replied(prompt_tokens=0), task)
+
+    def test_must_leave_room_for_a_note(self, task: Task) -> None:
+        assert run(measure_baseline, lambda _: replied(prompt_tokens=899), task) == 899
+        with pytest.raises(NotemillError, match="900 tokens and the answer up to 100") as refused:
+            run(measure_baseline, lambda _: replied(prompt_tokens=900), task)
+        assert "raise num_ctx" in refused.value.remedy
+
+
+class TestAPromptBeyondTheContext:
+    @pytest.mark.parametrize("refusal", [PromptTooLong("too long"), RequestFailed("400")])
+    def test_is_refused(self, task: Task, refusal: Exception) -> None:
+        assert run(refuses_long_prompt, refusal, task) is True
+
+    def test_or_cut_without_a_word(self, task: Task) -> None:
+        assert run(refuses_long_prompt, lambda _: replied(), task) is False
+
+    def test_is_longer_than_the_context_in_any_tokens(self, task: Task) -> None:
+        client = Client(lambda _: replied())
+        asyncio.run(refuses_long_prompt(client, task, OPTIONS))
+        assert len(client.questions[0].user.split()) > OPTIONS.num_ctx
+
+
+@pytest.mark.parametrize("probe", [prove_schema, measure_baseline])
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (AnswerTimeout(), "gave no answer in 600 s"),
+        (RequestFailed("status 500"), "fails before the first note: status 500"),
+        (PromptTooLong(), "prompts alone do not fit"),
+    ],
+)
+def test_an_engine_that_fails_the_probes_ends_the_job(
+    task: Task, probe: Probe, failure: Exception, words: str
+) -> None:
+    with pytest.raises(NotemillError, match=words) as refused:
+        run(probe, failure, task)
+    assert refused.value.remedy

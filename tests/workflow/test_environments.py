@@ -1,0 +1,26 @@
+"""The conda environment and the lock file name the same versions, and the lock no address."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from tests.workflow.project import REPOSITORY
+
+LOCK = (REPOSITORY / "requirements.lock").read_text()
+
+
+def test_the_conda_environment_has_the_versions_of_the_lock() -> None:
+    environment = yaml.safe_load((REPOSITORY / "envs" / "notemill.yaml").read_text())
+    pins = next(part["pip"] for part in environment["dependencies"] if isinstance(part, dict))
+    locked = set(re.findall(r"^([\w-]+==[^\s;]+)", LOCK, re.MULTILINE))
+    assert not set(pins) - locked
+
+
+def test_every_pin_of_the_lock_has_a_hash_and_no_address() -> None:
+    for name in ("requirements.lock", "requirements-test.lock"):
+        text = (REPOSITORY / name).read_text()
+        assert "://" not in text
+        for pin in re.split(r"\n(?=\S)", text.strip()):
+            assert "--hash=sha256:" in pin, pin
