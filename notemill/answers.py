@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from notemill.errors import NotemillError
+
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -95,6 +97,13 @@ def judge(reply: Reply, model: type[BaseModel], *, baseline: int, num_ctx: int) 
         answer = model.model_validate_json(reply.text, strict=True)
     except ValidationError as error:
         return _rejected(error, model)
+    except Exception as error:
+        raise NotemillError(
+            f"a validator of the answer's class raised {type(error).__name__}",
+            where=f"{model.__name__} in the task's schema.py",
+            remedy="a validator must refuse a value with ValueError; correct it, which makes a "
+            "new experiment",
+        ) from error
     values = answer.model_dump(mode="json", by_alias=True)
     if beyond := [name for name, value in values.items() if not _storable(value)]:
         return Verdict(

@@ -95,6 +95,7 @@ class Asking:
     def _count_timeout(self) -> None:
         """A server that answers no one any more is as good as dead."""
         self._timeouts_in_a_row += 1
-        if self._timeouts_in_a_row >= 2 * self._slots:
+        # More than one note can bring about alone, and more than were in flight together.
+        if self._timeouts_in_a_row >= 2 * max(self._slots, self._attempts):
             self._timeouts_in_a_row = 0
             raise EngineGone("no request was answered in time for a while")

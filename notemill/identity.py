@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 
-from notemill.config import Experiment
+from notemill.config import Engine, Experiment, OllamaEngine
 from notemill.tasks import Task
 
 ASKING = 1
 """Raise it when notemill itself comes to ask or to accept differently."""
 
 
-def fingerprint(experiment: Experiment, engine_kind: str, task: Task) -> str:
-    """12 hex digits over prompts, schema, options, model, pinned digest, tries and engine kind.
+def fingerprint(experiment: Experiment, engine: Engine, task: Task) -> str:
+    """12 hex digits over prompts, schema, options, model, pinned digest, tries, engine kind and
+    the precision of its context.
 
     Paths, ports, slots, threads and tables leave it as it is.
     """
@@ -24,7 +25,8 @@ def fingerprint(experiment: Experiment, engine_kind: str, task: Task) -> str:
         "schema": task.schema_source,
         "options": experiment.options.model_dump(mode="json"),
         "attempts": experiment.attempts,
-        "engine": engine_kind,
+        "engine": engine.kind,
+        "kv_cache_type": engine.kv_cache_type if isinstance(engine, OllamaEngine) else None,
         "model": experiment.model,
         "digest": experiment.digest,
     }

@@ -41,6 +41,6 @@ def plan_runs(config: Config) -> list[Run]:
         task = read_task(config.tasks, experiment.task)
         check_schema(task)
         engine = config.engines[experiment.engine]
-        identity = fingerprint(experiment, engine.kind, task)
+        identity = fingerprint(experiment, engine, task)
         runs.append(Run(name, experiment, engine, task, identity, config.cohorts_of(name)))
     return runs

@@ -24,7 +24,7 @@ class Progress:
     tokens: int = 0
     started: float = field(default_factory=time.monotonic)
     _at_start: int = 0
-    _next_line: float = 0.0
+    _next_line: float = field(default_factory=lambda: time.monotonic() + EVERY_S)
 
     def resume_at(self, done: int) -> None:
         """Count work of an earlier run as done, without letting it raise the rate."""

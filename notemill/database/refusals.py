@@ -22,6 +22,7 @@ _UNREACHABLE = {2002, 2003, 2005, 2026}
 _LOST = {1053, 1927, 2006, 2013, 2055}
 _NO_SPACE = {1021, 1114, 28}
 DEADLOCK = {1205, 1213}
+_READ_ONLY = 1792
 _ABOUT_NAMES = {1049, 1051, 1054, 1064, 1103, 1109, 1146, 1305}
 _COLUMN = re.compile(r"column '([^']{1,64})'", re.IGNORECASE)
 
@@ -67,6 +68,12 @@ def explain(error: DBAPIError, database: Database, doing: str) -> NotemillError:
             f"the database does not know what was asked for, while {doing}: {text}",
             where=where,
             remedy="correct the query, table or column name in the configuration",
+        )
+    if number == _READ_ONLY:
+        return NotemillError(
+            f"the query wants to write, while {doing}",
+            where=where,
+            remedy="a cohort's query is one SELECT that changes nothing",
         )
     if number in _LOST:
         return NotemillError(

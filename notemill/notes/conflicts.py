@@ -28,7 +28,7 @@ class IdConflicts:
     """Takes every row's ids and text hash; tells which ids have more than one text."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = private_folder(folder / f".ids-{os.uname().nodename}-{os.getpid()}")
+        self._folder = private_folder(folder / f".spool-ids-{os.uname().nodename}-{os.getpid()}")
         self._parts: list[BinaryIO] = [
             (self._folder / str(part)).open("wb", buffering=1 << 16) for part in range(_PARTS)
         ]

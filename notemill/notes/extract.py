@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -39,6 +40,7 @@ def extract(database: Database, name: str, cohort: Cohort, layout: Layout) -> Ma
     """
     started = time.monotonic()
     notes_folder = private_folder(layout.notes(name, "0").parent)
+    _clear_leftovers(notes_folder)
     counts = Counts()
     with Spool(notes_folder, cohort.shards) as spool, IdConflicts(notes_folder) as conflicts:
         with database_errors(database, f"reading cohort '{name}'"):
@@ -71,6 +73,12 @@ def extract(database: Database, name: str, cohort: Cohort, layout: Layout) -> Ma
     manifest.write(layout.manifest(name))
     log.info("cohort '%s': %s", name, counts.model_dump())
     return manifest
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """Remove what a killed extract left behind; Snakemake's lock keeps a second one away."""
+    for leftover in folder.glob(".spool-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _read_rows(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notemill.answers import End, Reply, Status, Verdict, judge
+from notemill.errors import NotemillError
 from notemill.tasks import Task
 
 from .conftest import ANSWER, answer_text, replied, write_task
@@ -155,3 +156,22 @@ def test_fields_go_by_the_names_that_the_schema_gives_them(tmp_path: Path) -> No
     task = write_task(tmp_path, schema('finding: str = Field(alias="Finding")'))
     assert list(task.json_schema["properties"]) == ["Finding"]
     assert judged(task, replied('{"Finding": "x"}')).answer == {"Finding": "x"}
+
+
+def test_a_validator_that_breaks_is_named_and_not_the_answer(tmp_path: Path) -> None:
+    schema = """
+from pydantic import BaseModel, field_validator
+
+
+class Answer(BaseModel):
+    response: str
+
+    @field_validator("response")
+    @classmethod
+    def check(cls, value: str) -> str:
+        raise KeyError(value)
+"""
+    task = write_task(tmp_path, schema=schema)
+    with pytest.raises(NotemillError, match="validator of the answer's class raised KeyError") as e:
+        judged(task, replied('{"response": "secret"}'))
+    assert "secret" not in str(e.value)

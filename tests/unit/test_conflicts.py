@@ -79,7 +79,7 @@ def test_its_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_named_and_nothing_stays(tmp_path: Path) -> None:
-    folder = tmp_path / of_this_process(".ids-")
+    folder = tmp_path / of_this_process(".spool-ids-")
     for part in range(PARTS):
         full_disk(folder / str(part))
     with pytest.raises(NotemillError, match="no space is left"):
@@ -90,7 +90,7 @@ def test_a_full_disk_is_named_and_nothing_stays(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_full_at_the_end_is_named_too(tmp_path: Path) -> None:
-    folder = tmp_path / of_this_process(".ids-")
+    folder = tmp_path / of_this_process(".spool-ids-")
     for part in range(PARTS):
         full_disk(folder / str(part))
     with pytest.raises(NotemillError, match="no space is left"):

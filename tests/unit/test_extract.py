@@ -305,3 +305,12 @@ def test_an_unwritable_results_folder_is_named(clinic: Clinic) -> None:
     with pytest.raises(NotemillError, match="can't be written") as refused:
         clinic.extract()
     assert "`results`" in refused.value.remedy
+
+
+def test_what_a_killed_extract_left_is_cleared(clinic: Clinic) -> None:
+    clinic.fill((1, "one"))
+    left = clinic.layout.notes("chest", "0000").parent / ".spool-lost-1"
+    left.mkdir(parents=True)
+    (left / "0.parquet").write_text("rest")
+    clinic.extract()
+    assert not left.exists()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from notemill.config import Engine, OllamaEngine, OpenAiEngine
 from notemill.identity import fingerprint
 from notemill.plan import plan_runs
 from notemill.tasks import Task
@@ -17,9 +18,16 @@ from .conftest import SCHEMA, config, config_values, write_task
 EXPERIMENT = config_values()["experiments"]["cough"]
 
 
+ENGINES: dict[str, Engine] = {
+    "ollama": OllamaEngine(kind="ollama", models=Path("store")),
+    "openai": OpenAiEngine(kind="openai", weights=Path("model.gguf")),
+    "half": OllamaEngine(kind="ollama", models=Path("store"), kv_cache_type="q8_0"),
+}
+
+
 def identity(task: Task, engine_kind: str = "ollama", **changes: Any) -> str:
     experiment = config(experiments={"cough": EXPERIMENT | changes}).experiments["cough"]
-    return fingerprint(experiment, engine_kind, task)
+    return fingerprint(experiment, ENGINES[engine_kind], task)
 
 
 def test_it_is_short_and_always_the_same(task: Task) -> None:
@@ -50,8 +58,8 @@ def test_what_can_change_an_answer_changes_it(task: Task, changes: dict[str, Any
     assert identity(task, **changes) != identity(task)
 
 
-def test_another_kind_of_engine_changes_it(task: Task) -> None:
-    assert identity(task, "openai") != identity(task, "ollama")
+def test_another_kind_of_engine_or_precision_changes_it(task: Task) -> None:
+    assert len({identity(task, kind) for kind in ENGINES}) == len(ENGINES)
 
 
 @pytest.mark.parametrize(
