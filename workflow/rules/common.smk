@@ -7,7 +7,6 @@ from notemill.errors import NotemillError
 from notemill.paths import Layout, shard_names
 from notemill.plan import plan_runs
 
-
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
 
