@@ -39,7 +39,7 @@ def main() -> None:
         # The jobs import the package from the repository.
         project = Project(place / "project", config, slurm.environment)
         with _timed("first run"):
-            _must(project.on_slurm("--jobs", "4", timeout=7200))
+            _must(project.on_slurm("--jobs", "3", timeout=7200))
         _print_reports(project, database)
         before = _rows(database)
         with _timed("second run"):
@@ -87,6 +87,7 @@ def _config(database: MariaDB, place: Path, options: argparse.Namespace) -> dict
             "command": [str(options.ollama)],
             "models": str(options.models),
             "runner_options": {"num_thread": 1},
+            "flash_attention": False,  # on a CPU it costs more than it gives
         }
     else:
         engine |= {

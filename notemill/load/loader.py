@@ -3,54 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-import notemill
 from notemill.answer_columns import AnswerColumn, answer_columns
-from notemill.answer_shard import ShardOrigin, read_answers, read_origin
+from notemill.answer_shard import ShardOrigin, read_answers
 from notemill.answers import Status
-from notemill.config import Database, Experiment
+from notemill.config import Database
 from notemill.database.connect import connect
 from notemill.database.refusals import DEADLOCK, database_errors, error_number
 from notemill.errors import NotemillError
+from notemill.load.experiment import write_experiment
 from notemill.load.report import LoadReport
 from notemill.load.tables import Tables
+from notemill.load.work import Load, checked_origins
 from notemill.logs import log
-from notemill.notes.manifest import Manifest
 from notemill.progress import Progress
-from notemill.tasks import Task
 
 _ROWS_A_BATCH = 2000
 _LOCK_WAIT_S = 3600
 _TRIES = 3
-
-
-@dataclass(frozen=True)
-class Load:
-    """What is loaded: one experiment's result shards over one cohort.
-
-    experiment_id: NAME-FINGERPRINT; shards: result shards in the manifest's order.
-    """
-
-    experiment_name: str
-    experiment_id: str
-    experiment: Experiment
-    experiments_table: str
-    task: Task
-    manifest: Manifest
-    shards: list[Path]
 
 
 def load(database: Database, work: Load) -> LoadReport:
@@ -60,7 +39,7 @@ def load(database: Database, work: Load) -> LoadReport:
     or when notes = answered + failed + blank does not hold; then nothing was changed.
     """
     started = time.monotonic()
-    origins = _checked_origins(work)
+    origins = checked_origins(work)
     ids = work.manifest.id_columns
     columns = answer_columns(work.task, work.experiment.answer_prefix, ids)
     engine = connect(database)
@@ -83,35 +62,6 @@ def load(database: Database, work: Load) -> LoadReport:
         report.blank,
     )
     return report
-
-
-def _checked_origins(work: Load) -> list[ShardOrigin]:
-    """Origins of all shards, after making sure that they are of this experiment and cohort."""
-    origins = []
-    for path, entry in zip(work.shards, work.manifest.shards, strict=True):
-        origin = read_origin(path)
-        if (origin.experiment, origin.shard) != (work.experiment_id, entry.name):
-            raise NotemillError(
-                f"this result shard is of {origin.experiment}, shard {origin.shard}",
-                where=str(path),
-                remedy="it was moved here; delete it and run again",
-            )
-        if origin.notes_digest != entry.digest:
-            raise NotemillError(
-                "this result shard answers other notes than the cohort holds",
-                where=str(path),
-                remedy="delete it and run again: only this shard is asked anew",
-            )
-        origins.append(origin)
-    digests = {origin.model_digest for origin in origins}
-    if len(digests) > 1:
-        raise NotemillError(
-            f"the shards were answered by {len(digests)} different models: "
-            f"{', '.join(sorted(digest[:12] for digest in digests))}",
-            where=str(work.shards[0].parent),
-            remedy="delete the shards of the model that you do not want and run again",
-        )
-    return origins
 
 
 def _tables(connection: sa.Connection, work: Load, columns: list[AnswerColumn]) -> Tables:
@@ -185,7 +135,7 @@ def _write(
             with connection.begin():
                 _make_alike(connection, tables, work, columns)
                 counts = _reconcile(connection, tables, work)
-                _upsert_experiment(connection, tables, work, origins, counts)
+                write_experiment(connection, tables, work, origins, counts)
             return counts
         except DBAPIError as error:
             if error_number(error) not in DEADLOCK or number == _TRIES - 1:
@@ -265,63 +215,6 @@ def _reconcile(connection: sa.Connection, tables: Tables, work: Load) -> Counter
     return counts
 
 
-def _upsert_experiment(
-    connection: sa.Connection,
-    tables: Tables,
-    work: Load,
-    origins: list[ShardOrigin],
-    counts: Counter[str],
-) -> None:
-    """What made these rows, for the methods section."""
-    staging, manifest, task = tables.staging, work.manifest, work.task
-    asked = staging.c.attempts > 0
-    first, last = connection.execute(
-        sa.select(sa.func.min(staging.c.answered_at), sa.func.max(staging.c.answered_at)).where(
-            asked
-        )
-    ).one()
-    engines = connection.execute(sa.select(staging.c.engine).where(asked).distinct()).scalars()
-    blank = counts[Status.EMPTY_NOTE.value]
-    answered = counts[Status.ANSWERED.value]
-    row = {
-        "experiment": work.experiment_id,
-        "cohort": manifest.cohort,
-        "name": work.experiment_name,
-        "task": task.name,
-        "model": work.experiment.model,
-        "model_digest": origins[0].model_digest,
-        "weights_sha256": origins[0].weights_sha256,
-        "engines": ", ".join(sorted(engines)),
-        "system_prompt": task.system_prompt,
-        "user_prompt": task.user_prompt,
-        "schema_source": task.schema_source,
-        "json_schema": json.dumps(task.json_schema),
-        "options": json.dumps(
-            work.experiment.options.model_dump() | {"attempts": work.experiment.attempts}
-        ),
-        "cohort_query": manifest.query,
-        "extracted_at": _plain_utc(datetime.fromisoformat(manifest.extracted_at)),
-        "first_answer_at": first,
-        "last_answer_at": last,
-        "notes": manifest.counts.notes,
-        "texts": manifest.counts.texts,
-        "answered": answered,
-        "failed": counts.total() - answered - blank,
-        "blank": blank,
-        "job_seconds": sum(origin.seconds for origin in origins),
-        "tokens": sum(origin.tokens for origin in origins),
-        "loaded_at": _plain_utc(datetime.now(UTC)).replace(microsecond=0),
-        "notemill": notemill.__version__,
-    }
-    table = tables.experiments
-    connection.execute(
-        sa.delete(table).where(
-            table.c.experiment == work.experiment_id, table.c.cohort == manifest.cohort
-        )
-    )
-    connection.execute(sa.insert(table), row)
-
-
 def _report(
     work: Load, origins: list[ShardOrigin], counts: Counter[str], seconds: float
 ) -> LoadReport:
@@ -344,8 +237,3 @@ def _report(
         tokens=sum(origin.tokens for origin in origins),
         load_seconds=round(seconds, 1),
     )
-
-
-def _plain_utc(time_with_zone: datetime) -> datetime:
-    """MySQL's DATETIME has no zone; all times are UTC (docs/data-model.md)."""
-    return time_with_zone.astimezone(UTC).replace(tzinfo=None)

@@ -9,8 +9,9 @@ from notemill.answer_columns import answer_columns
 from notemill.answer_shard import ShardOrigin, write_answers
 from notemill.config import Experiment
 from notemill.journal import Outcome, now
-from notemill.load.loader import Load, load
+from notemill.load.loader import load
 from notemill.load.report import LoadReport
+from notemill.load.work import Load
 from notemill.notes.manifest import read_manifest
 from notemill.notes.shard import read_notes
 from notemill.tasks import Task, read_task

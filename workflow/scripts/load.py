@@ -7,7 +7,8 @@ from notemill.logs import job_log
 from notemill.plan import plan_runs
 
 with job_log(snakemake.log[0]):
-    from notemill.load.loader import Load, load
+    from notemill.load.loader import load
+    from notemill.load.work import Load
     from notemill.notes.manifest import read_manifest
 
     config = read_config(snakemake.config)

@@ -1,0 +1,77 @@
+"""The row that says how an experiment's answers were made, for the methods section."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+import notemill
+from notemill.answer_shard import ShardOrigin
+from notemill.answers import Status
+from notemill.load.tables import Tables
+from notemill.load.work import Load
+
+
+def write_experiment(
+    connection: sa.Connection,
+    tables: Tables,
+    work: Load,
+    origins: list[ShardOrigin],
+    counts: Counter[str],
+) -> None:
+    """Write the experiment's row over this cohort, in place of an earlier one."""
+    staging, manifest, task = tables.staging, work.manifest, work.task
+    asked = staging.c.attempts > 0
+    first, last = connection.execute(
+        sa.select(sa.func.min(staging.c.answered_at), sa.func.max(staging.c.answered_at)).where(
+            asked
+        )
+    ).one()
+    engines = connection.execute(sa.select(staging.c.engine).where(asked).distinct()).scalars()
+    blank = counts[Status.EMPTY_NOTE.value]
+    answered = counts[Status.ANSWERED.value]
+    row = {
+        "experiment": work.experiment_id,
+        "cohort": manifest.cohort,
+        "name": work.experiment_name,
+        "task": task.name,
+        "model": work.experiment.model,
+        "model_digest": origins[0].model_digest,
+        "weights_sha256": origins[0].weights_sha256,
+        "engines": ", ".join(sorted(engines)),
+        "system_prompt": task.system_prompt,
+        "user_prompt": task.user_prompt,
+        "schema_source": task.schema_source,
+        "json_schema": json.dumps(task.json_schema),
+        "options": json.dumps(
+            work.experiment.options.model_dump() | {"attempts": work.experiment.attempts}
+        ),
+        "cohort_query": manifest.query,
+        "extracted_at": _plain_utc(datetime.fromisoformat(manifest.extracted_at)),
+        "first_answer_at": first,
+        "last_answer_at": last,
+        "notes": manifest.counts.notes,
+        "texts": manifest.counts.texts,
+        "answered": answered,
+        "failed": counts.total() - answered - blank,
+        "blank": blank,
+        "job_seconds": sum(origin.seconds for origin in origins),
+        "tokens": sum(origin.tokens for origin in origins),
+        "loaded_at": _plain_utc(datetime.now(UTC)).replace(microsecond=0),
+        "notemill": notemill.__version__,
+    }
+    table = tables.experiments
+    connection.execute(
+        sa.delete(table).where(
+            table.c.experiment == work.experiment_id, table.c.cohort == manifest.cohort
+        )
+    )
+    connection.execute(sa.insert(table), row)
+
+
+def _plain_utc(time_with_zone: datetime) -> datetime:
+    """MySQL's DATETIME has no zone; all times are UTC (docs/data-model.md)."""
+    return time_with_zone.astimezone(UTC).replace(tzinfo=None)
