@@ -14,10 +14,11 @@ help:
 	@echo "make test-site   the newer site: MySQL 9.7, Slurm 26.05, Apptainer (needs root and debootstrap)"
 	@echo "make lock        pin the newest versions of the dependencies"
 
-demo: $(VENV)/installed $(DEMO)/clinical.sqlite $(DEMO)/random.gguf
+demo: $(VENV)/installed $(DEMO)/clinical.sqlite
 	$(BIN)/snakemake --profile profiles/demo
 	@$(BIN)/python -m notemill summary --configfile config/demo.yaml
-	@echo "The demo's model has random weights: its answers mean nothing. All else is real."
+	@$(BIN)/python -m demo.score $(DEMO)/clinical.sqlite
+	@echo "The demo's model is a toy that knows this one task (models/CARD.md). All else is real."
 	@echo "Results: $(DEMO)/clinical.sqlite; logs: $(DEMO)/results/logs"
 
 clean-demo:
@@ -25,10 +26,6 @@ clean-demo:
 
 $(DEMO)/clinical.sqlite: | $(VENV)/installed
 	$(BIN)/python -m demo.database $@
-
-$(DEMO)/random.gguf: | $(VENV)/installed
-	@mkdir -p $(DEMO)
-	$(BIN)/python -m demo.random_model $@
 
 test: $(VENV)/tests-installed lint
 	$(BIN)/python -m tests.servers.debian

@@ -11,16 +11,9 @@ import random
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 
-from models.templates import (
-    CONDITIONS,
-    FILLER,
-    JOINT,
-    LAYOUTS,
-    SPLITS,
-    STATEMENTS,
-    WORDS,
-)
+from models.templates import CONDITIONS, FILLER, JOINT, LAYOUTS, SPLITS, STATEMENTS, WORDS
 
 LIKELY = "(1) Likely"
 UNLIKELY = "(2) Unlikely"
@@ -42,6 +35,7 @@ RESPONSE_OF_KIND = {
 MAX_CHARS = 2000
 """No note is longer, in characters, and one all in capitals (more tokens) no longer than half."""
 
+_END_MARK = "\0"
 _KINDS = ("present", "denied", "resolved", "other", "open", "none")
 _KIND_WEIGHTS = (33, 19, 7, 7, 15, 19)
 _FILLER_COUNTS = ((0, 1), (2, 4), (5, 12), (13, 60))
@@ -62,13 +56,15 @@ class Note:
 
     `kinds` gives each condition's deciding kind of statement (a key of RESPONSE_OF_KIND) or, where
     none decides, "past", "mention" or "absent" for what the note has instead. `patterns` are the
-    patterns that the note was made from.
+    patterns that the note was made from. `statements` gives for each of the note's statements the
+    place in `text` where it ends and what kind it is of for each condition that it is about.
     """
 
     text: str
     answers: dict[str, Answer]
     kinds: dict[str, str]
     patterns: tuple[str, ...]
+    statements: tuple[tuple[int, dict[str, str]], ...]
 
 
 def draw(count: int, seed: int, split: str = "held_out") -> list[Note]:
@@ -95,6 +91,7 @@ def patterns(block: str, condition: str = "") -> tuple[str, ...]:
 @dataclass
 class _Statement:
     text: str
+    kinds: dict[str, str]  # what it says, by condition
     decides: tuple[str, ...] = ()  # the conditions it decides
     quote: str = ""
 
@@ -106,31 +103,36 @@ def _note(rng: random.Random, split: str) -> Note:
     body: list[_Statement] = []
     decision: list[_Statement] = []
 
-    def say(block: str, condition: str = "", decides: bool = False) -> _Statement:
-        pattern = rng.choice(patterns(block, condition))
+    def say(kind: str, condition: str, decides: bool = False) -> _Statement:
+        pattern = rng.choice(patterns(STATEMENTS[kind][split], condition))
         used.append(pattern)
-        return _statement(rng, pattern, condition, (condition,) if decides else ())
+        return _statement(rng, pattern, {condition: kind}, (condition,) if decides else ())
+
+    def fill() -> _Statement:
+        pattern = rng.choice(patterns(FILLER[split]))
+        used.append(pattern)
+        return _statement(rng, pattern, {})
 
     joint = JOINT.get(tuple(kinds.values()))  # type: ignore[arg-type]
     if joint and rng.random() < 0.25:
         pattern = rng.choice(patterns(joint[split]))
         used.append(pattern)
-        decision.append(_statement(rng, pattern, "", tuple(CONDITIONS)))
+        decision.append(_statement(rng, pattern, dict(kinds), tuple(CONDITIONS)))
     for condition, kind in kinds.items():
         if kind == "none":
             kinds[condition] = kind = rng.choice(("past", "mention", "absent"))
         if kind in RESPONSE_OF_KIND and not any(condition in s.decides for s in decision):
-            decision.append(say(STATEMENTS[kind][split], condition, decides=True))
+            decision.append(say(kind, condition, decides=True))
         if kind in ("present", "denied", "other") and rng.random() < 0.12:
-            body.append(say(STATEMENTS["open"][split], condition))  # overruled by the decision
+            body.append(say("open", condition))  # overruled by the decision
         for extra in ("past", "mention"):
             if kind == extra or (kind != "absent" and rng.random() < 0.15):
-                context.append(say(STATEMENTS[extra][split], condition))
+                context.append(say(extra, condition))
 
     low, high = rng.choices(_FILLER_COUNTS, _FILLER_WEIGHTS)[0]
-    fillers = [say(FILLER[split]) for _ in range(rng.randint(low, high))]
+    fillers = [fill() for _ in range(rng.randint(low, high))]
     if not (decision or body or context or fillers):
-        fillers.append(say(FILLER[split]))
+        fillers.append(fill())
     for part in (decision, body, context):
         rng.shuffle(part)
     layout = rng.choice(patterns(LAYOUTS[split]))
@@ -139,7 +141,7 @@ def _note(rng: random.Random, split: str) -> Note:
     limit = MAX_CHARS // 2 if noise.case == "upper" else MAX_CHARS
     while True:
         sections = {"context": context, "body": _mixed(rng, body, fillers), "decision": decision}
-        text, quotes = _write(rng, layout, sections, noise)
+        text, quotes, ends = _write(rng, layout, sections, noise)
         if len(text) <= limit:
             break
         fillers.pop()
@@ -147,7 +149,7 @@ def _note(rng: random.Random, split: str) -> Note:
         c: Answer(RESPONSE_OF_KIND.get(kinds[c], UNABLE), quotes.get(c, NOT_ADDRESSED))
         for c in CONDITIONS
     }
-    return Note(text, answers, kinds, tuple(used))
+    return Note(text, answers, kinds, tuple(used), ends)
 
 
 def _mixed(rng: random.Random, *parts: list[_Statement]) -> list[_Statement]:
@@ -157,16 +159,16 @@ def _mixed(rng: random.Random, *parts: list[_Statement]) -> list[_Statement]:
 
 
 def _statement(
-    rng: random.Random, pattern: str, condition: str, decides: tuple[str, ...]
+    rng: random.Random, pattern: str, kinds: dict[str, str], decides: tuple[str, ...] = ()
 ) -> _Statement:
+    condition = next(iter(kinds)) if len(kinds) == 1 else ""
     text = _fill(rng, pattern, condition)
     before, bracket, rest = text.partition("[")
     quote, _, after = rest.partition("]") if bracket else (text.removesuffix("."), "", "")
     if not before:
         quote = quote[:1].upper() + quote[1:]
-    return _Statement(
-        text=f"{before}{quote}{after}" if bracket else text, decides=decides, quote=quote
-    )
+    whole = f"{before}{quote}{after}" if bracket else text
+    return _Statement(whole, kinds, decides, quote)
 
 
 def _fill(rng: random.Random, pattern: str, condition: str) -> str:
@@ -213,9 +215,10 @@ class _Noise:
 
 def _write(
     rng: random.Random, layout: str, sections: dict[str, list[_Statement]], noise: _Noise
-) -> tuple[str, dict[str, str]]:
-    """Return the note's text and, for each condition that is decided, the quote as typed."""
+) -> tuple[str, dict[str, str], tuple[tuple[int, dict[str, str]], ...]]:
+    """Return a note's text, each decided condition's quote as typed, and `Note.statements`."""
     quotes: dict[str, str] = {}
+    order: list[_Statement] = []
     everything = _mixed(rng, *sections.values())
 
     def typed(statements: list[_Statement]) -> str:
@@ -225,7 +228,8 @@ def _write(
             quote = noise(quote)
             quotes.update(dict.fromkeys(s.decides, quote))
             text = noise(before) + quote + noise(after)
-            texts.append(text.removesuffix(".") if noise.drop_stop else text)
+            texts.append((text.removesuffix(".") if noise.drop_stop else text) + _END_MARK)
+            order.append(s)
         return (" ; " if noise.drop_stop else " ").join(texts)
 
     lines = []
@@ -238,4 +242,7 @@ def _write(
             else:
                 written.append(noise(_fill(rng, part, "")))
         lines.append(" ".join(filter(None, map(str.strip, written))))
-    return "\n".join(filter(None, lines)), quotes
+    *parts, last = "\n".join(filter(None, lines)).split(_END_MARK)
+    ends = list(accumulate(map(len, parts)))
+    kinds = [s.kinds for s in order]
+    return "".join((*parts, last)), quotes, tuple(zip(ends, kinds, strict=True))

@@ -138,6 +138,29 @@ WORDS: dict[str, list[str]] = {
     "who": ["He", "She", "The patient", "Patient", "Pt"],
     "they": ["he", "she", "the patient", "patient", "pt"],
     "kin": ["mother", "father", "brother", "sister", "wife", "husband", "neighbor", "roommate"],
+    "study": [
+        "The film",
+        "The study",
+        "This exam",
+        "The radiograph",
+        "The CT",
+        "The image",
+        "Today's exam",
+        "The new film",
+    ],
+    "shows": ["shows", "demonstrates", "reveals", "indicates", "has"],
+    "fits": [
+        "consistent with",
+        "typical of",
+        "suggestive of",
+        "compatible with",
+        "indicating",
+        "characteristic of",
+        "representing",
+    ],
+    "noted": ["seen", "noted", "demonstrated", "found", "visible", "apparent"],
+    "today": ["today", "now", "on this film", "on current imaging", "at this time"],
+    "size": ["small", "moderate", "large", "mild", "extensive", "subtle", "definite"],
     "exam": [
         "Chest X-ray",
         "CXR",
@@ -243,6 +266,22 @@ STATEMENTS: dict[str, dict[str, str]] = {
             [{dx} {at}] as seen on CT.
             [{dx} again seen {at}].
             {who} is here for treatment of [{dx}, which is now worse].
+            [{study} {shows} {a_dx} {at}].
+            {study} {shows} {sign} {at}, [{fits} {dx}].
+            {sign} {at}, [{fits} {a_dx} {today}].
+            [{dx} {at} {today}].
+            [{who} has {a_dx} {at} {today}].
+            [Patient with {dx} {at}].
+            [{size} {dx} {at}].
+            [{size} {dx}] {today}.
+            [{size} {dx} is {noted} {at}].
+            [{dx} is {noted} {at}].
+            [{sign} and {dx} {at}].
+            [Ongoing {dx} {at}].
+            [Recurrent {dx} {at}].
+            [Increased {dx} {today}].
+            {who} is treated for [{dx} {at} {today}].
+            [{study} {shows} {dx}], which is new.
             [{who} now has {sign} {at}, consistent with {a_dx}].
             pneumonia: [{sign} {at} with fever, on antibiotics].
             pneumonia: [Infectious {sign} {at}], antibiotics started.
@@ -317,6 +356,24 @@ STATEMENTS: dict[str, dict[str, str]] = {
             [{dx} has been ruled out], film is clear.
             [{who} has no sign of {dx}].
             [{dx} is not evident], nothing acute.
+            [{study} {shows} no {sign} or {dx}].
+            [No {size} {dx}].
+            [No {dx} {today}].
+            [No {dx} {at}].
+            [{study} is without {sign} or {dx}].
+            [{dx} is not {noted}].
+            [{dx} not {noted} {today}].
+            [No {sign} {at} to suggest {dx}].
+            [No convincing {sign} for {dx}].
+            [Nothing {at} to suggest {dx}].
+            [{who} is free of {dx} {today}].
+            [No {sign} {at} and no {dx}].
+            [Absence of {dx} {today}].
+            [{dx} is not likely {today}].
+            [{dx} can be excluded {today}].
+            [{study} {shows} nothing like {dx}].
+            [{who} shows no {dx} {today}].
+            [No {dx} is {noted} {at}].
             pneumonia: [Lungs are clear, no {sign}].
             pneumonia: [The lungs are clear bilaterally].
             pleural_effusion: [Costophrenic angles are sharp].
@@ -362,6 +419,13 @@ STATEMENTS: dict[str, dict[str, str]] = {
             [The previous {dx} is gone].
             [The {dx} has now resolved completely].
             [Resolution of previously seen {dx}].
+            [{dx} {at} has now cleared].
+            [No residual {dx}].
+            [The {dx} is gone {today}].
+            [{dx} has resolved since {date}].
+            [Clearing of {dx} since {date}].
+            [Complete resolution of {dx} {at}].
+            [{study} {shows} that the {dx} has cleared].
         """,
         "validation": """
             [Earlier {dx} has resolved].
@@ -393,6 +457,13 @@ STATEMENTS: dict[str, dict[str, str]] = {
             {sign} {at}, [explained by {other} rather than {dx}].
             [Not {dx} but {other}].
             [This represents {other} instead of {dx}].
+            [{study} {shows} {other} rather than {dx}].
+            [{sign} {at} is {other}, not {dx}].
+            [{sign} from {other} and not {dx}].
+            [{other}, not {dx}, is {noted} {at}].
+            [{sign} {fits} {other} rather than {dx}].
+            [{sign} {at} {fits} {other}, not {dx}].
+            [{other} and not {dx} {today}].
         """,
         "validation": """
             {sign} [caused by {other} rather than {dx}].
@@ -441,6 +512,21 @@ STATEMENTS: dict[str, dict[str, str]] = {
             [{sign} {at}, possible {dx} not excluded].
             [Might be {dx}, might be {other}], not certain.
             [The exam is equivocal, {dx} versus {other}].
+            [{study} cannot exclude {dx}].
+            [{sign} {at} might reflect {dx}].
+            [{dx} possible {at}].
+            Possible {sign} {at}, [{dx} not certain].
+            [Questionable {dx} {at}].
+            [{dx} or {other} {at}], unclear.
+            [{other} or {dx} possible].
+            [{study} is equivocal for {dx}].
+            [Cannot exclude {dx} {today}].
+            [{dx} remains possible {today}].
+            [Unsure about {dx} {today}].
+            [{dx} cannot be excluded {at}].
+            [{who} might have {dx}].
+            [Uncertain {dx} {at}].
+            [{size} {sign} {at}, {dx} possible].
         """,
         "validation": """
             [Possible {dx} versus {other}].
@@ -472,6 +558,13 @@ STATEMENTS: dict[str, dict[str, str]] = {
             Old records mention {a_dx} in {year}.
             {who} was hospitalized for {dx} {n} years ago.
             PMH includes {disease}, {disease} and {dx} ({year}).
+            {who} had {dx} in {year}.
+            Remote {dx}, {year}.
+            Recovered from {dx} in {year}.
+            {dx} {n} years ago.
+            PMH {dx} ({year}) and {disease}.
+            Prior hospitalization for {dx}, {year}.
+            {disease}, {dx} in {year}, {disease}.
             Last had {dx} {n} years ago.
         """,
         "validation": """
@@ -501,6 +594,11 @@ STATEMENTS: dict[str, dict[str, str]] = {
             Handout about {dx} given.
             Symptoms of {dx} were discussed.
             {who} is worried because a {kin} has {dx}.
+            Film to evaluate for {dx}.
+            {who} asks about {dx}.
+            The {kin} had {dx} in {year}.
+            Advised to watch for {dx}.
+            Exam for {complaint}, r/o {dx}.
             pneumonia: Pneumonia vaccine given in {year}.
             pneumonia: Pneumococcal vaccine is up to date.
             pneumonia: No pneumothorax.
@@ -545,6 +643,8 @@ JOINT: dict[tuple[str, str], dict[str, str]] = {
             [The film is without {e} or {p}].
             [Neither {p} nor {e} is present].
             [No sign of {p}, {e} or edema].
+            [No {p} and no {e} {today}].
+            [{study} {shows} no {p} or {e}].
         """,
         "validation": "[There is no {p} or {e}].",
         "held_out": """
@@ -561,6 +661,8 @@ JOINT: dict[tuple[str, str], dict[str, str]] = {
             [Findings consistent with {p} and {e}].
             [Suggestive of {p} with {e}].
             [{e} associated with {p}].
+            [{study} {shows} {p} and {e}].
+            [{p} and {e} {today}].
         """,
         "validation": "[{p} and {e} are seen].",
         "held_out": """

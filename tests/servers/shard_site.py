@@ -36,6 +36,7 @@ class ShardSite:
     experiment: dict[str, Any] = field(default_factory=dict)
     era: str = "middle"
     faults: list[dict[str, Any]] = field(default_factory=list)
+    tasks: Path = REPOSITORY / "config" / "tasks"
 
     def __post_init__(self) -> None:
         self.layout = Layout(self.folder / "results")
@@ -78,7 +79,7 @@ class ShardSite:
         return read_config(
             {
                 "results": str(self.layout.results),
-                "tasks": str(REPOSITORY / "config" / "tasks"),
+                "tasks": str(self.tasks),
                 "database": {"url": f"sqlite:///{self.folder}/notes.sqlite"},
                 "cohorts": {
                     "cohort": {
@@ -88,7 +89,9 @@ class ShardSite:
                         "shards": 1,
                     }
                 },
-                "engines": {"engine": standin | self.engine},
+                "engines": {
+                    "engine": self.engine if "kind" in self.engine else standin | self.engine
+                },
                 "experiments": {"pneumonia": experiment | self.experiment},
             }
         )

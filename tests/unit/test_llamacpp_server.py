@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from demo.random_model import CONTEXT_LENGTH, write_random_model
+from tests.random_model import CONTEXT_LENGTH, write_random_model
 
 COMMAND = [sys.executable, "-m", "notemill.engines.llamacpp_server"]
 CLIENT = httpx.Client()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.random_model import write_random_model
+from tests.random_model import write_random_model
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ import psutil
 import pytest
 from pydantic import BaseModel, Field
 
-from demo.random_model import write_random_model
+from tests.random_model import write_random_model
 from tests.servers.standin.faults import Faults
 from tests.servers.standin.store import make_model
 

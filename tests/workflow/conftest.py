@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from demo.random_model import write_random_model
+from tests.random_model import write_random_model
 from tests.workflow.project import REPOSITORY, Project
 
 NOTES: list[tuple[int, str, str | None]] = [

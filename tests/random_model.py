@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import string
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -210,7 +209,3 @@ def _write(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-if __name__ == "__main__":
-    write_random_model(Path(sys.argv[1]))
