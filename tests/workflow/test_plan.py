@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,7 +74,16 @@ def test_the_slurm_profile_plans_without_database_slurm_or_gpu(tmp_path: Path) -
     environment = {name: value for name, value in os.environ.items() if "SLURM" not in name}
     done = subprocess.run(
         [
-            *("snakemake", "--profile", "profiles/slurm", "-n", "--directory", str(tmp_path)),
+            *(
+                sys.executable,
+                "-m",
+                "snakemake",
+                "--profile",
+                "profiles/slurm",
+                "-n",
+                "--directory",
+                str(tmp_path),
+            ),
             *("--configfile", "config/config.yaml"),
             *("--config", f"tasks={REPOSITORY}/config/tasks"),
         ],
