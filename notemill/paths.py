@@ -20,8 +20,11 @@ class Layout:
     def manifest(self, cohort: str) -> Path:
         return self.results / "cohorts" / cohort / "manifest.json"
 
+    def notes_folder(self, cohort: str) -> Path:
+        return self.results / "cohorts" / cohort / "notes"
+
     def notes(self, cohort: str, shard: str) -> Path:
-        return self.results / "cohorts" / cohort / "notes" / f"{shard}.parquet"
+        return self.notes_folder(cohort) / f"{shard}.parquet"
 
     def model(self, model: str) -> Path:
         return self.results / "models" / f"{model}.json"

@@ -39,7 +39,7 @@ def extract(database: Database, name: str, cohort: Cohort, layout: Layout) -> Ma
     before no longer reads the same.
     """
     started = time.monotonic()
-    notes_folder = private_folder(layout.notes(name, "0").parent)
+    notes_folder = private_folder(layout.notes_folder(name))
     _clear_leftovers(notes_folder)
     counts = Counts()
     with Spool(notes_folder, cohort.shards) as spool, IdConflicts(notes_folder) as conflicts:

@@ -26,7 +26,6 @@ SITE = {
         "answer:slurm_partition=gpu",
         "answer:mem_mb=2000",
         "answer:runtime=30",
-        "answer:gpu=1",
         "answer:slurm_extra='--signal=TERM@20'",
     ],
 }

@@ -5,7 +5,7 @@
 # that they are still the ones that its answers belong to.
 rule answer:
     input:
-        notes=ancient(LAYOUT.notes("{cohort}", "{shard}")),
+        notes=ancient(LAYOUT.notes_folder("{cohort}")),
         manifest=ancient(LAYOUT.manifest("{cohort}")),
         model=ancient(model_of),
     output:
@@ -14,6 +14,10 @@ rule answer:
         LAYOUT.log("answer", "{cohort}", "{experiment}", "{shard}"),
     conda:
         "../../envs/notemill.yaml"
+    # Numbers here are free; each one from a profile is evaluated for every job when planning.
+    resources:
+        gpu=1,
+        disk_mb=1000,
     params:
         fingerprint=fingerprint_of,
     script:

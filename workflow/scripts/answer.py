@@ -19,7 +19,7 @@ with job_log(snakemake.log[0]):
             experiment=run.experiment,
             engine=run.engine,
             task=run.task,
-            notes=Path(snakemake.input.notes),
+            notes=Path(snakemake.input.notes, f"{snakemake.wildcards.shard}.parquet"),
             manifest=Path(snakemake.input.manifest),
             model=Path(snakemake.input.model),
             output=Path(snakemake.output[0]),
