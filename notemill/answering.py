@@ -215,5 +215,5 @@ def _check_notes(job: ShardJob, entry: ShardEntry, texts: int) -> None:
         raise NotemillError(
             f"the notes shard holds {texts} distinct texts, its manifest says {entry.texts}",
             where=str(job.notes),
-            remedy="delete the folder of the notes shard and run again: the cohort is read anew",
+            remedy="delete the folder of the notes and run again: the cohort is read anew",
         )
