@@ -26,7 +26,7 @@ from notemill.errors import NotemillError
 from notemill.journal import Journal, JournalKey, Outcome
 from notemill.logs import Terminated, log
 from notemill.notes.manifest import IdColumn, Manifest, ShardEntry, read_manifest
-from notemill.notes.shard import read_notes
+from notemill.notes.shard import NotesDigest, read_notes
 from notemill.notes.text import TextState
 from notemill.paths import journal as journal_path
 from notemill.progress import Progress
@@ -71,8 +71,7 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     manifest = read_manifest(job.manifest)
     record = _checked_record(job)
     entry = manifest.shard(job.shard)
-    wanted = _texts_to_ask(job.notes, manifest.id_columns)
-    _check_notes(job, entry, len(wanted))
+    wanted = _texts_to_ask(job, manifest.id_columns, entry)
     key = JournalKey(job.experiment_id, record.digest, entry.digest)
     columns = answer_columns(job.task, job.experiment.answer_prefix, manifest.id_columns)
     with Journal(journal_path(job.output), key) as journal:
@@ -179,12 +178,21 @@ def _start(job: ShardJob, record: ModelRecord) -> AbstractAsyncContextManager[En
     return proven_openai(job.engine, record, job.task, options, job.engine_log, job.threads)
 
 
-def _texts_to_ask(notes: Path, ids: list[IdColumn]) -> set[str]:
-    return {
-        note.text_sha256.hex()
-        for note in read_notes(notes, ids, with_text=False)
-        if note.state is TextState.OK
-    }
+def _texts_to_ask(job: ShardJob, ids: list[IdColumn], entry: ShardEntry) -> set[str]:
+    """Hashes of the texts to ask. Raises NotemillError if the notes are not the manifest's."""
+    digest = NotesDigest()
+    texts = set()
+    for note in read_notes(job.notes, ids, with_text=False):
+        digest.add(note)
+        if note.state is TextState.OK:
+            texts.add(note.text_sha256.hex())
+    if digest.hexdigest() != entry.digest:
+        raise NotemillError(
+            "the notes shard does not hold the notes that its manifest tells of",
+            where=str(job.notes),
+            remedy="delete the folder of the notes and run again: the cohort is read anew",
+        )
+    return texts
 
 
 def _texts(notes: Path, ids: list[IdColumn], missing: set[str]) -> Iterator[Text]:
@@ -208,12 +216,3 @@ def _checked_record(job: ShardJob) -> ModelRecord:
             "correct `digest` of the experiment",
         )
     return record
-
-
-def _check_notes(job: ShardJob, entry: ShardEntry, texts: int) -> None:
-    if texts != entry.texts:
-        raise NotemillError(
-            f"the notes shard holds {texts} distinct texts, its manifest says {entry.texts}",
-            where=str(job.notes),
-            remedy="delete the folder of the notes and run again: the cohort is read anew",
-        )

@@ -54,6 +54,21 @@ def notes_schema(columns: list[IdColumn]) -> pa.Schema:
     )
 
 
+class NotesDigest:
+    """sha256 over notes' ids, texts and states, in their order; independent of the file format."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+
+    def add(self, note: Note) -> None:
+        """Take the next note."""
+        self._sha256.update(repr((note.ids, note.text_sha256.hex(), note.state.value)).encode())
+
+    def hexdigest(self) -> str:
+        """The digest of the notes so far."""
+        return self._sha256.hexdigest()
+
+
 class ShardWriter:
     """Writes notes, which must come ordered by the text's hash, and sums them up."""
 
@@ -61,7 +76,7 @@ class ShardWriter:
         self._schema = notes_schema(columns)
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
         self._rows: list[Note] = []
-        self._digest = hashlib.sha256()
+        self._digest = NotesDigest()
         self._last_text = b""
         self.notes = 0
         self.texts = 0
@@ -85,7 +100,7 @@ class ShardWriter:
         if note.state is TextState.OK and note.text_sha256 != self._last_text:
             self.texts += 1
             self._last_text = note.text_sha256
-        self._digest.update(repr((note.ids, note.text_sha256.hex(), note.state.value)).encode())
+        self._digest.add(note)
         self._rows.append(note)
         if len(self._rows) >= _ROWS_A_GROUP:
             self._flush()

@@ -199,6 +199,16 @@ def test_a_missing_model_is_pulled_where_allowed(tmp_path: Path) -> None:
     assert one(site)["status"] == "answered"
 
 
+def test_notes_that_are_not_the_manifests_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "other").mkdir()
+    site = ShardSite(tmp_path / "mine", [SICK])
+    other = ShardSite(tmp_path / "other", [WELL])
+    site.job().notes.write_bytes(other.job().notes.read_bytes())
+    with pytest.raises(NotemillError, match="does not hold the notes that its manifest tells of"):
+        site.answer()
+
+
 def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
     site = ShardSite(tmp_path, [SICK], engine={"command": ["/opt/no/such/ollama"]})
     with pytest.raises(NotemillError, match="can't be run"):

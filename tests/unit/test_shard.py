@@ -12,8 +12,8 @@ import pytest
 
 from notemill.errors import NotemillError
 from notemill.notes.manifest import IdColumn, IdKind
-from notemill.notes.shard import Note, ShardWriter, read_notes
-from notemill.notes.text import read_text
+from notemill.notes.shard import Note, NotesDigest, ShardWriter, read_notes
+from notemill.notes.text import TextState, read_text
 
 VISIT = [IdColumn(name="visit", kind="integer")]
 
@@ -124,3 +124,23 @@ def test_another_id_column_is_named(shard: Path) -> None:
     with pytest.raises(NotemillError, match="lacks the columns part") as refused:
         list(read_notes(shard, columns, with_text=False))
     assert "another name" in refused.value.remedy
+
+
+def test_the_digest_is_the_same_for_notes_that_were_read_back(tmp_path: Path) -> None:
+    columns = [
+        IdColumn(name="number", kind="decimal", scale=2),
+        IdColumn(name="at", kind="timestamp"),
+        IdColumn(name="day", kind="date"),
+        IdColumn(name="key", kind="binary"),
+        IdColumn(name="visit", kind="integer"),
+        IdColumn(name="name", kind="text"),
+    ]
+    at = datetime.datetime(2026, 1, 2, 3, 4, 5, 678)
+    ids = (Decimal("1.10"), at, at.date(), b"\xff", 7, "ä ")
+    path = tmp_path / "0000.parquet"
+    with ShardWriter(path, columns) as writer:
+        writer.add(Note(ids, "cough", b"x" * 32, TextState.OK, 0))
+    digest = NotesDigest()
+    for note in read_notes(path, columns, with_text=False):
+        digest.add(note)
+    assert digest.hexdigest() == writer.entry("0000").digest
