@@ -92,7 +92,7 @@ def write_answers(
             raise NotemillError(
                 f"the notes shard holds {rows} notes, its manifest says {origin.notes}",
                 where=str(path),
-                remedy="delete the folder of the notes and run again: the cohort is read anew",
+                remedy="delete the notes shard and run again: the cohort is read anew",
             )
 
 

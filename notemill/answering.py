@@ -106,7 +106,6 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
         )
         notes = read_notes(job.notes, manifest.id_columns, with_text=False)
         write_answers(job.output, notes, outcomes, manifest.id_columns, columns, origin)
-        journal.remove()
     return origin
 
 
@@ -190,7 +189,7 @@ def _texts_to_ask(job: ShardJob, ids: list[IdColumn], entry: ShardEntry) -> set[
         raise NotemillError(
             "the notes shard does not hold the notes that its manifest tells of",
             where=str(job.notes),
-            remedy="delete the folder of the notes and run again: the cohort is read anew",
+            remedy="delete the notes shard and run again: the cohort is read anew",
         )
     return texts
 

@@ -1,7 +1,8 @@
 """The journal of an answer shard: each accepted answer on disk before the job goes on.
 
-A killed job's retry reads it and asks only what is missing. One line of JSON an answer; a line
-that a kill cut short is dropped. A lock keeps a second job off the same shard.
+A killed job's retry reads it and asks only what is missing. It stays when the shard is written, so
+whatever makes a job run again never asks an answered text again. One line of JSON an answer; a
+line that a kill cut short is dropped. A lock keeps a second job off the same shard.
 """
 
 from __future__ import annotations
@@ -84,10 +85,6 @@ class Journal:
         """Keep an accepted answer for good."""
         self.answers[text_sha256] = outcome
         self._append({"text": text_sha256, **asdict(outcome)})
-
-    def remove(self) -> None:
-        """Delete the file: its answers are in the result shard now."""
-        self._path.unlink(missing_ok=True)
 
     def _lock(self) -> None:
         try:

@@ -127,9 +127,7 @@ def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Itera
     wanted = [*names, "text_sha256", "text_state", "replaced_bytes"]
     if with_text:
         wanted.append("text")
-    with readable_parquet(
-        path, remedy="delete its folder and run again: the cohort is read anew"
-    ) as file:
+    with readable_parquet(path, remedy="delete it and run again: the cohort is read anew") as file:
         missing = set(wanted) - set(file.schema_arrow.names)
         if missing:
             raise NotemillError(

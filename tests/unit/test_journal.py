@@ -135,12 +135,6 @@ def test_a_refused_job_changes_nothing(path: Path) -> None:
         assert path.read_bytes() == before
 
 
-def test_it_can_be_removed(path: Path) -> None:
-    with Journal(path, KEY) as journal:
-        journal.remove()
-    assert not path.exists()
-
-
 def test_an_unwritable_folder_is_named() -> None:
     with pytest.raises(NotemillError, match="can't be written"):
         Journal(Path("/sys/notemill/0001.journal.jsonl"), KEY)

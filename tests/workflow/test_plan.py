@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import pytest
 from notemill.config.schema import schema_text
 from tests.workflow.project import REPOSITORY, Project, job_table
 
-ALL_JOBS = {"extract": 1, "model": 1, "answer": 3, "load": 1, "all": 1}
+ALL_JOBS = {"extract_small": 1, "model": 1, "answer": 3, "load": 1, "all": 1}
 
 
 def test_a_fresh_project_plans_every_job(make_project: Callable[..., Project]) -> None:
@@ -31,25 +30,24 @@ def test_a_deleted_answer_shard_plans_that_job_and_the_load(finished: Project) -
     assert finished.planned() == {"answer": 1, "load": 1, "all": 1}
 
 
-def test_lost_notes_ask_nothing_again(finished: Project) -> None:
-    shutil.rmtree(finished.results / "cohorts" / "small" / "notes")
+def test_a_lost_notes_shard_asks_nothing_again(finished: Project) -> None:
+    next((finished.results / "cohorts").rglob("0001.parquet")).unlink()
     assert finished.planned() == {}
-    # Not even when a shard is to be asked anew, and so the whole cohort is read again.
+    # Not even when another shard is to be written again, and so the whole cohort is read again.
     answer_shards(finished)[1].unlink()
-    assert finished.planned() == {"extract": 1, "answer": 1, "load": 1, "all": 1}
+    assert finished.planned() == {"extract_small": 1, "answer": 1, "load": 1, "all": 1}
 
 
-def test_a_lost_notes_shard_is_told_with_the_remedy(finished: Project) -> None:
-    lost = answer_shards(finished)[1]
-    lost.unlink()
-    (finished.results / "cohorts" / "small" / "notes" / lost.name).unlink()
-    done = finished.snakemake("--retries", "0")
-    assert done.returncode != 0
-    assert "this file is missing" in done.stdout
-    assert "delete its folder and run again" in done.stdout
-    shutil.rmtree(finished.results / "cohorts" / "small" / "notes")
+def test_a_job_that_runs_again_asks_no_answered_note(finished: Project) -> None:
+    """A lost model record makes Snakemake write every shard of which one is missing again."""
+    next((finished.results / "models").glob("*.json")).unlink()
+    answer_shards(finished)[1].unlink()
+    engine = finished.config["engines"]["embedded"]
+    engine["command"] = ["false"]  # an engine that could answer nothing
+    finished.write_config()
     done = finished.snakemake()
     assert done.returncode == 0, done.stdout
+    assert finished.planned() == {}
 
 
 def test_a_changed_prompt_plans_a_new_experiment_and_keeps_the_old(finished: Project) -> None:
@@ -109,7 +107,7 @@ def test_the_slurm_profile_plans_without_database_slurm_or_gpu(tmp_path: Path) -
     )
     assert done.returncode == 0, done.stdout + done.stderr
     table = job_table(done.stdout + done.stderr)
-    assert table == {"extract": 1, "model": 1, "answer": 16, "load": 1, "all": 1}
+    assert table == {"extract_chest_notes": 1, "model": 1, "answer": 16, "load": 1, "all": 1}
 
 
 @pytest.mark.parametrize("profile", ["local", "slurm", "slurm-multi-cluster"])

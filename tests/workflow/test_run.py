@@ -110,7 +110,6 @@ def test_a_killed_job_goes_on_from_its_journal(make_project: Callable[..., Proje
     resumed = int(log.split(" distinct texts to ask, ")[1].split(" of them")[0])
     assert resumed >= kept
     assert rows(project, "SELECT COUNT(*) FROM PNA_Results")[0][0] == 60 + 7
-    assert not list(project.results.rglob("*.journal.jsonl"))
 
 
 def test_bad_configuration_ends_with_one_message(make_project: Callable[..., Project]) -> None:

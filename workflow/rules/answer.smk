@@ -5,8 +5,7 @@
 # that they are still the ones that its answers belong to.
 rule answer:
     input:
-        notes=ancient(LAYOUT.notes_folder("{cohort}")),
-        manifest=ancient(LAYOUT.manifest("{cohort}")),
+        notes=ancient(LAYOUT.notes("{cohort}", "{shard}")),
         model=ancient(model_of),
     output:
         ensure(LAYOUT.answers("{cohort}", "{experiment}", "{shard}"), non_empty=True),

@@ -44,6 +44,14 @@ wildcard_constraints:
     model="|".join({run.model_id for run in RUNS}),
 
 
+def notes_of(cohort):
+    """All notes shards of one cohort."""
+    return [
+        LAYOUT.notes(cohort, shard)
+        for shard in shard_names(CONFIG.cohorts[cohort].shards)
+    ]
+
+
 def model_of(wildcards):
     """The model record that an answer job checks its model against."""
     return LAYOUT.model(RUN[wildcards.experiment].model_id)

@@ -1,17 +1,21 @@
-# From the database to notes shards.
+# From the database to notes shards. A rule for each cohort, because their numbers of shards differ.
 
+for cohort in CONFIG.cohorts:
 
-# One folder and not its thousand files: Snakemake compares each job's inputs with all outputs.
-rule extract:
-    output:
-        manifest=LAYOUT.manifest("{cohort}"),
-        notes=directory(LAYOUT.notes_folder("{cohort}")),
-    log:
-        LAYOUT.log("extract", "{cohort}"),
-    localrule: DATABASE_IS_HERE
-    conda:
-        "../../envs/notemill.yaml"
-    resources:
-        db=1,
-    script:
-        "../scripts/extract.py"
+    rule:
+        name:
+            f"extract_{cohort}"
+        output:
+            manifest=LAYOUT.manifest(cohort),
+            notes=notes_of(cohort),
+        log:
+            LAYOUT.log("extract", cohort),
+        localrule: DATABASE_IS_HERE
+        conda:
+            "../../envs/notemill.yaml"
+        resources:
+            db=1,
+        params:
+            cohort=cohort,
+        script:
+            "../scripts/extract.py"

@@ -8,8 +8,10 @@ from notemill.plan import plan_runs
 
 with job_log(snakemake.log[0]):
     from notemill.answering import ShardJob, answer_shard
+    from notemill.paths import Layout
 
-    runs = plan_runs(read_config(snakemake.config))
+    config = read_config(snakemake.config)
+    runs = plan_runs(config)
     run = next(run for run in runs if run.experiment_id == snakemake.wildcards.experiment)
     answer_shard(
         ShardJob(
@@ -19,8 +21,8 @@ with job_log(snakemake.log[0]):
             experiment=run.experiment,
             engine=run.engine,
             task=run.task,
-            notes=Path(snakemake.input.notes, f"{snakemake.wildcards.shard}.parquet"),
-            manifest=Path(snakemake.input.manifest),
+            notes=Path(snakemake.input.notes),
+            manifest=Layout(config.results).manifest(snakemake.wildcards.cohort),
             model=Path(snakemake.input.model),
             output=Path(snakemake.output[0]),
             engine_log=Path(snakemake.log[0]).with_suffix(".engine.log"),
