@@ -5,38 +5,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pymysql
 import pytest
 
-from tests.servers import debian, mariadb, slurm
+from tests.servers import debian
 from tests.servers.daemon import ServerFailed
 from tests.servers.mariadb import MariaDB
 from tests.servers.slurm import SlurmCluster
 
 PROJECT = Path(__file__).parents[2]
-
-
-def require(packages: tuple[str, ...]) -> None:
-    if absent := debian.missing(packages):
-        debian.skip_or_fail(f"not installed: {' '.join(absent)} (python -m tests.servers.debian)")
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[MariaDB]:
-    require(mariadb.PACKAGES)
-    with MariaDB() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[SlurmCluster]:
-    require(slurm.PACKAGES)
-    with SlurmCluster() as running:
-        yield running
 
 
 def test_rows_survive_a_kill_of_the_server(database: MariaDB) -> None:

@@ -14,29 +14,16 @@ self-made certificate, which names no host.
 """
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
 
-from tests.servers import debian
-from tests.servers.site.root import site_root, versions
+from tests.servers.site.root import versions
 from tests.servers.site.site import Site
 
 pytestmark = pytest.mark.site
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    try:
-        debian.ensure(["debootstrap"])
-        site_root()
-    except debian.Missing as error:
-        debian.skip_or_fail(str(error))
-    with Site() as running:
-        yield running
 
 
 def test_the_parts_are_newer_than_the_stable_release(site: Site) -> None:

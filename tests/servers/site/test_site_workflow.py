@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.servers import debian
 from tests.servers.real_ollama import THREADS, make_store
-from tests.servers.site.root import site_root
 from tests.servers.site.site import Site
 from tests.servers.standin import store
 from tests.servers.test_end_to_end import ANSWERED, config, fill
 from tests.workflow.project import Project
 
 pytestmark = pytest.mark.site
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    try:
-        debian.ensure(["debootstrap"])
-        site_root()
-    except debian.Missing as error:
-        debian.skip_or_fail(str(error))
-    with Site() as running:
-        yield running
 
 
 @pytest.fixture
