@@ -141,7 +141,7 @@ def test_a_job_outlives_its_slurmd(cluster: SlurmCluster, tmp_path: Path) -> Non
 SNAKEFILE = """\
 rule all:
     input: expand("{shard}.txt", shard=range(2))
-rule answer:
+rule say_place:
     output: "{shard}.txt"
     resources: gpu=1, mem_mb=4000, runtime=5, slurm_partition="gpu"
     shell: "echo $SLURMD_NODENAME $CUDA_VISIBLE_DEVICES > {output}"
@@ -162,9 +162,9 @@ def test_snakemake_runs_its_jobs_on_the_gpus(cluster: SlurmCluster, tmp_path: Pa
     places = {(tmp_path / f"{shard}.txt").read_text().strip() for shard in range(2)}
     assert places <= {"n1 0", "n1 1", "n2 0", "n2 1"}
     jobs = cluster.sacct(fields="State,Partition,Comment,AllocTRES")
-    answers = [job for job in jobs if job["Comment"].startswith("rule_answer")]
-    assert [job["State"] for job in answers] == ["COMPLETED"] * 2
-    assert all("gres/gpu=1" in job["AllocTRES"] for job in answers)
+    ours = [job for job in jobs if job["Comment"].startswith("rule_say_place")]
+    assert [job["State"] for job in ours] == ["COMPLETED"] * 2
+    assert all("gres/gpu=1" in job["AllocTRES"] for job in ours)
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
