@@ -22,7 +22,8 @@ from notemill.notes.text import TextState
 
 _ROWS_A_GROUP = 8192
 _METADATA = b"notemill"
-_REMEDY = "delete it and run again: only this shard is asked anew"
+REMEDY = "delete it and run again: its journal has its answers, only failed notes are asked anew"
+"""For a result shard that can't be used."""
 
 OUTCOME_FIELDS = [
     pa.field("text_sha256", pa.string(), nullable=False),
@@ -98,19 +99,17 @@ def write_answers(
 
 def read_origin(path: Path) -> ShardOrigin:
     """What made the shard. Raises NotemillError for a damaged file or one of another program."""
-    with readable_parquet(path, remedy=_REMEDY) as file:
+    with readable_parquet(path, remedy=REMEDY) as file:
         metadata = file.schema_arrow.metadata or {}
         try:
             return ShardOrigin.model_validate_json(metadata.get(_METADATA, b""))
         except ValidationError:
-            raise NotemillError(
-                "this is no result shard", where=str(path), remedy=_REMEDY
-            ) from None
+            raise NotemillError("this is no result shard", where=str(path), remedy=REMEDY) from None
 
 
 def read_answers(path: Path, rows: int) -> Iterator[list[dict[str, Any]]]:
     """The shard's rows as dictionaries by column, at most `rows` at once."""
-    with readable_parquet(path, remedy=_REMEDY) as file:
+    with readable_parquet(path, remedy=REMEDY) as file:
         for batch in file.iter_batches(batch_size=rows):
             yield batch.to_pylist()
 

@@ -8,10 +8,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from notemill.errors import NotemillError
 
 _READ_BYTES = 1 << 20
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 def private_folder(path: Path) -> Path:
@@ -47,6 +51,14 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole, mode 0600."""
     with written_whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def read_json(model: type[_Model], path: Path, *, problem: str, remedy: str) -> _Model:
+    """Read a file that holds one `model` as JSON. Raises NotemillError: missing, or it is none."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        raise NotemillError(problem, where=str(path), remedy=remedy) from None
 
 
 def sync(path: Path) -> None:

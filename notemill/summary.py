@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from notemill.config import Config
-from notemill.errors import NotemillError
+from notemill.files import read_json
 from notemill.load.report import LoadReport
 from notemill.paths import Layout
 from notemill.plan import plan_runs
@@ -57,11 +56,9 @@ def _table(report: LoadReport) -> Table:
 
 
 def _read(path: Path) -> LoadReport:
-    try:
-        return LoadReport.model_validate_json(path.read_bytes())
-    except ValidationError:
-        raise NotemillError(
-            "this is no load report",
-            where=str(path),
-            remedy="delete it and run again: the load is repeated and leaves the same rows",
-        ) from None
+    return read_json(
+        LoadReport,
+        path,
+        problem="this is no load report",
+        remedy="delete it and run again: the load is repeated and leaves the same rows",
+    )

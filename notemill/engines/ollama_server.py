@@ -9,13 +9,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from notemill.answers import Question
 from notemill.config import OllamaEngine, Options
 from notemill.engines.gpu import gpu_expected
 from notemill.engines.ollama_client import OllamaClient
 from notemill.engines.ollama_store import stored_models
 from notemill.engines.ollama_versions import check_version
-from notemill.engines.probes import measure_baseline, prove_schema, refuses_long_prompt
+from notemill.engines.probes import (
+    empty_note,
+    measure_baseline,
+    prove_schema,
+    refuses_long_prompt,
+)
 from notemill.engines.record import ModelRecord
 from notemill.engines.server import (
     ServerProcess,
@@ -95,10 +99,7 @@ async def _prove(
             "which costs time: a version from 0.12.6 on refuses them instead",
             client.description,
         )
-        empty = Question(
-            task.system_prompt, task.user_message(""), task.json_schema, 1, options.seed, 0.0
-        )
-        await client.measure_cutting(empty)
+        await client.measure_cutting(empty_note(task, options))
     if "does not currently support parallel requests" in server.output():
         log.warning("this model runs with one slot in Ollama, whatever `slots` says")
     log.info(

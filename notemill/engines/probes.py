@@ -55,10 +55,7 @@ async def prove_schema(client: Askable, task: Task, options: Options) -> None:
 
 async def measure_baseline(client: Askable, task: Task, options: Options) -> int:
     """Prompt tokens around an empty note; the context must hold them and an answer."""
-    question = _question(
-        task.system_prompt, task.user_message(""), task.json_schema, options, num_predict=1
-    )
-    reply = await _ask(client, question, "the probe with an empty note")
+    reply = await _ask(client, empty_note(task, options), "the probe with an empty note")
     if reply.prompt_tokens <= 0:
         raise NotemillError(
             "the engine does not say how many tokens a prompt took, so a cut prompt would go "
@@ -76,6 +73,13 @@ async def measure_baseline(client: Askable, task: Task, options: Options) -> int
             "prompts",
         )
     return reply.prompt_tokens
+
+
+def empty_note(task: Task, options: Options) -> Question:
+    """The task's question about no note, for its prompt tokens: one token of answer."""
+    return _question(
+        task.system_prompt, task.user_message(""), task.json_schema, options, num_predict=1
+    )
 
 
 async def refuses_long_prompt(client: Askable, task: Task, options: Options) -> bool:

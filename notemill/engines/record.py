@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from notemill.errors import NotemillError
-from notemill.files import write_text
+from notemill.files import read_json, write_text
 
 
 class ModelRecord(BaseModel):
@@ -34,11 +33,9 @@ class ModelRecord(BaseModel):
 
 def read_record(path: Path) -> ModelRecord:
     """Read a model record. Raises NotemillError if it is not one."""
-    try:
-        return ModelRecord.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        raise NotemillError(
-            "this is no model record",
-            where=str(path),
-            remedy="delete it and run again: the model is recorded anew",
-        ) from None
+    return read_json(
+        ModelRecord,
+        path,
+        problem="this is no model record",
+        remedy="delete it and run again: the model is recorded anew",
+    )

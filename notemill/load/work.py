@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from notemill.answer_shard import ShardOrigin, read_origin
+from notemill.answer_shard import REMEDY, ShardOrigin, read_origin
 from notemill.config import Experiment
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest
@@ -43,7 +43,7 @@ def checked_origins(work: Load) -> list[ShardOrigin]:
             raise NotemillError(
                 "this result shard answers other notes than the cohort holds",
                 where=str(path),
-                remedy="delete it and run again: only this shard is asked anew",
+                remedy=REMEDY,
             )
         origins.append(origin)
     digests = {origin.model_digest for origin in origins}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from notemill.errors import NotemillError
-from notemill.files import write_text
+from notemill.files import read_json, write_text
 
 IdKind = Literal["integer", "text", "binary", "decimal", "date", "timestamp"]
 
@@ -80,11 +79,9 @@ class Manifest(BaseModel):
 
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest. Raises NotemillError if it is not one."""
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        raise NotemillError(
-            "this is no complete cohort manifest",
-            where=str(path),
-            remedy="delete it and run again: the cohort is extracted anew",
-        ) from None
+    return read_json(
+        Manifest,
+        path,
+        problem="this is no complete cohort manifest",
+        remedy="delete it and run again: the cohort is extracted anew",
+    )

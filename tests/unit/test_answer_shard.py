@@ -155,7 +155,7 @@ def test_a_file_cut_short_is_named(tmp_path: Path) -> None:
             with pytest.raises(NotemillError, match="damaged or cut short") as refused:
                 read(path)
             assert refused.value.where == str(path)
-            assert "only this shard" in refused.value.remedy
+            assert "only failed notes" in refused.value.remedy
 
 
 @pytest.mark.parametrize("metadata", [None, {b"notemill": b"{}"}, {b"notemill": b"\xff"}])

@@ -260,7 +260,7 @@ class TestAShard:
         loads.answer(notes_digest="other")
         with pytest.raises(NotemillError, match="answers other notes") as refused:
             loads.load()
-        assert "only this shard" in refused.value.remedy
+        assert "only failed notes" in refused.value.remedy
 
     def test_of_another_model_is_refused(self, loads: Loads) -> None:
         one = loads.shard("0000").read_bytes()
