@@ -21,7 +21,7 @@ include: "workflow/rules/load.smk"
 rule all:
     default_target: True
     input:
-        ANSWERS,
+        ANSWERS.values(),
         LOADS,
 
 
@@ -32,4 +32,4 @@ rule notes:
 
 rule answers:
     input:
-        ANSWERS,
+        ANSWERS.values(),

@@ -17,7 +17,7 @@ from notemill.errors import NotemillError
 from notemill.files import written_whole
 from notemill.journal import Outcome, now
 from notemill.notes.manifest import IdColumn
-from notemill.notes.shard import Note, id_fields, readable_parquet
+from notemill.notes.shard import READ_ANEW, Note, id_fields, readable_parquet
 from notemill.notes.text import TextState
 
 _ROWS_A_GROUP = 8192
@@ -93,7 +93,7 @@ def write_answers(
             raise NotemillError(
                 f"the notes shard holds {rows} notes, its manifest says {origin.notes}",
                 where=str(path),
-                remedy="delete the notes shard and run again: the cohort is read anew",
+                remedy=READ_ANEW,
             )
 
 

@@ -26,7 +26,7 @@ from notemill.errors import NotemillError
 from notemill.journal import Journal, JournalKey, Outcome
 from notemill.logs import Terminated, log
 from notemill.notes.manifest import IdColumn, Manifest, ShardEntry, read_manifest
-from notemill.notes.shard import NotesDigest, read_notes
+from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
 from notemill.paths import journal as journal_path
 from notemill.progress import Progress
@@ -189,7 +189,7 @@ def _texts_to_ask(job: ShardJob, ids: list[IdColumn], entry: ShardEntry) -> set[
         raise NotemillError(
             "the notes shard does not hold the notes that its manifest tells of",
             where=str(job.notes),
-            remedy="delete the notes shard and run again: the cohort is read anew",
+            remedy=READ_ANEW,
         )
     return texts
 

@@ -16,6 +16,12 @@ from notemill.errors import NotemillError
 from notemill.notes.manifest import IdColumn, ShardEntry
 from notemill.notes.text import TextState
 
+READ_ANEW = (
+    "run snakemake once with `--forcerun extract` added, and then as before: the cohort is read "
+    "anew, no answered note is asked again"
+)
+"""Remedy for a notes shard that is lost or damaged."""
+
 _ROWS_A_GROUP = 2048
 _ARROW = {
     "integer": pa.int64(),
@@ -127,7 +133,7 @@ def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Itera
     wanted = [*names, "text_sha256", "text_state", "replaced_bytes"]
     if with_text:
         wanted.append("text")
-    with readable_parquet(path, remedy="delete it and run again: the cohort is read anew") as file:
+    with readable_parquet(path, remedy=READ_ANEW) as file:
         missing = set(wanted) - set(file.schema_arrow.names)
         if missing:
             raise NotemillError(

@@ -14,7 +14,7 @@ import pytest
 from notemill.config.schema import schema_text
 from tests.workflow.project import REPOSITORY, Project, job_table
 
-ALL_JOBS = {"extract_small": 1, "model": 1, "answer": 3, "load": 1, "all": 1}
+ALL_JOBS = {"extract": 1, "model": 1, "answer": 3, "load": 1, "all": 1}
 
 
 def test_a_fresh_project_plans_every_job(make_project: Callable[..., Project]) -> None:
@@ -31,20 +31,50 @@ def test_a_deleted_answer_shard_plans_that_job_and_the_load(finished: Project) -
 
 
 def test_a_lost_notes_shard_asks_nothing_again(finished: Project) -> None:
-    next((finished.results / "cohorts").rglob("0001.parquet")).unlink()
+    lost = lose_notes(finished, "0001")
     assert finished.planned() == {}
-    # Not even when another shard is to be written again, and so the whole cohort is read again.
+    # Where another answer needs it, one message says what to do.
     answer_shards(finished)[1].unlink()
-    assert finished.planned() == {"extract_small": 1, "answer": 1, "load": 1, "all": 1}
+    assert finished.planned() == {"answer": 1, "load": 1, "all": 1}
+    stop_the_engine(finished)
+    failed = finished.snakemake("--retries", "0")
+    assert failed.returncode != 0
+    assert "this file is missing" in failed.stdout
+    assert str(lost.relative_to(finished.folder)) in failed.stdout
+    assert "`--forcerun extract`" in failed.stdout
+    for arguments in (["--forcerun", "extract"], []):
+        done = finished.snakemake(*arguments)
+        assert done.returncode == 0, done.stdout
+    assert finished.planned() == {}
+
+
+def test_a_failed_extract_makes_no_other_answer_run_again(finished: Project) -> None:
+    lose_notes(finished, "0001")
+    answer_shards(finished)[1].unlink()
+    (finished.folder / "notes.sqlite").rename(finished.folder / "away.sqlite")
+    assert finished.snakemake("--forcerun", "extract", "--retries", "0").returncode != 0
+    assert finished.planned() == {"answer": 1, "load": 1, "all": 1}
+
+
+def test_another_number_of_shards_is_refused_and_asks_nothing(finished: Project) -> None:
+    cohort = finished.config["cohorts"]["small"]
+    cohort["shards"] += 1
+    finished.write_config()
+    refused = finished.snakemake("--retries", "0")
+    assert refused.returncode != 0
+    assert "a cohort is a frozen snapshot" in refused.stdout
+    cohort["shards"] -= 1
+    finished.write_config()
+    assert finished.planned() == {"extract": 1}
+    assert finished.snakemake().returncode == 0
+    assert finished.planned() == {}
 
 
 def test_a_job_that_runs_again_asks_no_answered_note(finished: Project) -> None:
     """A lost model record makes Snakemake write every shard of which one is missing again."""
     next((finished.results / "models").glob("*.json")).unlink()
     answer_shards(finished)[1].unlink()
-    engine = finished.config["engines"]["embedded"]
-    engine["command"] = ["false"]  # an engine that could answer nothing
-    finished.write_config()
+    stop_the_engine(finished)
     done = finished.snakemake()
     assert done.returncode == 0, done.stdout
     assert finished.planned() == {}
@@ -107,12 +137,22 @@ def test_the_slurm_profile_plans_without_database_slurm_or_gpu(tmp_path: Path) -
     )
     assert done.returncode == 0, done.stdout + done.stderr
     table = job_table(done.stdout + done.stderr)
-    assert table == {"extract_chest_notes": 1, "model": 1, "answer": 16, "load": 1, "all": 1}
+    assert table == {"extract": 1, "model": 1, "answer": 16, "load": 1, "all": 1}
 
 
 @pytest.mark.parametrize("profile", ["local", "slurm", "slurm-multi-cluster"])
 def test_every_profile_plans(make_project: Callable[..., Project], profile: str) -> None:
     assert make_project().planned(profile=profile) == ALL_JOBS
+
+
+@pytest.mark.parametrize(("profile", "memory"), [("slurm", 32000), ("slurm-multi-cluster", 64000)])
+def test_a_gpu_job_has_what_rule_and_profile_ask_for(
+    make_project: Callable[..., Project], profile: str, memory: int
+) -> None:
+    plan = make_project().snakemake("-n", profile=profile).stdout
+    answer = plan.partition("rule answer:")[2].partition("\n\n")[0]
+    for resource in ("gpu=1", "slurm_extra=--signal=TERM@120", f"mem_mb={memory}", "runtime="):
+        assert resource in answer
 
 
 def test_the_configurations_schema_is_in_step() -> None:
@@ -123,3 +163,16 @@ def test_the_configurations_schema_is_in_step() -> None:
 def answer_shards(project: Project) -> list[Path]:
     """All result shards of a project."""
     return sorted((project.results / "answers").rglob("*.parquet"))
+
+
+def lose_notes(project: Project, shard: str) -> Path:
+    """Delete a notes shard; returns its path."""
+    lost = next((project.results / "cohorts").rglob(f"{shard}.parquet"))
+    lost.unlink()
+    return lost
+
+
+def stop_the_engine(project: Project) -> None:
+    """From here on the engine could answer nothing."""
+    project.config["engines"]["embedded"]["command"] = ["false"]
+    project.write_config()

@@ -2,10 +2,11 @@
 
 
 # ancient: notes or a record written again never ask answered notes again. The job itself checks
-# that they are still the ones that its answers belong to.
+# that they are still the ones that its answers belong to. What the answers depend on is in the
+# experiment's id: a change of it is another path.
 rule answer:
     input:
-        notes=ancient(LAYOUT.notes("{cohort}", "{shard}")),
+        manifest=ancient(LAYOUT.manifest("{cohort}")),
         model=ancient(model_of),
     output:
         ensure(LAYOUT.answers("{cohort}", "{experiment}", "{shard}"), non_empty=True),
@@ -13,11 +14,13 @@ rule answer:
         LAYOUT.log("answer", "{cohort}", "{experiment}", "{shard}"),
     conda:
         "../../envs/notemill.yaml"
-    # Numbers here are free; each one from a profile is evaluated for every job when planning.
+    # Values here are free; each text or formula from a profile is evaluated for every job when
+    # planning.
     resources:
         gpu=1,
-        disk_mb=1000,
-    params:
-        fingerprint=fingerprint_of,
+        # SIGTERM two minutes before the limit: the job syncs its journal and ends its server.
+        slurm_extra="--signal=TERM@120",
+        # None: a job's own environment says where temporary files go. The default is a formula.
+        tmpdir=None,
     script:
         "../scripts/answer.py"

@@ -26,12 +26,15 @@ RUN = {run.experiment_id: run for run in RUNS}
 DATABASE_IS_HERE = CONFIG.database.reached_from == "login"
 
 MANIFESTS = [LAYOUT.manifest(cohort) for cohort in CONFIG.cohorts]
-ANSWERS = [
-    LAYOUT.answers(cohort, run.experiment_id, shard)
+MODELS = {run.experiment_id: LAYOUT.model(run.model_id) for run in RUNS}
+ANSWERS = {
+    (cohort, run.experiment_id): expand(
+        LAYOUT.answers(cohort, run.experiment_id, "{shard}"),
+        shard=shard_names(CONFIG.cohorts[cohort].shards),
+    )
     for run in RUNS
     for cohort in run.cohorts
-    for shard in shard_names(CONFIG.cohorts[cohort].shards)
-]
+}
 LOADS = [
     LAYOUT.load(cohort, run.experiment_id) for run in RUNS for cohort in run.cohorts
 ]
@@ -44,30 +47,19 @@ wildcard_constraints:
     model="|".join({run.model_id for run in RUNS}),
 
 
-def notes_of(cohort):
-    """All notes shards of one cohort."""
-    return [
-        LAYOUT.notes(cohort, shard)
-        for shard in shard_names(CONFIG.cohorts[cohort].shards)
-    ]
+def number_of_shards(wildcards):
+    """A cohort's shards, so that another number is refused at once: a cohort is frozen."""
+    return CONFIG.cohorts[wildcards.cohort].shards
 
 
 def model_of(wildcards):
     """The model record that an answer job checks its model against."""
-    return LAYOUT.model(RUN[wildcards.experiment].model_id)
+    return MODELS[wildcards.experiment]
 
 
 def shards_of(wildcards):
     """All result shards of one cohort and experiment."""
-    return [
-        LAYOUT.answers(wildcards.cohort, wildcards.experiment, shard)
-        for shard in shard_names(CONFIG.cohorts[wildcards.cohort].shards)
-    ]
-
-
-def fingerprint_of(wildcards):
-    """What the answers depend on, so that a change of it is seen as one."""
-    return RUN[wildcards.experiment].fingerprint
+    return ANSWERS[wildcards.cohort, wildcards.experiment]
 
 
 def results_table_of(wildcards):

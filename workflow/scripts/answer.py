@@ -11,18 +11,20 @@ with job_log(snakemake.log[0]):
     from notemill.paths import Layout
 
     config = read_config(snakemake.config)
+    layout = Layout(config.results)
+    cohort, shard = snakemake.wildcards.cohort, snakemake.wildcards.shard
     runs = plan_runs(config)
     run = next(run for run in runs if run.experiment_id == snakemake.wildcards.experiment)
     answer_shard(
         ShardJob(
-            cohort=snakemake.wildcards.cohort,
-            shard=snakemake.wildcards.shard,
+            cohort=cohort,
+            shard=shard,
             experiment_id=run.experiment_id,
             experiment=run.experiment,
             engine=run.engine,
             task=run.task,
-            notes=Path(snakemake.input.notes),
-            manifest=Layout(config.results).manifest(snakemake.wildcards.cohort),
+            notes=layout.notes(cohort, shard),
+            manifest=Path(snakemake.input.manifest),
             model=Path(snakemake.input.model),
             output=Path(snakemake.output[0]),
             engine_log=Path(snakemake.log[0]).with_suffix(".engine.log"),

@@ -8,5 +8,5 @@ with job_log(snakemake.log[0]):
     from notemill.paths import Layout
 
     config = read_config(snakemake.config)
-    cohort = snakemake.params.cohort
+    cohort = snakemake.wildcards.cohort
     extract(config.database, cohort, config.cohorts[cohort], Layout(config.results))
