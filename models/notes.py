@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from models.templates import CONDITIONS, FILLER, JOINT, LAYOUTS, SPLITS, STATEMENTS, WORDS
+from models.templates import (
+    ASIDES,
+    CONDITIONS,
+    FILLER,
+    JOINT,
+    LAYOUTS,
+    SPLITS,
+    STATEMENTS,
+    WORDS,
+)
 
 LIKELY = "(1) Likely"
 UNLIKELY = "(2) Unlikely"
@@ -35,6 +44,12 @@ RESPONSE_OF_KIND = {
 MAX_CHARS = 2000
 """No note is longer, in characters, and one all in capitals (more tokens) no longer than half."""
 
+MAX_QUOTE_WORDS = 20
+"""No explanation has more: the prompts ask for that."""
+
+_ASIDE_SHARE = 0.25
+_CASE_WEIGHTS = (82, 12, 6)  # as is, lower, upper
+_TRAINING_CASE_WEIGHTS = (55, 18, 27)  # whole capitals are other tokens, and learned by themselves
 _END_MARK = "\0"
 _KINDS = ("present", "denied", "resolved", "other", "open", "none")
 _KIND_WEIGHTS = (33, 19, 7, 7, 15, 19)
@@ -93,7 +108,6 @@ class _Statement:
     text: str
     kinds: dict[str, str]  # what it says, by condition
     decides: tuple[str, ...] = ()  # the conditions it decides
-    quote: str = ""
 
 
 def _note(rng: random.Random, split: str) -> Note:
@@ -103,26 +117,27 @@ def _note(rng: random.Random, split: str) -> Note:
     body: list[_Statement] = []
     decision: list[_Statement] = []
 
-    def say(kind: str, condition: str, decides: bool = False) -> _Statement:
-        pattern = rng.choice(patterns(STATEMENTS[kind][split], condition))
+    def make(blocks: dict[str, str], kinds: dict[str, str], *decides: str) -> _Statement:
+        text, pattern = _sentence(rng, blocks, next(iter(kinds)) if len(kinds) == 1 else "", split)
         used.append(pattern)
-        return _statement(rng, pattern, {condition: kind}, (condition,) if decides else ())
+        if kinds and split == "train" and rng.random() < _ASIDE_SHARE:
+            text = _aside(rng, text)
+        return _Statement(text, kinds, decides)
+
+    def say(kind: str, condition: str, *decides: str) -> _Statement:
+        return make(STATEMENTS[kind], {condition: kind}, *decides)
 
     def fill() -> _Statement:
-        pattern = rng.choice(patterns(FILLER[split]))
-        used.append(pattern)
-        return _statement(rng, pattern, {})
+        return make(FILLER, {})
 
     joint = JOINT.get(tuple(kinds.values()))  # type: ignore[arg-type]
     if joint and rng.random() < 0.25:
-        pattern = rng.choice(patterns(joint[split]))
-        used.append(pattern)
-        decision.append(_statement(rng, pattern, dict(kinds), tuple(CONDITIONS)))
+        decision.append(make(joint, dict(kinds), *CONDITIONS))
     for condition, kind in kinds.items():
         if kind == "none":
             kinds[condition] = kind = rng.choice(("past", "mention", "absent"))
         if kind in RESPONSE_OF_KIND and not any(condition in s.decides for s in decision):
-            decision.append(say(kind, condition, decides=True))
+            decision.append(say(kind, condition, condition))
         if kind in ("present", "denied", "other") and rng.random() < 0.12:
             body.append(say("open", condition))  # overruled by the decision
         for extra in ("past", "mention"):
@@ -137,7 +152,8 @@ def _note(rng: random.Random, split: str) -> Note:
         rng.shuffle(part)
     layout = rng.choice(patterns(LAYOUTS[split]))
     used.append(layout)
-    noise = _Noise(rng)
+    layout = _choose(rng, layout)
+    noise = _Noise(rng, split)
     limit = MAX_CHARS // 2 if noise.case == "upper" else MAX_CHARS
     while True:
         sections = {"context": context, "body": _mixed(rng, body, fillers), "decision": decision}
@@ -158,37 +174,79 @@ def _mixed(rng: random.Random, *parts: list[_Statement]) -> list[_Statement]:
     return whole
 
 
-def _statement(
-    rng: random.Random, pattern: str, kinds: dict[str, str], decides: tuple[str, ...] = ()
-) -> _Statement:
-    condition = next(iter(kinds)) if len(kinds) == 1 else ""
-    text = _fill(rng, pattern, condition)
-    before, bracket, rest = text.partition("[")
-    quote, _, after = rest.partition("]") if bracket else (text.removesuffix("."), "", "")
-    if not before:
-        quote = quote[:1].upper() + quote[1:]
-    whole = f"{before}{quote}{after}" if bracket else text
-    return _Statement(whole, kinds, decides, quote)
+def _sentence(
+    rng: random.Random, blocks: dict[str, str], condition: str, split: str
+) -> tuple[str, str]:
+    """Return a sentence of one split's block, and its pattern.
+
+    No training sentence is one that another split's pattern could have made.
+    """
+    while True:
+        pattern = rng.choice(patterns(blocks[split], condition))
+        text = _fill(rng, pattern, condition)
+        if split != "train" or not any(
+            one.fullmatch(text)
+            for other in SPLITS
+            if other != split
+            for one in _recognizers(blocks[other], condition)
+        ):
+            return text, pattern
 
 
 def _fill(rng: random.Random, pattern: str, condition: str) -> str:
-    def word(match: re.Match[str]) -> str:
-        slot = match[1]
-        if slot in ("p", "e"):
-            return rng.choice(CONDITIONS["pneumonia" if slot == "p" else "pleural_effusion"]["dx"])
-        return rng.choice(CONDITIONS.get(condition, {}).get(slot) or WORDS[slot])
-
-    text = re.sub(r"\{(\w+)\}", word, pattern)
+    pattern = _choose(rng, pattern)
+    text = re.sub(r"\{(\w+)\}", lambda slot: rng.choice(_words(slot[1], condition)), pattern)
+    text = re.sub(r" +(?=[ .,;:]|$)", "", text).strip()
     return text[:1].upper() + text[1:]
+
+
+def _choose(rng: random.Random, pattern: str) -> str:
+    """Return the pattern with one part of each [this|that], inner choices first."""
+    while choice := re.search(r"\[([^][]*)\]", pattern):
+        part = rng.choice(choice[1].split("|"))
+        pattern = pattern[: choice.start()] + part + pattern[choice.end() :]
+    return pattern
+
+
+def _words(slot: str, condition: str) -> list[str]:
+    if slot in ("p", "e"):
+        return CONDITIONS["pneumonia" if slot == "p" else "pleural_effusion"]["dx"]
+    return CONDITIONS.get(condition, {}).get(slot) or WORDS[slot]
+
+
+@cache
+def _recognizers(block: str, condition: str) -> tuple[re.Pattern[str], ...]:
+    """Return what matches the sentences that the patterns can make (patterns without choices)."""
+
+    def expression(part: str) -> str:
+        if part[0] != "{":
+            return re.escape(part)
+        return f"(?:{'|'.join(map(re.escape, _words(part[1:-1], condition)))})"
+
+    return tuple(
+        re.compile("".join(map(expression, re.findall(r"\{\w+\}|[^{]+", pattern))), re.IGNORECASE)
+        for pattern in patterns(block, condition)
+    )
+
+
+def _aside(rng: random.Random, text: str) -> str:
+    """Return a sentence with words around it that change nothing, if it stays short enough."""
+    core = text.removesuffix(".")
+    before, after = _fill(rng, rng.choice(patterns(ASIDES)).replace("{}", "\0"), "").split("\0")
+    if before and core[1:2].islower():
+        core = core[0].lower() + core[1:]
+    longer = before + core + after
+    return longer if len(longer.split()) <= MAX_QUOTE_WORDS else text
 
 
 class _Noise:
     """How one note is typed: its letter case, its typing errors, its full stops."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, split: str) -> None:
         self.rng = rng
+        weights = _TRAINING_CASE_WEIGHTS if split == "train" else _CASE_WEIGHTS
         self.typo_rate = rng.choice((0.04, 0.08)) if rng.random() < 0.2 else 0.0
-        self.case = rng.choices(("as is", "lower", "upper"), (82, 12, 6))[0]
+        self.case = rng.choices(("as is", "lower", "upper"), weights)[0]
         self.drop_stop = rng.random() < 0.1
 
     def __call__(self, text: str) -> str:
@@ -224,10 +282,8 @@ def _write(
     def typed(statements: list[_Statement]) -> str:
         texts = []
         for s in statements:
-            before, quote, after = s.text.partition(s.quote) if s.decides else (s.text, "", "")
-            quote = noise(quote)
-            quotes.update(dict.fromkeys(s.decides, quote))
-            text = noise(before) + quote + noise(after)
+            text = noise(s.text)
+            quotes.update(dict.fromkeys(s.decides, text.removesuffix(".")))
             texts.append((text.removesuffix(".") if noise.drop_stop else text) + _END_MARK)
             order.append(s)
         return (" ; " if noise.drop_stop else " ").join(texts)

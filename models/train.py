@@ -267,7 +267,7 @@ def train(
         if rank == 0 and step % 25 == 0:
             print(f"{time.monotonic() - start:5.0f} s  step {step}  loss {mean[0]:.4f}  "
                   f"hints {mean[1]:.4f}  pointers {mean[2]:.4f}", flush=True)  # fmt: skip
-        if rank == 0 and (step % 100 == 0 or step == steps):
+        if rank == 0 and (step % 250 == 0 or step == steps):
             print("validation", score(network, encoder, check), flush=True)
             saved = {"shape": asdict(shape), "weights": network.state_dict()}
             torch.save(saved | {"hinter": hinter.state_dict()}, BUILD / "network.pt")
@@ -276,10 +276,10 @@ def train(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--resume-at", type=int, default=0, help="steps done by the saved weights")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tokens", type=int, default=1000, help="of notes and answers, a step")
+    parser.add_argument("--tokens", type=int, default=1200, help="of notes and answers, a step")
     parser.add_argument("--rate", type=float, default=0.02, help="at the beginning, for Muon")
     o = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")

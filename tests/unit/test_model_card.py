@@ -110,6 +110,14 @@ def test_held_out_templates_are_in_no_other_split() -> None:
     assert not validation & train
 
 
+def test_no_training_sentence_is_one_that_a_held_out_template_makes() -> None:
+    def quotes(split: str, count: int) -> set[str]:
+        notes = draw(count, 8, split)
+        return {a.explanation.lower() for n in notes for a in n.answers.values()}
+
+    assert quotes("held_out", 3000) & quotes("train", 5000) == {NOT_ADDRESSED.lower()}
+
+
 @pytest.mark.parametrize("split", SPLITS)
 def test_notes_are_made_of_their_own_split(split: str) -> None:
     used = {pattern for note in draw(400, 6, split) for pattern in note.patterns}
