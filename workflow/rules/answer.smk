@@ -2,8 +2,7 @@
 
 
 # ancient: notes or a record written again never ask answered notes again. The job itself checks
-# that they are still the ones that its answers belong to. What the answers depend on is in the
-# experiment's id: a change of it is another path.
+# that they are still the ones that its answers belong to.
 rule answer:
     input:
         manifest=ancient(LAYOUT.manifest("{cohort}")),
@@ -22,5 +21,7 @@ rule answer:
         slurm_extra="--signal=TERM@120",
         # None: a job's own environment says where temporary files go. The default is a formula.
         tmpdir=None,
+    params:
+        fingerprint=fingerprint_of,
     script:
         "../scripts/answer.py"

@@ -57,6 +57,11 @@ def model_of(wildcards):
     return MODELS[wildcards.experiment]
 
 
+def fingerprint_of(wildcards):
+    """What the answers depend on, so that a change of it is seen as one."""
+    return RUN[wildcards.experiment].fingerprint
+
+
 def shards_of(wildcards):
     """All result shards of one cohort and experiment."""
     return ANSWERS[wildcards.cohort, wildcards.experiment]
