@@ -47,7 +47,7 @@ def main() -> None:
         shard = sorted((project.results / "answers").rglob("*.parquet"))[0]
         shard.unlink()
         print(f"one answer shard deleted; would do: {project.planned(profile='slurm')}")
-        with _timed("that shard and the load again"):
+        with _timed("that shard from its journal, and the load again"):
             _must(project.on_slurm())
         print(f"the same rows after the repeated load: {_rows(database) == before}")
 
