@@ -41,14 +41,14 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="notemill-plan-") as folder:
         commands = {
-            "notemill": _ours(Path(folder) / "ours", options.shards),
+            "notemill": _ours(Path(folder) / "notemill", options.shards),
             "smallest": _smallest(Path(folder) / "smallest", options.shards),
         }
         seconds: dict[str, list[float]] = {name: [] for name in commands}
         memory: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(options.runs):
             for name, command in commands.items():
-                took, peak = _measured(command, Path(folder))
+                took, peak = _measured(command, Path(folder) / name)
                 seconds[name].append(took)
                 memory[name].append(peak)
     for name, runs in seconds.items():
@@ -65,18 +65,13 @@ def _ours(folder: Path, shards: int) -> list[str]:
     config["tasks"] = str(REPOSITORY / "config" / "tasks")
     for cohort in config["cohorts"].values():
         cohort["shards"] = shards
-    return [
-        *Project(folder, config).command("-n", profile="slurm"),
-        *("--directory", str(folder), "--configfile", str(folder / "config.yaml")),
-    ]
+    return Project(folder, config).command("-n", profile="slurm")
 
 
 def _smallest(folder: Path, shards: int) -> list[str]:
     folder.mkdir()
-    snakefile = folder / "Snakefile"
-    snakefile.write_text(SMALLEST.format(shards=shards))
-    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
-    return [*command, "--snakefile", str(snakefile), "--directory", str(folder)]
+    (folder / "Snakefile").write_text(SMALLEST.format(shards=shards))
+    return [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
 
 
 def _measured(command: list[str], folder: Path) -> tuple[float, float]:

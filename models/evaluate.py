@@ -6,17 +6,17 @@
     python -m models.evaluate compare a.jsonl b.jsonl
 
 Requests go one after the other, greedy, with the task's JSON schema as the constraint. Needs
-`httpx` and the engine, nothing of the training.
+notemill's own dependencies and the engine, nothing of the training.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import statistics
 import time
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,16 @@ import httpx
 from models.chat import TASKS, system_prompt, user_prompt
 from models.notes import RESPONSES, Note, draw
 from models.templates import CONDITIONS, SPLITS
+from notemill.tasks import read_task
 
 TAMPERINGS = ("none", "no system prompt", "other system prompt", "cut note", "next note")
 MODEL = "notemill-tiny"
 
 
+@cache
 def schema(task: str) -> dict[str, Any]:
     """Return the JSON schema of a task's Pydantic model."""
-    spec = importlib.util.spec_from_file_location(f"schema_{task}", TASKS / task / "schema.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    made: dict[str, Any] = module.Answer.model_json_schema()
-    return made
+    return read_task(TASKS, task).json_schema
 
 
 def ask(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from demo.score import NONE, accuracy
 from models.notes import draw
 from tests.workflow.project import REPOSITORY
 
@@ -41,7 +42,7 @@ def experiment(task: str) -> dict[str, Any]:
 def share_right(responses: Sequence[str | None], task: str) -> float:
     """Share of right responses among those to NOTES, in their order; None is wrong."""
     right = [note.answers[task].response for note in NOTES]
-    return sum(a == b for a, b in zip(right, responses, strict=True)) / len(NOTES)
+    return accuracy([(a, b or NONE) for a, b in zip(right, responses, strict=True)])
 
 
 def rows() -> list[tuple[str, str, str]]:

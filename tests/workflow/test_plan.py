@@ -116,16 +116,9 @@ def test_the_slurm_profile_plans_without_database_slurm_or_gpu(tmp_path: Path) -
     environment = {name: value for name, value in os.environ.items() if "SLURM" not in name}
     done = subprocess.run(
         [
-            *(
-                sys.executable,
-                "-m",
-                "snakemake",
-                "--profile",
-                "profiles/slurm",
-                "-n",
-                "--directory",
-                str(tmp_path),
-            ),
+            *(sys.executable, "-m", "snakemake", "-n"),
+            *("--profile", "profiles/slurm"),
+            *("--directory", str(tmp_path)),
             *("--configfile", "config/config.yaml"),
             *("--config", f"tasks={REPOSITORY}/config/tasks"),
         ],
