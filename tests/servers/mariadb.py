@@ -145,6 +145,11 @@ class MariaDB:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
+    def drop_tables(self) -> None:
+        """Empty the database."""
+        for (table,) in self.execute(f"SHOW TABLES IN {self.database}"):
+            self.execute(f"DROP TABLE {self.database}.{table}")
+
     @property
     def _data(self) -> Path:
         return self.folder / "data"

@@ -164,8 +164,7 @@ def test_a_lost_database_changes_nothing_and_the_next_run_loads(
 
 def fill(database: MariaDB) -> None:
     """The notes' table, and none of ours."""
-    for (table,) in database.execute("SHOW TABLES IN clinical"):
-        database.execute(f"DROP TABLE clinical.{table}")
+    database.drop_tables()
     with database.connect(charset="utf8mb4") as connection, connection.cursor() as cursor:
         cursor.execute(
             "CREATE TABLE notes (patientvisitid VARCHAR(20) COLLATE utf8mb4_bin, "

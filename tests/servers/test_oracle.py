@@ -111,8 +111,7 @@ def test_sqlite_and_this_machine(tmp_path: Path) -> None:
 
 
 def test_mariadb_and_slurm(tmp_path: Path, database: MariaDB, cluster: SlurmCluster) -> None:
-    for (table,) in database.execute("SHOW TABLES IN clinical"):
-        database.execute(f"DROP TABLE clinical.{table}")
+    database.drop_tables()
     with database.connect() as connection, connection.cursor() as cursor:
         cursor.execute(
             "CREATE TABLE notes (patientvisitid VARCHAR(20), accession VARCHAR(20), note_text TEXT)"
