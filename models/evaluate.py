@@ -16,25 +16,19 @@ import json
 import statistics
 import time
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
+from rich.console import Console
 
-from models.chat import TASKS, system_prompt, user_prompt
-from models.notes import RESPONSES, Note, draw
+from models.chat import task_of
+from models.notes import Note, draw
+from models.score import NONE, accuracy, confusion
 from models.templates import CONDITIONS, SPLITS
-from notemill.tasks import read_task
 
 TAMPERINGS = ("none", "no system prompt", "other system prompt", "cut note", "next note")
 MODEL = "notemill-tiny"
-
-
-@cache
-def schema(task: str) -> dict[str, Any]:
-    """Return the JSON schema of a task's Pydantic model."""
-    return read_task(TASKS, task).json_schema
 
 
 def ask(
@@ -42,17 +36,18 @@ def ask(
 ) -> tuple[dict[str, Any] | None, int]:
     """Return the engine's answer, None if it is no whole JSON, and the prompt's tokens."""
     messages = [{"role": "system", "content": system}] if system else []
-    messages.append({"role": "user", "content": user_prompt(task, text)})
+    messages.append({"role": "user", "content": task_of(task).user_message(text)})
+    schema = task_of(task).json_schema
     body: dict[str, Any] = {"model": MODEL, "messages": messages}
     if api == "ollama":
-        body |= {"stream": False, "format": schema(task), "truncate": False, "shift": False}
+        body |= {"stream": False, "format": schema, "truncate": False, "shift": False}
         body["options"] = {"temperature": 0, "num_ctx": 1024, "num_predict": 200,
                            "repeat_penalty": 1.0}  # fmt: skip
         reply = client.post("/api/chat", json=body).raise_for_status().json()
         # No count and "done": false come with an answer that Ollama broke off for repeating itself.
         content, count = reply["message"]["content"], reply.get("prompt_eval_count", 0)
     else:
-        wanted = {"name": "answer", "strict": True, "schema": schema(task)}
+        wanted = {"name": "answer", "strict": True, "schema": schema}
         body |= {"temperature": 0, "max_tokens": 200, "cache_prompt": True,
                  "response_format": {"type": "json_schema", "json_schema": wanted}}  # fmt: skip
         reply = client.post("/v1/chat/completions", json=body).raise_for_status().json()
@@ -69,11 +64,11 @@ def ask_all(client: httpx.Client, api: str, notes: list[Note], tampering: str, o
     tasks = list(CONDITIONS)
     with out.open("w") as file:
         for task in tasks:
-            system: str | None = system_prompt(task)
+            system: str | None = task_of(task).system_prompt
             if tampering == "no system prompt":
                 system = None
             elif tampering == "other system prompt":
-                system = system_prompt(tasks[1 - tasks.index(task)])
+                system = task_of(tasks[1 - tasks.index(task)]).system_prompt
             for i, note in enumerate(notes):
                 text = note.text
                 if tampering == "cut note":
@@ -91,33 +86,39 @@ def ask_all(client: httpx.Client, api: str, notes: list[Note], tampering: str, o
 
 
 def report(rows: list[dict[str, Any]]) -> str:
-    """Return accuracy, confusion matrices and failures by kind of statement, as text."""
+    """Return accuracy, confusion matrices, failures by kind of statement and letter case."""
     lines = []
+    console = Console(width=100)
     for task in CONDITIONS:
         mine = [r for r in rows if r["task"] == task]
-        got = [(r["answer"] or {}).get("response") for r in mine]
-        pairs = Counter((r["gold"]["response"], g) for r, g in zip(mine, got, strict=True))
-        right = sum(n for (gold, answer), n in pairs.items() if gold == answer)
+        pairs = [(r["gold"]["response"], (r["answer"] or {}).get("response", NONE)) for r in mine]
+        wrong = [r for r, (right, given) in zip(mine, pairs, strict=True) if right != given]
         exact = sum(r["answer"] == r["gold"] for r in mine)
+        with console.capture() as table:
+            console.print(confusion(pairs))
         lines += [
-            f"{task}: accuracy {right / len(mine):.3f}, response and explanation both exact "
+            f"{task}: accuracy {accuracy(pairs):.3f}, response and explanation both exact "
             f"{exact / len(mine):.3f} (n = {len(mine)})",
-            "  gold \\ answer      (1)   (2)   (3)  none",
+            table.get().rstrip(),
+            "wrong by kind: " + _shares([r["kind"] for r in wrong], [r["kind"] for r in mine]),
+            "wrong by case: "
+            + _shares([_case(r["text"]) for r in wrong], [_case(r["text"]) for r in mine]),
         ]
-        for gold in RESPONSES:
-            counts = "".join(f"{pairs[gold, a]:6}" for a in (*RESPONSES, None))
-            lines.append(f"  {gold[:12]:14}{counts}")
-        kinds = Counter(r["kind"] for r in mine)
-        wrong = Counter(
-            r["kind"] for r, g in zip(mine, got, strict=True) if g != r["gold"]["response"]
-        )
-        lines.append("  wrong by kind: " + ", ".join(f"{k} {wrong[k]}/{kinds[k]}" for k in kinds))
     times = [r["ms"] for r in rows]
     lines.append(
         f"ms a note: median {statistics.median(times):.0f}, mean {statistics.mean(times):.0f}, "
         f"largest {max(times):.0f}; prompt tokens up to {max(r['prompt_tokens'] for r in rows)}"
     )
     return "\n".join(lines)
+
+
+def _case(text: str) -> str:
+    return "capitals" if text.isupper() else "small letters" if text.islower() else "mixed"
+
+
+def _shares(some: list[str], whole: list[str]) -> str:
+    counts, totals = Counter(some), Counter(whole)
+    return ", ".join(f"{name} {counts[name]}/{totals[name]}" for name in sorted(totals))
 
 
 def compare(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> str:
