@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 from models.notes import Answer
+from notemill.tasks import Task, read_task
 
 SYSTEM, USER, ASSISTANT, END = "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"
 MARKERS = (SYSTEM, USER, ASSISTANT, END)
@@ -21,14 +23,10 @@ JINJA = (
 TASKS = Path(__file__).parent.parent / "config" / "tasks"
 
 
-def system_prompt(task: str) -> str:
-    """Return a task's system prompt, without the file's last line break."""
-    return (TASKS / task / "system.md").read_text().rstrip("\n")
-
-
-def user_prompt(task: str, note: str) -> str:
-    """Return a task's user prompt with the note in its place."""
-    return (TASKS / task / "user.md").read_text().rstrip("\n").replace("{note}", note)
+@cache
+def task_of(condition: str) -> Task:
+    """Return the task that asks about a condition: it has the condition's name."""
+    return read_task(TASKS, condition)
 
 
 def prompt_text(system: str | None, user: str) -> str:

@@ -17,8 +17,8 @@ from models.tokenizer import BUILD, load_tokenizer
 TARGET = Path(__file__).parent / "notemill-tiny.gguf"
 
 
-def write_gguf(shape: Shape, weights: dict[str, torch.Tensor], target: Path) -> None:
-    """Write `weights`, named as GGUF names a Llama's: matrices as f16, norms as f32."""
+def write_gguf(shape: Shape, tensors: dict[str, torch.Tensor], target: Path) -> None:
+    """Write `tensors`, named as GGUF names a Llama's: matrices as f16, norms as f32."""
     writer = gguf.GGUFWriter(target, "llama")
     writer.add_name("notemill-tiny")
     writer.add_description("Synthetic chest X-ray notes, two toy questions. No medical device.")
@@ -35,7 +35,7 @@ def write_gguf(shape: Shape, weights: dict[str, torch.Tensor], target: Path) -> 
     writer.add_rope_freq_base(shape.rope_base)
     writer.add_layer_norm_rms_eps(shape.norm_epsilon)
     _add_tokenizer(writer)
-    for name, tensor in weights.items():
+    for name, tensor in tensors.items():
         writer.add_tensor(name, tensor.numpy().astype(np.float16 if tensor.dim() > 1 else
                                                       np.float32))  # fmt: skip
     writer.write_header_to_file()
@@ -72,7 +72,7 @@ def _add_tokenizer(writer: gguf.GGUFWriter) -> None:
 
 def main() -> None:
     saved: dict[str, Any] = torch.load(BUILD / "network.pt")
-    write_gguf(Shape(**saved["shape"]), saved["weights"], TARGET)
+    write_gguf(Shape(**saved["shape"]), saved["tensors"], TARGET)
     data = TARGET.read_bytes()
     print(f"{TARGET.name}: {len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
 

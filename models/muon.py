@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -27,7 +28,10 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """For matrices alone; `lr` is the typical share of a matrix's scale that a step changes."""
+    """For matrices alone; `lr` is the typical share of a matrix's scale that a step changes.
+
+    All processes call it with the same gradients; each works on its share of the matrices.
+    """
 
     def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.95) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum})
@@ -35,11 +39,15 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                mean = self.state[p].setdefault("mean", torch.zeros_like(p))
-                mean.lerp_(p.grad, 1 - group["momentum"])
-                ahead = p.grad.lerp(mean, group["momentum"])
+            params = group["params"]
+            changes = [torch.zeros_like(p) for p in params]
+            for i in range(dist.get_rank(), len(params), dist.get_world_size()):
+                grad = params[i].grad
+                mean = self.state[params[i]].setdefault("mean", torch.zeros_like(grad))
+                mean.lerp_(grad, 1 - group["momentum"])
+                changes[i] = orthogonal(grad.lerp(mean, group["momentum"]))
+            flat = torch.cat([change.flatten() for change in changes])
+            dist.all_reduce(flat)
+            for p, change in zip(params, flat.split([p.numel() for p in params]), strict=True):
                 scale = max(1.0, p.shape[0] / p.shape[1]) ** 0.5
-                p.add_(orthogonal(ahead), alpha=-group["lr"] * scale)
+                p.add_(change.view_as(p), alpha=-group["lr"] * scale)

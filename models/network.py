@@ -16,7 +16,7 @@ Cache = list[tuple[Tensor, Tensor]]
 class Shape:
     """The sizes of a network; they are all that export.py needs beside the weights."""
 
-    vocabulary: int = 1536
+    vocabulary: int
     width: int = 192
     layers: int = 5
     heads: int = 4
@@ -102,19 +102,41 @@ class Block(nn.Module):
         return x + self.ffn_down(F.silu(self.ffn_gate(y)) * self.ffn_up(y)), present
 
 
+class Pieces(nn.Module):
+    """Embeds a piece as the sum of its word's vector and its letter case's.
+
+    A word in capitals is so read as what was learned about it in small letters.
+    """
+
+    word_of: Tensor
+    case_of: Tensor
+
+    def __init__(self, words: list[int], cases: list[int], width: int) -> None:
+        super().__init__()
+        self.register_buffer("word_of", torch.tensor(words), persistent=False)
+        self.register_buffer("case_of", torch.tensor(cases), persistent=False)
+        self.words = nn.Parameter(torch.randn(max(words) + 1, width) * 0.05)
+        # From nothing: what many pieces share drowns the words where attention averages them.
+        self.cases = nn.Parameter(torch.zeros(max(cases) + 1, width))
+
+    @property
+    def weight(self) -> Tensor:
+        """All pieces' vectors, (vocabulary, width)."""
+        return self.words[self.word_of] + self.cases[self.case_of]
+
+
 class Network(nn.Module):
-    """Its parameters are named as GGUF names a Llama's tensors."""
+    """`words` and `cases` are each piece's, see tokenizer.py."""
 
     rope: Tensor
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, words: list[int], cases: list[int]) -> None:
         super().__init__()
         self.shape = shape
-        self.token_embd = nn.Embedding(shape.vocabulary, shape.width)
+        self.pieces = Pieces(words, cases, shape.width)
         self.blk = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.output_norm = nn.RMSNorm(shape.width, shape.norm_epsilon)
         self.register_buffer("rope", rope_table(shape), persistent=False)
-        nn.init.normal_(self.token_embd.weight, std=0.05)
         for block in self.blk:
             assert isinstance(block, Block)
             block.start()
@@ -129,7 +151,7 @@ class Network(nn.Module):
         tokens = ids.shape[1]
         mask = torch.ones(tokens, start + tokens, dtype=torch.bool).tril(start)
         rope = self.rope[:, start : start + tokens]
-        x, cache = self.token_embd(ids), []
+        x, cache = F.embedding(ids, self.pieces.weight), []
         for i, block in enumerate(self.blk):
             x, present = block(x, rope, mask, past[i] if past else None)
             cache.append(present)
@@ -139,4 +161,11 @@ class Network(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the scores of the next token, (..., vocabulary)."""
-        return F.linear(hidden, self.token_embd.weight)
+        return F.linear(hidden, self.pieces.weight)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the weights as GGUF names and holds a Llama's."""
+        tensors = self.state_dict()
+        for name in ("words", "cases"):
+            del tensors[f"pieces.{name}"]
+        return {"token_embd.weight": self.pieces.weight.detach()} | tensors

@@ -42,14 +42,13 @@ RESPONSE_OF_KIND = {
 """The kinds of statement that decide an answer, and the answer."""
 
 MAX_CHARS = 2000
-"""No note is longer, in characters, and one all in capitals (more tokens) no longer than half."""
+"""No note is longer, in characters."""
 
 MAX_QUOTE_WORDS = 20
 """No explanation has more: the prompts ask for that."""
 
 _ASIDE_SHARE = 0.25
 _CASE_WEIGHTS = (82, 12, 6)  # as is, lower, upper
-_TRAINING_CASE_WEIGHTS = (55, 18, 27)  # whole capitals are other tokens, and learned by themselves
 _END_MARK = "\0"
 _KINDS = ("present", "denied", "resolved", "other", "open", "none")
 _KIND_WEIGHTS = (33, 19, 7, 7, 15, 19)
@@ -153,12 +152,11 @@ def _note(rng: random.Random, split: str) -> Note:
     layout = rng.choice(patterns(LAYOUTS[split]))
     used.append(layout)
     layout = _choose(rng, layout)
-    noise = _Noise(rng, split)
-    limit = MAX_CHARS // 2 if noise.case == "upper" else MAX_CHARS
+    noise = _Noise(rng)
     while True:
         sections = {"context": context, "body": _mixed(rng, body, fillers), "decision": decision}
         text, quotes, ends = _write(rng, layout, sections, noise)
-        if len(text) <= limit:
+        if len(text) <= MAX_CHARS:
             break
         fillers.pop()
     answers = {
@@ -242,11 +240,10 @@ def _aside(rng: random.Random, text: str) -> str:
 class _Noise:
     """How one note is typed: its letter case, its typing errors, its full stops."""
 
-    def __init__(self, rng: random.Random, split: str) -> None:
+    def __init__(self, rng: random.Random) -> None:
         self.rng = rng
-        weights = _TRAINING_CASE_WEIGHTS if split == "train" else _CASE_WEIGHTS
         self.typo_rate = rng.choice((0.04, 0.08)) if rng.random() < 0.2 else 0.0
-        self.case = rng.choices(("as is", "lower", "upper"), weights)[0]
+        self.case = rng.choices(("as is", "lower", "upper"), _CASE_WEIGHTS)[0]
         self.drop_stop = rng.random() < 0.1
 
     def __call__(self, text: str) -> str:

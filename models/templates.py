@@ -217,7 +217,7 @@ WORDS: dict[str, list[str]] = {
     "cannot": ["cannot", "can not", "could not", "unable to", "cannot entirely", "not able to"],
     "exclude": ["exclude", "rule out", "confirm or exclude"],
     "name": [a + b for a in _BEGINNINGS for b in _ENDINGS],
-    "noted": ["seen", "noted", "demonstrated", "found", "visible", "apparent"],
+    "noted": ["seen", "noted", "demonstrated", "found", "visible", "apparent", "identified"],
     "today": ["today", "now", "on this film", "on current imaging", "at this time"],
     "size": ["small", "moderate", "large", "mild", "extensive", "subtle", "definite"],
     "exam": [
@@ -328,6 +328,11 @@ STATEMENTS: dict[str, dict[str, str]] = {
             pneumonia: [Productive cough|Fever|Cough|Chills] [with|and] [new |]{sign} {at}[, antibiotics started| and fever|, on antibiotics|].
             pneumonia: [Antibiotics|Ceftriaxone|IV antibiotics] for {dx} {at}.
             pneumonia: {sign} {at} is infectious[, start antibiotics|, on antibiotics|].
+            pneumonia: {sign} {at} [of infectious origin|from an infection|from infection|in a febrile patient][, antibiotics started|, on antibiotics|].
+            pneumonia: [An infectious process|Infection|A febrile illness] with [new |]{sign} {at}.
+            pneumonia: [Febrile|Septic|Coughing and febrile] with [new |]{sign} {at}[, antibiotics begun|, on antibiotics|].
+            pneumonia: [New |]{sign} {at} [and|plus|together with] [high fever|chills|purulent sputum|productive cough|rigors|leukocytosis].
+            pneumonia: [High fever|Chills|Purulent sputum|Rigors|Leukocytosis] [and|with] [new |]{sign} {at}, [treat|antibiotics ordered|antibiotics begun|start antibiotics].
             pleural_effusion: [Fluid|Free fluid|Pleural fluid|Layering fluid] [layers |is {noted} |collects |is present |]{at} [on the decubitus view|on the lateral|today|].
             pleural_effusion: [{size} |][layering|free|dependent] fluid {at}[, tap planned|, tap done|].
             pleural_effusion: Fluid in the pleural space {at}[, tap planned|, drained today|, tapped|].

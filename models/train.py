@@ -20,12 +20,12 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.chat import END, answer_text, prompt_text, system_prompt, user_prompt
+from models.chat import END, answer_text, prompt_text, task_of
 from models.muon import Muon
 from models.network import Block, Cache, Network, Shape
 from models.notes import RESPONSE_OF_KIND, RESPONSES, UNABLE, Answer, Note, draw
 from models.templates import CONDITIONS
-from models.tokenizer import BUILD, encode, load_tokenizer, train_tokenizer
+from models.tokenizer import BUILD, encode, load_tokenizer, train_tokenizer, words_and_cases
 
 NO_QUESTION = Answer(UNABLE, "No question was asked")
 """What the model learns to answer when there is no system prompt, so that losing it shows."""
@@ -33,8 +33,10 @@ NO_QUESTION = Answer(UNABLE, "No question was asked")
 NO_QUESTION_SHARE = 0.1
 DECISION_WEIGHT = 4.0
 """Weight of the token that holds the response's number against the answer's other tokens."""
-NOTE_WEIGHT = 0.1
-"""Weight of predicting the note's own tokens: it teaches the words; the answers matter more."""
+NOTE_WEIGHT = 0.4
+"""Weight of predicting one of the note's own tokens: it teaches the words."""
+NOTE_STRIDE = 4
+"""Every so many of the note's tokens one is predicted: the answers matter more."""
 HINT_WEIGHT = 0.5
 """Weight of telling, from a middle layer at the end of each statement, what it says about the
 condition asked for. The part that tells it is dropped after training."""
@@ -78,8 +80,8 @@ class Encoder:
 
     def batch(self, notes: list[Note], task: str | None, tail: str = "") -> Batch:
         """Ask `task`'s question about every note; None asks none. `tail` ends both prompts."""
-        system = None if task is None else system_prompt(task) + tail
-        whole = prompt_text(system, user_prompt(next(iter(CONDITIONS)), "\0" + tail))
+        system = None if task is None else task_of(task).system_prompt + tail
+        whole = prompt_text(system, task_of(next(iter(CONDITIONS))).user_message("\0" + tail))
         before, after = (encode(self.tokenizer, part) for part in whole.split("\0"))
         rows, weights, hints, sources = [], [], [], []
         for note in notes:
@@ -89,7 +91,7 @@ class Encoder:
             answered = encode(self.tokenizer, answer_text(answer) + END)
             rows.append(asked + answered)
             weights.append(
-                [NOTE_WEIGHT] * len(asked)
+                [0.0 if (i + len(asked)) % NOTE_STRIDE else NOTE_WEIGHT for i in range(len(asked))]
                 + [DECISION_WEIGHT if i in self.decision_tokens else 1.0 for i in answered]
             )
             hint = [NO_HINT] * len(rows[-1])
@@ -222,16 +224,17 @@ def train(
     torch.manual_seed(seed)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
     rng = random.Random(seed + resume_at)
-    shape = Shape()
     encoder = Encoder(load_tokenizer())
-    network, hinter = Network(shape), nn.Linear(shape.width, len(RESPONSES) + 1)
+    shape = Shape(encoder.tokenizer.vocab_size())
+    network = Network(shape, *words_and_cases(encoder.tokenizer))
+    hinter = nn.Linear(shape.width, len(RESPONSES) + 1)
     if resume_at:
         saved = torch.load(BUILD / "network.pt")
         network.load_state_dict(saved["weights"])
         hinter.load_state_dict(saved["hinter"])
     matrices = [p for p in network.blk.parameters() if p.dim() == 2]
     norms = [p for p in network.parameters() if p.dim() == 1]
-    others = [network.token_embd.weight, *norms, *hinter.parameters()]
+    others = [*network.pieces.parameters(), *norms, *hinter.parameters()]
     rates = {
         Muon(matrices, rate): rate,
         torch.optim.Adam(others, rate / 8, betas=(0.9, 0.98)): rate / 8,
@@ -267,16 +270,17 @@ def train(
         if rank == 0 and step % 25 == 0:
             print(f"{time.monotonic() - start:5.0f} s  step {step}  loss {mean[0]:.4f}  "
                   f"hints {mean[1]:.4f}  pointers {mean[2]:.4f}", flush=True)  # fmt: skip
-        if rank == 0 and (step % 250 == 0 or step == steps):
+        if rank == 0 and (step % 500 == 0 or step == steps):
             print("validation", score(network, encoder, check), flush=True)
-            saved = {"shape": asdict(shape), "weights": network.state_dict()}
-            torch.save(saved | {"hinter": hinter.state_dict()}, BUILD / "network.pt")
+            saved = {"shape": asdict(shape), "tensors": network.tensors()}
+            state = {"weights": network.state_dict(), "hinter": hinter.state_dict()}
+            torch.save(saved | state, BUILD / "network.pt")
     dist.destroy_process_group()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--resume-at", type=int, default=0, help="steps done by the saved weights")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tokens", type=int, default=1200, help="of notes and answers, a step")
@@ -284,7 +288,7 @@ def main() -> None:
     o = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not o.resume_at:
-        train_tokenizer(o.seed, Shape().vocabulary)
+        train_tokenizer(o.seed)
     with tempfile.TemporaryDirectory() as folder:
         arguments = (f"{folder}/meeting", o.steps, o.resume_at, o.seed, o.tokens, o.rate)
         torch.multiprocessing.spawn(train, arguments, nprocs=2)
