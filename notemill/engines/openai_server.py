@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import metadata
 from pathlib import Path
 
 from notemill.config import OpenAiEngine, Options
@@ -151,7 +152,7 @@ async def _prove(
             remedy="give the server the same context: {context} in the command, and no context "
             "shift",
         )
-    client.description = f"openai {client.system_fingerprint}".strip()
+    client.description = _name_and_version(engine, client)
     log.info(
         "%s is ready after %.1f s: model %s, digest %s, %d slots, %d prompt tokens a note and more",
         client.description,
@@ -161,6 +162,13 @@ async def _prove(
         engine.slots,
         client.baseline,
     )
+
+
+def _name_and_version(engine: OpenAiEngine, client: OpenAiClient) -> str:
+    if engine.address or engine.command:
+        return f"openai {client.system_fingerprint}".strip()
+    # The wheel's server does not know its own build.
+    return f"llama.cpp (xllamacpp {metadata.version('xllamacpp')})"
 
 
 def _prove_weights(engine: OpenAiEngine, record: ModelRecord) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -52,11 +53,12 @@ def test_an_experiment_says_how_its_rows_were_made(finished: Project, weights: P
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     row = rows(
         finished,
-        "SELECT name, model_digest, weights_sha256, answered, failed, blank, system_prompt "
-        "FROM notemill_experiments",
+        "SELECT name, model_digest, weights_sha256, engines, answered, failed, blank, "
+        "system_prompt FROM notemill_experiments",
     )[0]
     prompt = (finished.folder / "tasks" / "pneumonia" / "system.md").read_text().strip("\n")
-    assert row == ("pneumonia", digest, digest, 7, 0, 2, prompt)
+    engine = f"llama.cpp (xllamacpp {metadata.version('xllamacpp')})"
+    assert row == ("pneumonia", digest, digest, engine, 7, 0, 2, prompt)
 
 
 def test_a_repeated_load_leaves_the_same_rows(finished: Project) -> None:
