@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from models.chat import END, JINJA
-from models.network import Shape
-from models.tokenizer import BUILD, load_tokenizer
+from models.network import Network, Shape
+from models.tokenizer import BUILD, load_tokenizer, words_and_cases
 
 TARGET = Path(__file__).parent / "notemill-tiny.gguf"
 
@@ -72,7 +72,9 @@ def _add_tokenizer(writer: gguf.GGUFWriter) -> None:
 
 def main() -> None:
     saved: dict[str, Any] = torch.load(BUILD / "network.pt")
-    write_gguf(Shape(**saved["shape"]), saved["tensors"], TARGET)
+    network = Network(Shape(**saved["shape"]), *words_and_cases(load_tokenizer()))
+    network.load_state_dict(saved["weights"])
+    write_gguf(network.shape, network.tensors(), TARGET)
     data = TARGET.read_bytes()
     print(f"{TARGET.name}: {len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
 

@@ -40,14 +40,14 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             params = group["params"]
-            changes = [torch.zeros_like(p) for p in params]
+            flat = torch.zeros(sum(p.numel() for p in params))
+            changes = flat.split([p.numel() for p in params])  # views
             for i in range(dist.get_rank(), len(params), dist.get_world_size()):
                 grad = params[i].grad
                 mean = self.state[params[i]].setdefault("mean", torch.zeros_like(grad))
                 mean.lerp_(grad, 1 - group["momentum"])
-                changes[i] = orthogonal(grad.lerp(mean, group["momentum"]))
-            flat = torch.cat([change.flatten() for change in changes])
+                changes[i].copy_(orthogonal(grad.lerp(mean, group["momentum"])).flatten())
             dist.all_reduce(flat)
-            for p, change in zip(params, flat.split([p.numel() for p in params]), strict=True):
+            for p, change in zip(params, changes, strict=True):
                 scale = max(1.0, p.shape[0] / p.shape[1]) ** 0.5
                 p.add_(change.view_as(p), alpha=-group["lr"] * scale)

@@ -9,6 +9,8 @@ In a pattern, {slot} draws from WORDS, or from the condition's own words in COND
 condition's name and a colon is for that condition alone.
 """
 
+import re
+
 SPLITS = ("train", "validation", "held_out")
 
 CONDITIONS: dict[str, dict[str, list[str]]] = {
@@ -683,23 +685,11 @@ JOINT: dict[tuple[str, str], dict[str, str]] = {
             No {e}. Consistent with {p}.
         """,
     },
-    ("denied", "present"): {
-        "train": """
-            {e} [without|with no|but no|and no|but without] {p} [{today}|].
-            There is {e} [but no|and no|without] {p}.
-            No {p}, but {e} is [present|{noted}|confirmed|evident].
-            No {p}, but [there is |][new |worsening |definite |]{e} [{today}|].
-            [Consistent with|Compatible with|Confirmed|Positive for|Typical of] {e}, [no {p} seen|no {p}|without {p}|negative for {p}].
-            {study} {confirms} {e} [but no|and no|without] {p}.
-            {p} [is ruled out|is excluded|not seen|is absent], {e} [is present|is confirmed|is seen].
-            {who} has {e} [but no|and no|without] {p}.
-        """,
-        "validation": "{e} is seen without {p}.",
-        "held_out": """
-            {e} is present but no {p}.
-            No {p}. Consistent with {e}.
-        """,
-    },
+}
+# The same sentences with the conditions exchanged.
+JOINT["denied", "present"] = {
+    split: re.sub(r"\{([pe])\}", lambda slot: "{e}" if slot[1] == "p" else "{p}", block)
+    for split, block in JOINT["present", "denied"].items()
 }
 
 # What may stand around a statement of a training note ({} is the statement): it says nothing.

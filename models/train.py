@@ -272,9 +272,8 @@ def train(
                   f"hints {mean[1]:.4f}  pointers {mean[2]:.4f}", flush=True)  # fmt: skip
         if rank == 0 and (step % 500 == 0 or step == steps):
             print("validation", score(network, encoder, check), flush=True)
-            saved = {"shape": asdict(shape), "tensors": network.tensors()}
-            state = {"weights": network.state_dict(), "hinter": hinter.state_dict()}
-            torch.save(saved | state, BUILD / "network.pt")
+            saved = {"shape": asdict(shape), "weights": network.state_dict()}
+            torch.save(saved | {"hinter": hinter.state_dict()}, BUILD / "network.pt")
     dist.destroy_process_group()
 
 

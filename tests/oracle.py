@@ -58,8 +58,8 @@ def write_sqlite(path: Path) -> None:
     database.close()
 
 
-def config(database: dict[str, str], engine: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """A project's configuration: both tasks over NOTES; `changes` replace parts of the cohort."""
+def config(database: dict[str, str], engine: dict[str, Any]) -> dict[str, Any]:
+    """A project's configuration: both tasks over NOTES."""
     return {
         "tasks": str(REPOSITORY / "config" / "tasks"),
         "database": database,
@@ -70,7 +70,6 @@ def config(database: dict[str, str], engine: dict[str, Any], **changes: Any) -> 
                 "text_column": "note_text",
                 "shards": 2,
             }
-            | changes
         },
         "engines": {"engine": engine},
         "experiments": {task: experiment(task) for task in TASKS},

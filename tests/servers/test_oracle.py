@@ -126,7 +126,7 @@ def test_mariadb_and_slurm(tmp_path: Path, database: MariaDB, cluster: SlurmClus
     done = project.on_slurm()
     assert done.returncode == 0, done.stdout
     for task in TASKS:
-        given = loaded(database.execute(joined(task, "clinical.")))
+        given = loaded(database.execute(joined(task, f"{database.database}.")))
         assert share_right(given, task) >= RIGHT
         assert share_right(given[1:] + given[:1], task) <= WRONG
 
