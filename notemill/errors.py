@@ -26,3 +26,11 @@ class NotemillError(Exception):
             lines.append(f"  where: {self.where}")
         lines.append(f"  what to do: {self.remedy}")
         return "\n".join(lines)
+
+
+class EngineRefused(NotemillError):
+    """The engine or its model is not as it must be, which no retry of any shard can mend.
+
+    A version that is refused, a model that is missing, weights that are damaged: the same for
+    every shard of the experiment, so one job that meets it speaks for all of the same plan.
+    """
