@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import notemill
+from notemill import answers
 from notemill.answer_columns import answer_columns
 from notemill.answer_shard import ShardOrigin, write_answers
 from notemill.answers import Status
@@ -56,8 +57,6 @@ class ShardJob:
 class _Tally:
     """What the asking leaves behind beside the journal."""
 
-    tokens: int = 0
-    asked: int = 0
     failures: dict[str, Outcome] = field(default_factory=dict)
 
 
@@ -72,9 +71,10 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     record = _checked_record(job)
     entry = manifest.shard(job.shard)
     wanted = _texts_to_ask(job, manifest.id_columns, entry)
-    key = JournalKey(job.experiment_id, record.digest, entry.digest)
+    key = JournalKey(job.experiment_id, record.digest)
+    is_answer = partial(answers.is_answer, model=job.task.answer_model)
     columns = answer_columns(job.task, job.experiment.answer_prefix, manifest.id_columns)
-    with Journal(journal_path(job.output), key) as journal:
+    with Journal(journal_path(job.output), key, is_answer, started=started) as journal:
         tally = _Tally()
         missing = wanted - journal.answers.keys()
         log.info(
@@ -86,6 +86,7 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
         )
         if missing:
             _ask(job, manifest, record, missing, journal, tally, total=len(wanted))
+        spent = journal.spent
         outcomes = {sha: journal.answers[sha] for sha in wanted - tally.failures.keys()}
         outcomes |= tally.failures
         origin = ShardOrigin(
@@ -99,9 +100,9 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
             notes=entry.notes,
             texts=len(wanted),
             failed=len(tally.failures),
-            asked=tally.asked,
-            tokens=tally.tokens,
-            seconds=round(time.monotonic() - started, 1),
+            asked=spent.asked,
+            tokens=spent.tokens,
+            seconds=round(spent.seconds, 1),
             runs=journal.runs,
         )
         notes = read_notes(job.notes, manifest.id_columns, with_text=False)
@@ -123,8 +124,7 @@ def _ask(
     progress.resume_at(total - len(missing))
 
     def keep(text_sha256: str, outcome: Outcome) -> None:
-        tally.asked += 1
-        tally.tokens += outcome.prompt_tokens + outcome.answer_tokens
+        journal.spend(asked=1, tokens=outcome.prompt_tokens + outcome.answer_tokens)
         if outcome.status == Status.ANSWERED:
             journal.accept(text_sha256, outcome)
         else:
