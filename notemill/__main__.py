@@ -12,6 +12,7 @@ from rich.console import Console
 from notemill.config import Config, read_config
 from notemill.errors import NotemillError
 from notemill.logs import debugging
+from notemill.notes.frozen import check_cohorts
 from notemill.plan import plan_runs
 from notemill.summary import print_summary
 
@@ -45,6 +46,7 @@ def _summary(config: Config) -> None:
 
 
 def _check(config: Config) -> None:
+    check_cohorts(config)
     for run in plan_runs(config):
         print(f"{run.experiment_id}: {run.experiment.model} over {', '.join(run.cohorts)}")
 

@@ -4,7 +4,8 @@ from snakemake.exceptions import WorkflowError
 
 from notemill.config import read_config
 from notemill.errors import NotemillError
-from notemill.paths import Layout, shard_names
+from notemill.notes.frozen import check_cohorts
+from notemill.paths import Layout, cut_name, shard_names
 from notemill.plan import plan_runs
 
 # Notes, answers, logs and Snakemake's own records are the user's alone.
@@ -15,6 +16,7 @@ def _checked_plan():
     """Configuration, layout and runs; a wrong configuration ends here, before any job."""
     try:
         checked = read_config(config, where=", ".join(map(str, workflow.configfiles)))
+        check_cohorts(checked)
         return checked, Layout(checked.results), plan_runs(checked)
     except NotemillError as error:
         raise WorkflowError(str(error)) from None
@@ -25,11 +27,13 @@ RUN = {run.experiment_id: run for run in RUNS}
 
 DATABASE_IS_HERE = CONFIG.database.reached_from == "login"
 
-MANIFESTS = [LAYOUT.manifest(cohort) for cohort in CONFIG.cohorts]
+CUT = {name: cut_name(cohort.shards) for name, cohort in CONFIG.cohorts.items()}
+
+MANIFESTS = [LAYOUT.manifest(cohort, cut) for cohort, cut in CUT.items()]
 MODELS = {run.experiment_id: LAYOUT.model(run.model_id) for run in RUNS}
 ANSWERS = {
     (cohort, run.experiment_id): expand(
-        LAYOUT.answers(cohort, run.experiment_id, "{shard}"),
+        LAYOUT.answers(cohort, run.experiment_id, CUT[cohort], "{shard}"),
         shard=shard_names(CONFIG.cohorts[cohort].shards),
     )
     for run in RUNS
@@ -43,13 +47,14 @@ LOADS = [
 wildcard_constraints:
     cohort="|".join(CONFIG.cohorts),
     experiment="|".join(RUN),
+    cut=r"cut-\d{4}",
     shard=r"\d{4}",
     model="|".join({run.model_id for run in RUNS}),
 
 
-def number_of_shards(wildcards):
-    """A cohort's shards, so that another number is refused at once: a cohort is frozen."""
-    return CONFIG.cohorts[wildcards.cohort].shards
+def manifest_of(wildcards):
+    """The manifest of a cohort's cut into as many shards as the configuration says."""
+    return LAYOUT.manifest(wildcards.cohort, CUT[wildcards.cohort])
 
 
 def model_of(wildcards):
