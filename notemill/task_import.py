@@ -49,7 +49,7 @@ def import_task(folder: Path, name: str, files: Iterable[Path]) -> ModuleType:
         redirect_stdout(sys.stderr or io.StringIO()),
     ):
         before = set(sys.modules)
-        module = importlib.import_module(f"{package}.schema")
+        imported = importlib.import_module(f"{package}.schema")
         for fresh in set(sys.modules) - before:
             watch.imported(sys.modules.get(fresh))
     if watch.strangers:
@@ -62,7 +62,7 @@ def import_task(folder: Path, name: str, files: Iterable[Path]) -> ModuleType:
             'codes.py, `Path(__file__).with_name("list.txt")` for a list; hidden files and '
             "backups do not count",
         )
-    return module
+    return imported
 
 
 def line_of(error: BaseException, folder: Path) -> str:
