@@ -27,6 +27,20 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+def check_folder(path: Path) -> None:
+    """Raise NotemillError unless the folder can be written to, or made. Changes nothing."""
+    place = path.absolute()
+    with explained(path):
+        while not os.path.lexists(place):
+            place = place.parent
+        if not place.exists():
+            raise OSError(errno.ELOOP, "")
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "")
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a name beside `path` to write to; on success it is synced, mode 0600, and renamed.
@@ -99,7 +113,14 @@ def explained(path: Path) -> Iterator[None]:
                 remedy="give your account the right to it, or set `results` in the configuration "
                 "to a folder of yours",
             ) from error
-        if error.errno == errno.ENOTDIR:
+        if error.errno == errno.ELOOP or (error.errno == errno.EEXIST and path.is_symlink()):
+            raise NotemillError(
+                "a part of this path is a link that leads nowhere",
+                where=str(path),
+                remedy="make the folder that the link names, remove the link, or correct "
+                "`results` in the configuration",
+            ) from error
+        if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise NotemillError(
                 "a part of this path is a file, not a folder",
                 where=str(path),

@@ -1,11 +1,12 @@
 import os
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from notemill.config import read_config
 from notemill.errors import NotemillError
 from notemill.paths import Layout, shard_names
-from notemill.plan import plan_runs
+from notemill.plan import checked_plan
 
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
@@ -15,13 +16,17 @@ def _checked_plan():
     """Configuration, layout and runs; a wrong configuration ends here, before any job."""
     try:
         checked = read_config(config, where=", ".join(map(str, workflow.configfiles)))
-        return checked, Layout(checked.results), plan_runs(checked)
+        return checked, Layout(checked.results), checked_plan(checked)
     except NotemillError as error:
         raise WorkflowError(str(error)) from None
 
 
 CONFIG, LAYOUT, RUNS = _checked_plan()
 RUN = {run.experiment_id: run for run in RUNS}
+
+if workflow.is_main_process:
+    for remark in (remark for run in RUNS for remark in run.remarks):
+        logger.warning(remark)
 
 DATABASE_IS_HERE = CONFIG.database.reached_from == "login"
 
