@@ -21,6 +21,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 def private_folder(path: Path) -> Path:
     """Make the folder with its parents; what this call makes is readable by its owner alone."""
     with explained(path):
+        _nearest_folder(path)
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         for folder in reversed(missing):
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -29,16 +30,21 @@ def private_folder(path: Path) -> Path:
 
 def check_folder(path: Path) -> None:
     """Raise NotemillError unless the folder can be written to, or made. Changes nothing."""
-    place = path.absolute()
     with explained(path):
-        while not os.path.lexists(place):
-            place = place.parent
-        if not place.exists():
-            raise OSError(errno.ELOOP, "")
-        if not place.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "")
-        if not os.access(place, os.W_OK | os.X_OK):
+        if not os.access(_nearest_folder(path), os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "")
+
+
+def _nearest_folder(path: Path) -> Path:
+    """The folder itself or the nearest above it that is there."""
+    place = path.absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.exists():
+        raise OSError(errno.ELOOP, "")
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "")
+    return place
 
 
 @contextmanager
@@ -113,7 +119,7 @@ def explained(path: Path) -> Iterator[None]:
                 remedy="give your account the right to it, or set `results` in the configuration "
                 "to a folder of yours",
             ) from error
-        if error.errno == errno.ELOOP or (error.errno == errno.EEXIST and path.is_symlink()):
+        if error.errno == errno.ELOOP:
             raise NotemillError(
                 "a part of this path is a link that leads nowhere",
                 where=str(path),

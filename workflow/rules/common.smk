@@ -3,10 +3,15 @@ import os
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-from notemill.config import read_config
+from notemill.environment import without_environment
 from notemill.errors import NotemillError
-from notemill.paths import Layout, shard_names
-from notemill.plan import checked_plan
+
+try:
+    from notemill.config import read_config
+    from notemill.paths import Layout, shard_names
+    from notemill.plan import checked_plan
+except ModuleNotFoundError as error:
+    raise WorkflowError(str(without_environment(f"package '{error.name}'"))) from None
 
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
