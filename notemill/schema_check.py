@@ -104,6 +104,8 @@ def _hidden_changes(core: Any, place: str) -> Iterator[tuple[str, str]]:
         return
     if isinstance(core.get("cls"), type) and core.get("type") == "model":
         place = core["cls"].__name__
+    if core.get("type") == "generator":
+        yield place, "is an Iterable, which Pydantic checks when it is too late; use a list"
     if isinstance(core.get("validation_alias"), list):
         yield place, _ALIAS
     function = core.get("serialization", {}).get("function") if _is_schema(core) else None
