@@ -42,6 +42,13 @@ class Layout:
     def model(self, model: str) -> Path:
         return self.results / "models" / f"{model}.json"
 
+    @property
+    def experiments(self) -> Path:
+        return self.results / "experiments"
+
+    def experiment(self, experiment: str) -> Path:
+        return self.experiments / f"{experiment}.json"
+
     def answers_folder(self, cohort: str) -> Path:
         return self.results / "answers" / cohort
 

@@ -1,12 +1,17 @@
 import os
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
-from notemill.config import read_config
+from notemill.environment import without_environment
 from notemill.errors import NotemillError
-from notemill.notes.frozen import check_cohorts
-from notemill.paths import Layout, cut_name, shard_names
-from notemill.plan import plan_runs
+
+try:
+    from notemill.config import read_config
+    from notemill.paths import Layout, cut_name, shard_names
+    from notemill.plan import checked_plan
+except ModuleNotFoundError as error:
+    raise WorkflowError(str(without_environment(f"package '{error.name}'"))) from None
 
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
@@ -16,14 +21,17 @@ def _checked_plan():
     """Configuration, layout and runs; a wrong configuration ends here, before any job."""
     try:
         checked = read_config(config, where=", ".join(map(str, workflow.configfiles)))
-        check_cohorts(checked)
-        return checked, Layout(checked.results), plan_runs(checked)
+        return checked, Layout(checked.results), checked_plan(checked)
     except NotemillError as error:
         raise WorkflowError(str(error)) from None
 
 
 CONFIG, LAYOUT, RUNS = _checked_plan()
 RUN = {run.experiment_id: run for run in RUNS}
+
+if workflow.is_main_process:
+    for remark in (remark for run in RUNS for remark in run.remarks):
+        logger.warning(remark)
 
 DATABASE_IS_HERE = CONFIG.database.reached_from == "login"
 

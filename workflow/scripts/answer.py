@@ -8,6 +8,8 @@ from notemill.plan import plan_runs
 
 with job_log(snakemake.log[0]):
     from notemill.answering import ShardJob, answer_shard
+    from notemill.engines.record import read_record
+    from notemill.experiment_record import keep_record
     from notemill.paths import Layout
 
     config = read_config(snakemake.config)
@@ -16,6 +18,7 @@ with job_log(snakemake.log[0]):
     cut = snakemake.wildcards.cut
     runs = plan_runs(config)
     run = next(run for run in runs if run.experiment_id == snakemake.wildcards.experiment)
+    keep_record(layout, run.experiment_id, run.experiment, read_record(Path(snakemake.input.model)))
     answer_shard(
         ShardJob(
             cohort=cohort,
