@@ -43,7 +43,7 @@ def extract(database: Database, name: str, cohort: Cohort, layout: Layout) -> Ma
     _clear_leftovers(notes_folder)
     counts = Counts()
     with Spool(notes_folder, cohort.shards) as spool, IdConflicts(notes_folder) as conflicts:
-        with database_errors(database, f"reading cohort '{name}'"):
+        with database_errors(database, f"reading cohort '{name}'", query_of=name):
             ids, server = _read_rows(database, name, cohort, spool, conflicts, counts)
         check_key_length(ids.columns)  # here, because the cohort is frozen when it is loaded
         dropped = _resolve(name, cohort, spool, conflicts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,30 @@ from .conftest import Clinic
 NAME, ID = "cough", "cough-0123456789ab"
 
 
-def outcome(status: str, reason: str) -> Outcome:
-    answer = {"response": "yes", "reason": reason} if status == "answered" else None
+def outcome(status: str, values: dict[str, Any]) -> Outcome:
+    answer = values if status == "answered" else None
     detail = "" if answer else "response: missing"
     return Outcome(status, answer, detail, 1, "", 20, 10, 0.5, "small 1", now())
 
 
 class Loads:
-    """An experiment whose answers a test chooses, by the note's text."""
+    """An experiment whose answers a test chooses, by the note's text.
 
-    def __init__(self, clinic: Clinic, task: Task) -> None:
+    answer_to: the answer's fields for a text and the reason that `answer` was given.
+    """
+
+    def __init__(
+        self,
+        clinic: Clinic,
+        task: Task,
+        answer_to: Callable[[str, str], dict[str, Any]] = lambda text, reason: {
+            "response": "yes",
+            "reason": reason or f"of {text}",
+        },
+    ) -> None:
         self.clinic = clinic
         self.task = task
+        self.answer_to = answer_to
 
     def answer(
         self, failed: dict[str, str] | None = None, *, reason: str = "", **changes: Any
@@ -65,7 +78,8 @@ class Loads:
             )
             outcomes = {
                 note.text_sha256.hex(): outcome(
-                    (failed or {}).get(note.text or "", "answered"), reason or f"of {note.text}"
+                    (failed or {}).get(note.text or "", "answered"),
+                    self.answer_to(note.text or "", reason),
                 )
                 for note in notes
             }

@@ -1,6 +1,25 @@
 # From result shards to the database.
 
 
+# Before any GPU: what only the database knows, such as a table that could not hold the answers.
+rule tables:
+    input:
+        ancient(LAYOUT.manifest("{cohort}")),
+    output:
+        LAYOUT.tables("{cohort}", "{experiment}"),
+    log:
+        LAYOUT.log("tables", "{cohort}", "{experiment}"),
+    localrule: DATABASE_IS_HERE
+    conda:
+        "../../envs/notemill.yaml"
+    resources:
+        db=1,
+    params:
+        tables=results_table_of,
+    script:
+        "../scripts/tables.py"
+
+
 rule load:
     input:
         answers=shards_of,
