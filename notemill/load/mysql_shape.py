@@ -56,10 +56,10 @@ class MySQLShape(Shape):
         if what is None:
             return None
         mends = self.of_ours and (not self._is_id(wanted) or self._is_widened(wanted, there))
-        return Problem(
-            f"column {there['Field']} {what}",
-            f"MODIFY COLUMN {self.definition(wanted)}" if mends else None,
-        )
+        clause = f"MODIFY COLUMN {self.definition(wanted)}"
+        if _is_computed(there):
+            clause = f"DROP COLUMN `{there['Field']}`, ADD COLUMN {self.definition(wanted)}"
+        return Problem(f"column {there['Field']} {what}", clause if mends else None)
 
     def problem_of_foreign(self, there: Any) -> Problem | None:
         """A column of the user's own that no row may leave out."""
@@ -94,7 +94,7 @@ class MySQLShape(Shape):
         kind = wanted.type.compile(dialect=self.connection.dialect)
         if not self._holds(wanted, kind, there["Type"]):
             return f"is {there['Type']}, not {kind.split(' CHARACTER')[0].split(' COLLATE')[0]}"
-        if "GENERATED" in there["Extra"].upper() and "DEFAULT_GENERATED" not in there["Extra"]:
+        if _is_computed(there):
             return "is computed by the database"
         if wanted.nullable and there["Null"] == "NO":
             return "must be empty where there is no value, and may not be"
@@ -141,6 +141,11 @@ class MySQLShape(Shape):
         kind = _parsed(wanted.type.compile(dialect=self.connection.dialect))[0]
         got = _parsed(there["Type"])[0]
         return kind == got or (kind in _INTEGERS and got in _INTEGERS)
+
+
+def _is_computed(there: Any) -> bool:
+    extra = there["Extra"].upper()
+    return "GENERATED" in extra and "DEFAULT_GENERATED" not in extra
 
 
 def _parsed(kind: str) -> tuple[str, list[int], str]:

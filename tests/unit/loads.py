@@ -14,7 +14,7 @@ from notemill.load.loader import load
 from notemill.load.report import LoadReport
 from notemill.load.work import Load
 from notemill.notes.manifest import read_manifest
-from notemill.notes.shard import read_notes
+from notemill.notes.shard import Note, read_notes
 from notemill.tasks import Task, read_task
 
 from .conftest import Clinic
@@ -85,6 +85,17 @@ class Loads:
             }
             out = self.shard(entry.name, cohort, origin.experiment)
             write_answers(out, iter(notes), outcomes, manifest.id_columns, columns, origin)
+
+    def notes(self, cohort: str = "chest") -> list[Note]:
+        """All notes of the cohort, with their texts."""
+        manifest = read_manifest(self.clinic.layout.manifest(cohort))
+        return [
+            note
+            for entry in manifest.shards
+            for note in read_notes(
+                self.clinic.layout.notes(cohort, entry.name), manifest.id_columns, with_text=True
+            )
+        ]
 
     def shard(self, name: str, cohort: str = "chest", experiment: str = ID) -> Path:
         return self.clinic.layout.answers(cohort, experiment, name)
