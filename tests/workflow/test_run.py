@@ -124,6 +124,19 @@ def test_bad_configuration_ends_with_one_message(make_project: Callable[..., Pro
     assert "Traceback" not in done.stdout
 
 
+def test_a_table_that_could_not_hold_the_answers_stops_before_any_is_asked(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(results_table="notes")
+    done = project.snakemake("--retries", "0")
+    assert done.returncode != 0
+    assert "table notes exists, and the columns llm_response" in done.stdout
+    assert "choose another name" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not list(project.results.rglob("*.journal.jsonl"))
+    assert len(rows(project, "SELECT * FROM notes")) == len(NOTES)
+
+
 def test_a_failed_job_says_why_without_a_traceback(make_project: Callable[..., Project]) -> None:
     project = make_project()
     project.config["cohorts"]["small"]["query"] = "SELECT * FROM no_such_table"

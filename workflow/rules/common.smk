@@ -83,4 +83,5 @@ def shards_of(wildcards):
 def results_table_of(wildcards):
     """The tables that a load writes, so that another name loads again."""
     experiment = RUN[wildcards.experiment].experiment
-    return [experiment.results_table, experiment.failures, experiment.answer_prefix]
+    names = [experiment.results_table, experiment.failures, experiment.answer_prefix]
+    return [*names, CONFIG.experiments_table]
