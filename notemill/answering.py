@@ -32,13 +32,18 @@ from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
 from notemill.paths import journal as journal_path
 from notemill.progress import Progress
+from notemill.refusal import told_once
 from notemill.shard_asking import ShardAsking, Text
 from notemill.tasks import Task
 
 
 @dataclass(frozen=True)
 class ShardJob:
-    """What a job is given. experiment_id: NAME-FINGERPRINT; threads: CPU threads for the engine."""
+    """What a job is given.
+
+    experiment_id: NAME-FINGERPRINT; refusal: where the experiment's jobs tell each other of what
+    no retry can mend; threads: CPU threads for the engine.
+    """
 
     cohort: str
     shard: str
@@ -51,6 +56,7 @@ class ShardJob:
     model: Path
     output: Path
     engine_log: Path
+    refusal: Path
     threads: int
 
 
@@ -79,7 +85,8 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
         )
         failures: dict[str, Outcome] = {}
         if missing:
-            failures = _ask(job, manifest, record, missing, journal, total=len(wanted))
+            with told_once(job.refusal, job.engine, record.digest):
+                failures = _ask(job, manifest, record, missing, journal, total=len(wanted))
         outcomes = {sha: journal.answers[sha] for sha in wanted - failures.keys()} | failures
         spent = journal.spent
         origin = ShardOrigin(

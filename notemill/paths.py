@@ -32,6 +32,10 @@ class Layout:
     def answers(self, cohort: str, experiment: str, shard: str) -> Path:
         return self.results / "answers" / cohort / experiment / f"{shard}.parquet"
 
+    def refusal(self, experiment: str) -> Path:
+        """What the engine refused to this experiment; no rule declares it."""
+        return self.results / "experiments" / f".{experiment}.refused.json"
+
     def load(self, cohort: str, experiment: str) -> Path:
         return self.results / "loads" / cohort / f"{experiment}.json"
 

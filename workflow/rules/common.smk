@@ -1,4 +1,5 @@
 import os
+import secrets
 
 from snakemake.exceptions import WorkflowError
 
@@ -6,9 +7,13 @@ from notemill.config import read_config
 from notemill.errors import NotemillError
 from notemill.paths import Layout, shard_names
 from notemill.plan import plan_runs
+from notemill.refusal import PLAN_VARIABLE
 
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
+
+# This invocation's name, which its jobs inherit and keep when they read this file themselves.
+os.environ.setdefault(PLAN_VARIABLE, secrets.token_hex(8))
 
 
 def _checked_plan():
