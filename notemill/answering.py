@@ -75,6 +75,7 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     is_answer = partial(answers.is_answer, model=job.task.answer_model)
     columns = answer_columns(job.task, job.experiment.answer_prefix, manifest.id_columns)
     with Journal(journal_path(job.output), key, is_answer, started=started) as journal:
+        _refuse_if_given_up(job)
         missing = wanted - journal.answers.keys()
         log.info(
             "%d notes, %d distinct texts to ask, %d of them in the journal (run %d)",
@@ -211,6 +212,16 @@ def _texts(notes: Path, ids: list[IdColumn], missing: set[str]) -> Iterator[Text
         if text_sha256 != last and text_sha256 in missing and note.text is not None:
             last = text_sha256
             yield text_sha256, note.text
+
+
+def _refuse_if_given_up(job: ShardJob) -> None:
+    """Once the journal is locked, a cut stays in force; until then another job may give it up."""
+    if not job.manifest.exists():
+        raise NotemillError(
+            "the cohort was just cut into another number of shards",
+            where=str(job.manifest),
+            remedy="run snakemake again; the answers have moved to the new shards",
+        )
 
 
 def _checked_record(job: ShardJob) -> ModelRecord:

@@ -5,7 +5,7 @@ Imports nothing heavier than Pydantic, because every Slurm job reads it twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,8 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Config:
+        _alike_but_for_case("cohorts", self.cohorts)
+        _alike_but_for_case("experiments", self.experiments)
         for name, experiment in self.experiments.items():
             _known(experiment.engine, self.engines, f"experiments.{name}.engine", "engines")
             for cohort in experiment.cohorts or []:
@@ -93,6 +95,17 @@ def read_config(values: Mapping[str, Any], *, where: str = "config/config.yaml")
 def _known(name: str, known: Mapping[str, Any], key: str, section: str) -> None:
     if name not in known:
         raise ValueError(f"{key}: '{name}' is not one of `{section}` ({', '.join(known)})")
+
+
+def _alike_but_for_case(section: str, names: Iterable[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        if other := seen.get(name.lower()):
+            raise ValueError(
+                f"{section}.{name}: differs from {other} in upper and lower case alone, which some "
+                "file systems and databases do not tell apart; rename one"
+            )
+        seen[name.lower()] = name
 
 
 _IN_WORDS = {

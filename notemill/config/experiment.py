@@ -47,6 +47,7 @@ class Experiment(Section):
     engine: Name = Field(description="One of `engines`.")
     model: str = Field(
         pattern=MODEL_PATTERN,
+        max_length=255,
         description="The model's name as the engine knows it, with its tag: llama3.1:8b-instruct.",
     )
     digest: str | None = Field(
@@ -80,6 +81,14 @@ class Experiment(Section):
     def _options_fit(self) -> Experiment:
         if self.options.num_predict >= self.options.num_ctx:
             raise ValueError("options.num_predict must be smaller than options.num_ctx")
+        return self
+
+    @model_validator(mode="after")
+    def _failures_have_a_name(self) -> Experiment:
+        if len(self.failures) > 64:
+            raise ValueError(
+                f"{self.failures} is longer than a table's name may be (64); name failures_table"
+            )
         return self
 
     @property

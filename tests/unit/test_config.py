@@ -13,6 +13,7 @@ from notemill.answer_shard import OUTCOME_FIELDS
 from notemill.config import read_config
 from notemill.config.cohort import OWN_COLUMNS
 from notemill.errors import NotemillError
+from notemill.load.tables import EXPERIMENT_LENGTH
 from notemill.notes.shard import notes_schema
 
 from .conftest import config, config_values
@@ -104,6 +105,19 @@ def test_a_home_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
             "experiments.cough.options",
             {"num_predict": 4096},
             "must be smaller than options.num_ctx",
+        ),
+        ("experiments.cough.results_table", "r" * 60, "longer than a table's name may be (64)"),
+        ("experiments.cough.model", "m" * 256, "should have at most 255 characters"),
+        # upper and lower case
+        (
+            "cohorts.CHEST",
+            config_values()["cohorts"]["chest"],
+            "cohorts.CHEST: differs from chest in upper and lower case alone",
+        ),
+        (
+            "experiments.Cough",
+            config_values()["experiments"]["cough"],
+            "experiments.Cough: differs from cough in upper and lower case alone",
         ),
         # columns
         (
@@ -200,3 +214,9 @@ def test_no_column_of_notemills_own_is_forgotten() -> None:
     """Those of the tables: test_tables.py."""
     assert OWN_COLUMNS.issuperset(notes_schema([]).names)
     assert OWN_COLUMNS.issuperset(field.name for field in OUTCOME_FIELDS)
+
+
+def test_an_experiments_id_fits_into_its_column() -> None:
+    longest = changed(f"experiments.{'e' * 40}", config_values()["experiments"]["cough"])
+    read_config(longest)
+    assert len("e" * 40 + "-" + "0" * 12) <= EXPERIMENT_LENGTH

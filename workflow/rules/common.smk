@@ -2,12 +2,18 @@ import os
 import secrets
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
-from notemill.config import read_config
+from notemill.environment import without_environment
 from notemill.errors import NotemillError
-from notemill.paths import Layout, shard_names
-from notemill.plan import plan_runs
-from notemill.refusal import PLAN_VARIABLE
+
+try:
+    from notemill.config import read_config
+    from notemill.paths import Layout, cut_name, shard_names
+    from notemill.plan import checked_plan
+    from notemill.refusal import PLAN_VARIABLE
+except ModuleNotFoundError as error:
+    raise WorkflowError(str(without_environment(f"package '{error.name}'"))) from None
 
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
@@ -20,7 +26,7 @@ def _checked_plan():
     """Configuration, layout and runs; a wrong configuration ends here, before any job."""
     try:
         checked = read_config(config, where=", ".join(map(str, workflow.configfiles)))
-        return checked, Layout(checked.results), plan_runs(checked)
+        return checked, Layout(checked.results), checked_plan(checked)
     except NotemillError as error:
         raise WorkflowError(str(error)) from None
 
@@ -28,13 +34,19 @@ def _checked_plan():
 CONFIG, LAYOUT, RUNS = _checked_plan()
 RUN = {run.experiment_id: run for run in RUNS}
 
+if workflow.is_main_process:
+    for remark in (remark for run in RUNS for remark in run.remarks):
+        logger.warning(remark)
+
 DATABASE_IS_HERE = CONFIG.database.reached_from == "login"
 
-MANIFESTS = [LAYOUT.manifest(cohort) for cohort in CONFIG.cohorts]
+CUT = {name: cut_name(cohort.shards) for name, cohort in CONFIG.cohorts.items()}
+
+MANIFESTS = [LAYOUT.manifest(cohort, cut) for cohort, cut in CUT.items()]
 MODELS = {run.experiment_id: LAYOUT.model(run.model_id) for run in RUNS}
 ANSWERS = {
     (cohort, run.experiment_id): expand(
-        LAYOUT.answers(cohort, run.experiment_id, "{shard}"),
+        LAYOUT.answers(cohort, run.experiment_id, CUT[cohort], "{shard}"),
         shard=shard_names(CONFIG.cohorts[cohort].shards),
     )
     for run in RUNS
@@ -48,13 +60,14 @@ LOADS = [
 wildcard_constraints:
     cohort="|".join(CONFIG.cohorts),
     experiment="|".join(RUN),
+    cut=r"cut-\d{4}",
     shard=r"\d{4}",
     model="|".join({run.model_id for run in RUNS}),
 
 
-def number_of_shards(wildcards):
-    """A cohort's shards, so that another number is refused at once: a cohort is frozen."""
-    return CONFIG.cohorts[wildcards.cohort].shards
+def manifest_of(wildcards):
+    """The manifest of a cohort's cut into as many shards as the configuration says."""
+    return LAYOUT.manifest(wildcards.cohort, CUT[wildcards.cohort])
 
 
 def model_of(wildcards):

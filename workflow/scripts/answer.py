@@ -8,13 +8,17 @@ from notemill.plan import plan_runs
 
 with job_log(snakemake.log[0]):
     from notemill.answering import ShardJob, answer_shard
+    from notemill.engines.record import read_record
+    from notemill.experiment_record import keep_record
     from notemill.paths import Layout
 
     config = read_config(snakemake.config)
     layout = Layout(config.results)
     cohort, shard = snakemake.wildcards.cohort, snakemake.wildcards.shard
+    cut = snakemake.wildcards.cut
     runs = plan_runs(config)
     run = next(run for run in runs if run.experiment_id == snakemake.wildcards.experiment)
+    keep_record(layout, run.experiment_id, run.experiment, read_record(Path(snakemake.input.model)))
     answer_shard(
         ShardJob(
             cohort=cohort,
@@ -23,7 +27,7 @@ with job_log(snakemake.log[0]):
             experiment=run.experiment,
             engine=run.engine,
             task=run.task,
-            notes=layout.notes(cohort, shard),
+            notes=layout.notes(cohort, cut, shard),
             manifest=Path(snakemake.input.manifest),
             model=Path(snakemake.input.model),
             output=Path(snakemake.output[0]),
