@@ -40,10 +40,10 @@ OUTCOME_FIELDS = [
 
 
 class ShardOrigin(BaseModel):
-    """What made a result shard, and how long it took.
+    """What made a result shard, and what it cost.
 
-    texts: distinct texts asked or taken from the journal; failed: those without a valid answer.
-    seconds: wall time of the job that wrote it; asked: texts that this job asked itself.
+    texts: distinct texts; failed: those without a valid answer. Of all runs, as the journal has it
+    (notemill.journal.Spent): asked, texts asked; tokens, of all attempts; seconds, wall time.
     """
 
     model_config = ConfigDict(frozen=True)

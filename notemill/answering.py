@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -31,13 +32,18 @@ from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
 from notemill.paths import journal as journal_path
 from notemill.progress import Progress
+from notemill.refusal import told_once
 from notemill.shard_asking import ShardAsking, Text
 from notemill.tasks import Task
 
 
 @dataclass(frozen=True)
 class ShardJob:
-    """What a job is given. experiment_id: NAME-FINGERPRINT; threads: CPU threads for the engine."""
+    """What a job is given.
+
+    experiment_id: NAME-FINGERPRINT; refusal: where the experiment's jobs tell each other of what
+    no retry can mend; threads: CPU threads for the engine.
+    """
 
     cohort: str
     shard: str
@@ -50,14 +56,8 @@ class ShardJob:
     model: Path
     output: Path
     engine_log: Path
+    refusal: Path
     threads: int
-
-
-@dataclass
-class _Tally:
-    """What the asking leaves behind beside the journal."""
-
-    failures: dict[str, Outcome] = field(default_factory=dict)
 
 
 def answer_shard(job: ShardJob) -> ShardOrigin:
@@ -76,7 +76,6 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     columns = answer_columns(job.task, job.experiment.answer_prefix, manifest.id_columns)
     with Journal(journal_path(job.output), key, is_answer, started=started) as journal:
         _refuse_if_given_up(job)
-        tally = _Tally()
         missing = wanted - journal.answers.keys()
         log.info(
             "%d notes, %d distinct texts to ask, %d of them in the journal (run %d)",
@@ -85,11 +84,12 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
             len(wanted) - len(missing),
             journal.runs,
         )
+        failures: dict[str, Outcome] = {}
         if missing:
-            _ask(job, manifest, record, missing, journal, tally, total=len(wanted))
+            with told_once(job.refusal, job.engine, record.digest):
+                failures = _ask(job, manifest, record, missing, journal, total=len(wanted))
+        outcomes = {sha: journal.answers[sha] for sha in wanted - failures.keys()} | failures
         spent = journal.spent
-        outcomes = {sha: journal.answers[sha] for sha in wanted - tally.failures.keys()}
-        outcomes |= tally.failures
         origin = ShardOrigin(
             cohort=job.cohort,
             shard=job.shard,
@@ -100,7 +100,7 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
             notemill=notemill.__version__,
             notes=entry.notes,
             texts=len(wanted),
-            failed=len(tally.failures),
+            failed=len(failures),
             asked=spent.asked,
             tokens=spent.tokens,
             seconds=round(spent.seconds, 1),
@@ -117,19 +117,19 @@ def _ask(
     record: ModelRecord,
     missing: set[str],
     journal: Journal,
-    tally: _Tally,
     *,
     total: int,
-) -> None:
+) -> dict[str, Outcome]:
+    """Ask about the missing texts; answers go to the journal, the others are returned by hash."""
+    failures: dict[str, Outcome] = {}
     progress = Progress("texts", total=total)
     progress.resume_at(total - len(missing))
 
     def keep(text_sha256: str, outcome: Outcome) -> None:
-        journal.spend(asked=1, tokens=outcome.prompt_tokens + outcome.answer_tokens)
         if outcome.status == Status.ANSWERED:
             journal.accept(text_sha256, outcome)
         else:
-            tally.failures[text_sha256] = outcome
+            failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
 
     experiment, engine = job.experiment, job.engine
@@ -139,15 +139,24 @@ def _ask(
             experiment.options,
             attempts=experiment.attempts,
             timeout_s=engine.answer_timeout_s,
-            slots=engine.slots,
+            spend_tokens=lambda tokens: journal.spend(tokens=tokens),
         ),
         keep,
         progress,
+        asked=lambda: journal.spend(asked=1),
+        beat=journal.spend,
         slots=engine.slots,
         restarts=engine.restarts,
-        max_failures=int(experiment.max_failed_share * total),
+        max_failures=_allowed_failures(experiment.max_failed_share, total),
     )
     _run(asking, _texts(job.notes, manifest.id_columns, missing), partial(_start, job, record))
+    return failures
+
+
+def _allowed_failures(share: float, texts: int) -> int:
+    """Failed texts that a job may end with: the share of its texts, one at least unless it is 0."""
+    # Rounded first: 0.29 of 100 are 29, not the 28.999999999999996 of the multiplication.
+    return max(1, math.floor(round(share * texts, 6))) if share else 0
 
 
 def _run(

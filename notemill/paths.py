@@ -55,6 +55,10 @@ class Layout:
     def answers(self, cohort: str, experiment: str, cut: str, shard: str) -> Path:
         return self.answers_folder(cohort) / experiment / cut / f"{shard}.parquet"
 
+    def refusal(self, experiment: str) -> Path:
+        """What the engine refused to this experiment; no rule declares it."""
+        return self.results / "experiments" / f".{experiment}.refused.json"
+
     def load(self, cohort: str, experiment: str) -> Path:
         return self.results / "loads" / cohort / f"{experiment}.json"
 

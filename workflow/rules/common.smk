@@ -1,4 +1,5 @@
 import os
+import secrets
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -10,11 +11,15 @@ try:
     from notemill.config import read_config
     from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan import checked_plan
+    from notemill.refusal import PLAN_VARIABLE
 except ModuleNotFoundError as error:
     raise WorkflowError(str(without_environment(f"package '{error.name}'"))) from None
 
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
+
+# This invocation's name, which its jobs inherit and keep when they read this file themselves.
+os.environ.setdefault(PLAN_VARIABLE, secrets.token_hex(8))
 
 
 def _checked_plan():

@@ -32,6 +32,7 @@ with job_log(snakemake.log[0]):
             model=Path(snakemake.input.model),
             output=Path(snakemake.output[0]),
             engine_log=Path(snakemake.log[0]).with_suffix(".engine.log"),
+            refusal=layout.refusal(run.experiment_id),
             threads=snakemake.threads,
         )
     )
