@@ -8,6 +8,7 @@ import time
 from notemill.answers import Question, Status, Verdict, judge
 from notemill.attempts import Attempt, first_attempt, next_attempt
 from notemill.config import Options
+from notemill.engines.control_tokens import OF_ANY_MODEL, ControlTokens
 from notemill.engines.protocol import (
     AnswerTimeout,
     Engine,
@@ -25,22 +26,31 @@ class Asking:
     """One task's asking of one text after another, with the experiment's options.
 
     slots: the engine's, to tell a slow text from an engine that answers no one any more.
-    timeout_s: seconds for a first request.
+    timeout_s: seconds for a first request. control_tokens: the model's, broken up in each text.
     """
 
     def __init__(
-        self, task: Task, options: Options, *, attempts: int, timeout_s: float, slots: int
+        self,
+        task: Task,
+        options: Options,
+        *,
+        attempts: int,
+        timeout_s: float,
+        slots: int,
+        control_tokens: ControlTokens = OF_ANY_MODEL,
     ) -> None:
         self._task = task
         self._options = options
         self._attempts = attempts
         self._timeout_s = timeout_s
         self._slots = slots
+        self._control_tokens = control_tokens
         self._timeouts_in_a_row = 0
 
     async def outcome(self, engine: Engine, text: str) -> Outcome:
         """How the text ends. Raises EngineGone, and NotemillError for what ends the job."""
         started = time.monotonic()
+        text, broken_up = self._control_tokens.broken_up(text)
         attempt: Attempt | None = first_attempt(self._options, self._timeout_s)
         while attempt is not None:
             last = attempt
@@ -61,12 +71,14 @@ class Asking:
             seconds=round(time.monotonic() - started, 3),
             engine=engine.description,
             answered_at=now(),
+            control_tokens=broken_up,
         )
 
     async def _try(self, engine: Engine, text: str, attempt: Attempt) -> tuple[Verdict, int, int]:
+        hint, _ = self._control_tokens.broken_up(attempt.hint)  # it may quote an answer
         question = Question(
             system=self._task.system_prompt,
-            user=self._task.user_message(text, attempt.hint),
+            user=self._task.user_message(text, hint),
             json_schema=self._task.json_schema,
             num_predict=attempt.num_predict,
             seed=attempt.seed,

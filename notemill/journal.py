@@ -29,7 +29,7 @@ class Outcome:
     """How a text ended, accepted or not; answer is None unless status is answered.
 
     engine: name and version of what was asked. seconds: wall time of all attempts.
-    answered_at: UTC, ISO 8601.
+    answered_at: UTC, ISO 8601. control_tokens: of the model, broken up in the text.
     """
 
     status: str
@@ -42,6 +42,7 @@ class Outcome:
     seconds: float
     engine: str
     answered_at: str
+    control_tokens: int = 0
 
 
 @dataclass(frozen=True)
