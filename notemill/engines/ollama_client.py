@@ -43,6 +43,7 @@ llama.cpp's `Failed to parse input at pos 12: ...` does, and any of the runner's
 _DAMAGED = (
     "invalid file magic",
     "corrupted or incomplete",
+    "exceeds file size",
     "unknown model architecture",
     "missing tensor",
     "unsupported model",
@@ -111,8 +112,8 @@ class OllamaClient:
             "top_p": options.top_p,
             "min_p": options.min_p,
             "repeat_penalty": options.repeat_penalty,
-            **options.extra,
             **runner_options,
+            **options.extra,
         }
         self._empty_without_system: int | None = None
 
