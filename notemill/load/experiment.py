@@ -50,7 +50,7 @@ def write_experiment(
         "schema_source": task.schema_source,
         "json_schema": json.dumps(task.json_schema),
         "options": json.dumps(
-            work.experiment.options.model_dump() | {"attempts": work.experiment.attempts}
+            work.experiment.options.as_sent() | {"attempts": work.experiment.attempts}
         ),
         "cohort_query": manifest.query,
         "extracted_at": _plain_utc(datetime.fromisoformat(manifest.extracted_at)),
