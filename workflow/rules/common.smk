@@ -1,14 +1,20 @@
 import os
 
 from snakemake.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.settings import ExecMode
 
 from notemill.config import read_config
 from notemill.errors import NotemillError
 from notemill.paths import Layout, shard_names
 from notemill.plan import plan_runs
+from notemill.slurm import mend_executor
 
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
+
+# In the process that submits and watches; the jobs' own have nothing to do with it.
+if workflow.exec_mode == ExecMode.DEFAULT:
+    mend_executor()
 
 
 def _checked_plan():
