@@ -15,7 +15,8 @@ _ANSWER_S = 60
 _AWAY = re.compile(
     "unable to contact slurm controller|connection refused|socket timed out|zero bytes were"
     "|unexpected message received|standby mode|connection timed out|no response to persist_init"
-    "|communication connection failure|no route to host|connection reset",
+    "|communication connection failure|no route to host|connection reset"
+    "|problem talking to (the )?database",
     re.IGNORECASE,
 )
 _NO_ACCOUNTING = "accounting storage is disabled"

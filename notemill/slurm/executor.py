@@ -183,7 +183,8 @@ class Executor(plugin.Executor):
         """
         wildcards = plugin.get_job_wildcards(job)
         comment = f"rule_{job.name}" + (f"_wildcards_{wildcards}" if wildcards else "")
-        clusters = {c} if (c := job.resources.get("clusters")) else self._submitted_job_clusters
+        names = (job.resources.get(name) for name in ("cluster", "clusters", "slurm_cluster"))
+        clusters = [name for name in names if name]
         listed = _output(squeue(self.run_uuid, clusters, "%i|%k", "PENDING,RUNNING,CONFIGURING"))
         for line in (listed or "").splitlines():
             number, _, said = line.strip().partition("|")

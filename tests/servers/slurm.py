@@ -229,11 +229,6 @@ class SlurmCluster:
         """Let it go on, with all that it was asked meanwhile."""
         os.kill(self._central[name].pid, signal.SIGCONT)
 
-    def forget_jobs(self) -> None:
-        """Make a stopped slurmctld start without any job, as after the loss of its disk."""
-        for path in (self.folder / "slurmctld").glob("job_state*"):
-            path.unlink()
-
     def _write_configuration(self, database: MariaDB) -> None:
         host = socket.gethostname().split(".")[0]
         ports = {name: free_port() for name in ("slurmctld", "slurmdbd", *self.nodes)}
