@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Kind = Literal["text", "integer", "number", "boolean", "json"]
 LONGEST_IN_ROW = 255
 """Characters of a text that a table holds as VARCHAR; longer ones are MEDIUMTEXT."""
+MOST_FIELDS = 150
+"""InnoDB keeps 41 bytes of each long column in half a page of 8,126, notemill's columns too."""
 _ARROW = {
     "text": "large_string",
     "integer": "int64",
@@ -108,6 +110,13 @@ def _fits(value: Any, column: AnswerColumn) -> bool:
 
 
 def _check_names(names: list[str], ids: set[str], task: Task) -> None:
+    if len(names) > MOST_FIELDS:
+        raise NotemillError(
+            f"the answer has {len(names)} fields, a table of MySQL takes {MOST_FIELDS}",
+            where=str(task.folder / SCHEMA),
+            remedy="put related fields into a nested class or a list (one column of JSON), or ask "
+            "them in two experiments",
+        )
     lower = [name.lower() for name in names]
     if clash := set(lower) & (OWN_COLUMNS | ids):
         raise NotemillError(
