@@ -20,6 +20,7 @@ from notemill.answers import Status
 from notemill.asking import Asking
 from notemill.config import Engine as EngineConfig
 from notemill.config import Experiment, OllamaEngine
+from notemill.engines.control_tokens import ControlTokens
 from notemill.engines.ollama_server import proven_ollama
 from notemill.engines.openai_server import proven_openai
 from notemill.engines.protocol import Engine
@@ -90,6 +91,13 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
                 failures = _ask(job, manifest, record, missing, journal, total=len(wanted))
         outcomes = {sha: journal.answers[sha] for sha in wanted - failures.keys()} | failures
         spent = journal.spent
+        broken_up = sum(outcome.control_tokens for outcome in outcomes.values())
+        if broken_up:
+            log.warning(
+                "%d control tokens of the model in the texts were broken up (control_tokens in the "
+                "result shard tells where)",
+                broken_up,
+            )
         origin = ShardOrigin(
             cohort=job.cohort,
             shard=job.shard,
@@ -105,6 +113,7 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
             tokens=spent.tokens,
             seconds=round(spent.seconds, 1),
             runs=journal.runs,
+            control_tokens=broken_up,
         )
         notes = read_notes(job.notes, manifest.id_columns, with_text=False)
         write_answers(job.output, notes, outcomes, manifest.id_columns, columns, origin)
@@ -140,6 +149,7 @@ def _ask(
             attempts=experiment.attempts,
             timeout_s=engine.answer_timeout_s,
             spend_tokens=lambda tokens: journal.spend(tokens=tokens),
+            control_tokens=ControlTokens(record.control_tokens),
         ),
         keep,
         progress,

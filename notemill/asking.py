@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from notemill.answers import Question, Reply, Status, Verdict, judge
 from notemill.attempts import Attempt, first_attempt, next_attempt
 from notemill.config import Options
+from notemill.engines.control_tokens import OF_ANY_MODEL, ControlTokens
 from notemill.engines.protocol import (
     AnswerTimeout,
     Engine,
@@ -47,6 +48,7 @@ class Asking:
     """One task's asking of one text after another, with the experiment's options.
 
     timeout_s: seconds for a first request. spend_tokens: told the tokens of each reply.
+    control_tokens: the model's, broken up in each text.
     words: what the engine has said so far, to any text: replies and refusals of a long prompt.
     """
 
@@ -58,6 +60,7 @@ class Asking:
         attempts: int,
         timeout_s: float,
         spend_tokens: Callable[[int], None],
+        control_tokens: ControlTokens = OF_ANY_MODEL,
     ) -> None:
         self._task = task
         self._options = options
@@ -66,10 +69,12 @@ class Asking:
         self._spend_tokens = spend_tokens
         self._one_control = asyncio.Lock()
         self.words = 0
+        self._control_tokens = control_tokens
 
     async def ask(self, engine: Engine, text: str) -> Asked:
         """How the text ends. Raises EngineGone, and NotemillError for what ends the job."""
         started = time.monotonic()
+        text, broken_up = self._control_tokens.broken_up(text)
         attempt: Attempt | None = first_attempt(self._options, self._timeout_s)
         while attempt is not None:
             last = attempt
@@ -90,6 +95,7 @@ class Asking:
             seconds=round(time.monotonic() - started, 3),
             engine=engine.description,
             answered_at=now(),
+            control_tokens=broken_up,
         )
         return Asked(outcome, heard)
 
@@ -136,9 +142,10 @@ class Asking:
         return verdict, reply.prompt_tokens, reply.answer_tokens, True
 
     async def _request(self, engine: Engine, text: str, attempt: Attempt) -> Reply:
+        hint, _ = self._control_tokens.broken_up(attempt.hint)  # it may quote an answer
         question = Question(
             system=self._task.system_prompt,
-            user=self._task.user_message(text, attempt.hint),
+            user=self._task.user_message(text, hint),
             json_schema=self._task.json_schema,
             num_predict=attempt.num_predict,
             seed=attempt.seed,
