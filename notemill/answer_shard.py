@@ -33,6 +33,7 @@ OUTCOME_FIELDS = [
     pa.field("changes", pa.string()),
     pa.field("prompt_tokens", pa.int32()),
     pa.field("answer_tokens", pa.int32()),
+    pa.field("control_tokens", pa.int32()),
     pa.field("seconds", pa.float64()),
     pa.field("engine", pa.string()),
     pa.field("answered_at", pa.timestamp("us", tz="UTC")),
@@ -41,10 +42,11 @@ OUTCOME_FIELDS = [
 
 
 class ShardOrigin(BaseModel):
-    """What made a result shard, and how long it took.
+    """What made a result shard, and what it cost.
 
-    texts: distinct texts asked or taken from the journal; failed: those without a valid answer.
-    seconds: wall time of the job that wrote it; asked: texts that this job asked itself.
+    texts: distinct texts; failed: those without a valid answer. Of all runs, as the journal has it
+    (notemill.journal.Spent): asked, texts asked; tokens, of all attempts; seconds, wall time.
+    control_tokens: broken up in all texts together.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,6 +65,7 @@ class ShardOrigin(BaseModel):
     tokens: int
     seconds: float
     runs: int
+    control_tokens: int = 0
 
 
 def write_answers(
@@ -146,6 +149,7 @@ def _table(
                 outcome.changes,
                 outcome.prompt_tokens,
                 outcome.answer_tokens,
+                outcome.control_tokens,
                 outcome.seconds,
                 outcome.engine,
                 datetime.fromisoformat(outcome.answered_at),

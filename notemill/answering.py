@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import notemill
+from notemill import answers
 from notemill.answer_columns import answer_columns
 from notemill.answer_shard import ShardOrigin, write_answers
 from notemill.answers import Status
 from notemill.asking import Asking
 from notemill.config import Engine as EngineConfig
 from notemill.config import Experiment, OllamaEngine
+from notemill.engines.control_tokens import ControlTokens
 from notemill.engines.ollama_server import proven_ollama
 from notemill.engines.openai_server import proven_openai
 from notemill.engines.protocol import Engine
@@ -30,13 +33,18 @@ from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
 from notemill.paths import journal as journal_path
 from notemill.progress import Progress
+from notemill.refusal import told_once
 from notemill.shard_asking import ShardAsking, Text
 from notemill.tasks import Task
 
 
 @dataclass(frozen=True)
 class ShardJob:
-    """What a job is given. experiment_id: NAME-FINGERPRINT; threads: CPU threads for the engine."""
+    """What a job is given.
+
+    experiment_id: NAME-FINGERPRINT; refusal: where the experiment's jobs tell each other of what
+    no retry can mend; threads: CPU threads for the engine.
+    """
 
     cohort: str
     shard: str
@@ -49,16 +57,8 @@ class ShardJob:
     model: Path
     output: Path
     engine_log: Path
+    refusal: Path
     threads: int
-
-
-@dataclass
-class _Tally:
-    """What the asking leaves behind beside the journal."""
-
-    tokens: int = 0
-    asked: int = 0
-    failures: dict[str, Outcome] = field(default_factory=dict)
 
 
 def answer_shard(job: ShardJob) -> ShardOrigin:
@@ -72,10 +72,11 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     record = _checked_record(job)
     entry = manifest.shard(job.shard)
     wanted = _texts_to_ask(job, manifest.id_columns, entry)
-    key = JournalKey(job.experiment_id, record.digest, entry.digest)
+    key = JournalKey(job.experiment_id, record.digest)
+    is_answer = partial(answers.is_answer, model=job.task.answer_model)
     columns = answer_columns(job.task, job.experiment.answer_prefix, manifest.id_columns)
-    with Journal(journal_path(job.output), key) as journal:
-        tally = _Tally()
+    with Journal(journal_path(job.output), key, is_answer, started=started) as journal:
+        _refuse_if_given_up(job)
         missing = wanted - journal.answers.keys()
         log.info(
             "%d notes, %d distinct texts to ask, %d of them in the journal (run %d)",
@@ -84,10 +85,19 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
             len(wanted) - len(missing),
             journal.runs,
         )
+        failures: dict[str, Outcome] = {}
         if missing:
-            _ask(job, manifest, record, missing, journal, tally, total=len(wanted))
-        outcomes = {sha: journal.answers[sha] for sha in wanted - tally.failures.keys()}
-        outcomes |= tally.failures
+            with told_once(job.refusal, job.engine, record.digest):
+                failures = _ask(job, manifest, record, missing, journal, total=len(wanted))
+        outcomes = {sha: journal.answers[sha] for sha in wanted - failures.keys()} | failures
+        spent = journal.spent
+        broken_up = sum(outcome.control_tokens for outcome in outcomes.values())
+        if broken_up:
+            log.warning(
+                "%d control tokens of the model in the texts were broken up (control_tokens in the "
+                "result shard tells where)",
+                broken_up,
+            )
         origin = ShardOrigin(
             cohort=job.cohort,
             shard=job.shard,
@@ -98,11 +108,12 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
             notemill=notemill.__version__,
             notes=entry.notes,
             texts=len(wanted),
-            failed=len(tally.failures),
-            asked=tally.asked,
-            tokens=tally.tokens,
-            seconds=round(time.monotonic() - started, 1),
+            failed=len(failures),
+            asked=spent.asked,
+            tokens=spent.tokens,
+            seconds=round(spent.seconds, 1),
             runs=journal.runs,
+            control_tokens=broken_up,
         )
         notes = read_notes(job.notes, manifest.id_columns, with_text=False)
         write_answers(job.output, notes, outcomes, manifest.id_columns, columns, origin)
@@ -115,20 +126,19 @@ def _ask(
     record: ModelRecord,
     missing: set[str],
     journal: Journal,
-    tally: _Tally,
     *,
     total: int,
-) -> None:
+) -> dict[str, Outcome]:
+    """Ask about the missing texts; answers go to the journal, the others are returned by hash."""
+    failures: dict[str, Outcome] = {}
     progress = Progress("texts", total=total)
     progress.resume_at(total - len(missing))
 
     def keep(text_sha256: str, outcome: Outcome) -> None:
-        tally.asked += 1
-        tally.tokens += outcome.prompt_tokens + outcome.answer_tokens
         if outcome.status == Status.ANSWERED:
             journal.accept(text_sha256, outcome)
         else:
-            tally.failures[text_sha256] = outcome
+            failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
 
     experiment, engine = job.experiment, job.engine
@@ -138,15 +148,25 @@ def _ask(
             experiment.options,
             attempts=experiment.attempts,
             timeout_s=engine.answer_timeout_s,
-            slots=engine.slots,
+            spend_tokens=lambda tokens: journal.spend(tokens=tokens),
+            control_tokens=ControlTokens(record.control_tokens),
         ),
         keep,
         progress,
+        asked=lambda: journal.spend(asked=1),
+        beat=journal.spend,
         slots=engine.slots,
         restarts=engine.restarts,
-        max_failures=int(experiment.max_failed_share * total),
+        max_failures=_allowed_failures(experiment.max_failed_share, total),
     )
     _run(asking, _texts(job.notes, manifest.id_columns, missing), partial(_start, job, record))
+    return failures
+
+
+def _allowed_failures(share: float, texts: int) -> int:
+    """Failed texts that a job may end with: the share of its texts, one at least unless it is 0."""
+    # Rounded first: 0.29 of 100 are 29, not the 28.999999999999996 of the multiplication.
+    return max(1, math.floor(round(share * texts, 6))) if share else 0
 
 
 def _run(
@@ -202,6 +222,16 @@ def _texts(notes: Path, ids: list[IdColumn], missing: set[str]) -> Iterator[Text
         if text_sha256 != last and text_sha256 in missing and note.text is not None:
             last = text_sha256
             yield text_sha256, note.text
+
+
+def _refuse_if_given_up(job: ShardJob) -> None:
+    """Once the journal is locked, a cut stays in force; until then another job may give it up."""
+    if not job.manifest.exists():
+        raise NotemillError(
+            "the cohort was just cut into another number of shards",
+            where=str(job.manifest),
+            remedy="run snakemake again; the answers have moved to the new shards",
+        )
 
 
 def _checked_record(job: ShardJob) -> ModelRecord:

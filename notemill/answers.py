@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from notemill.errors import NotemillError
+from notemill.logs import Terminated
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -93,25 +95,90 @@ def judge(reply: Reply, model: type[BaseModel], *, baseline: int, num_ctx: int) 
             Status.TOO_LONG,
             detail=f"{reply.prompt_tokens} + {reply.answer_tokens} tokens, context {num_ctx}",
         )
+    return _read(reply.text, model)
+
+
+def is_answer(values: dict[str, Any], model: type[BaseModel]) -> bool:
+    """Whether the schema takes these values and gives back the very same.
+
+    True of each answer that `judge` accepts, so that one kept in a journal can be held to it.
+    Raises NotemillError when the class breaks.
+    """
     try:
-        answer = model.model_validate_json(reply.text, strict=True)
+        again = _validated(json.dumps(values, allow_nan=False), model)
+        same = json.dumps(again, allow_nan=False) == json.dumps(values, allow_nan=False)
+    except ValueError:  # ValidationError is one too
+        return False
+    return same and not _beyond_columns(values)
+
+
+def _read(text: str, model: type[BaseModel]) -> Verdict:
+    """What a whole answer's text comes to."""
+    try:
+        values = _validated(text, model)
+        _check_json(text)
     except ValidationError as error:
         return _rejected(error, model)
-    except Exception as error:
+    except _RepeatedKey:
+        return Verdict(
+            Status.SCHEMA, detail="answer: repeated_key", hint="a key was given more than once"
+        )
+    except ValueError:
+        return Verdict(Status.INVALID_JSON, detail="not JSON")
+    if beyond := _beyond_columns(values):
+        return Verdict(
+            Status.SCHEMA,
+            detail="; ".join(f"{name}: number_out_of_range" for name in beyond),
+            hint="; ".join(f"{name}: the number is too large" for name in beyond),
+        )
+    if not is_answer(values, model):
+        return Verdict(
+            Status.SCHEMA,
+            detail="answer: not_valid_again",
+            hint="the answer is not valid as the validators left it",
+        )
+    return Verdict(Status.ANSWERED, answer=values)
+
+
+def _validated(text: str, model: type[BaseModel]) -> dict[str, Any]:
+    """The values, JSON-ready. Raises ValidationError, and NotemillError when the class breaks."""
+    try:
+        answer = model.model_validate_json(text, strict=True)
+        return answer.model_dump(mode="json", by_alias=True)
+    except (ValidationError, Terminated, asyncio.CancelledError):
+        raise
+    except BaseException as error:  # SystemExit would end the job without a word
         raise NotemillError(
             f"a validator of the answer's class raised {type(error).__name__}",
             where=f"{model.__name__} in the task's schema.py",
             remedy="a validator must refuse a value with ValueError; correct it, which makes a "
             "new experiment",
         ) from error
-    values = answer.model_dump(mode="json", by_alias=True)
-    if beyond := [name for name, value in values.items() if not _storable(value)]:
-        return Verdict(
-            Status.SCHEMA,
-            detail="; ".join(f"{name}: number_out_of_range" for name in beyond),
-            hint="; ".join(f"{name}: the number is too large" for name in beyond),
-        )
-    return Verdict(Status.ANSWERED, answer=values)
+
+
+class _RepeatedKey(Exception):
+    """An object has a key twice: which of its values is meant, nobody can say."""
+
+
+def _check_json(text: str) -> None:
+    """What Pydantic lets pass. Raises _RepeatedKey; ValueError for NaN and Infinity."""
+
+    def pairs(members: list[tuple[str, Any]]) -> None:
+        if len({key for key, _ in members}) < len(members):
+            raise _RepeatedKey
+
+    def constant(word: str) -> None:
+        raise ValueError(word)
+
+    # Numbers stay text: they may have more digits than Python turns into an int.
+    json.loads(
+        text, object_pairs_hook=pairs, parse_constant=constant, parse_int=str, parse_float=str
+    )
+
+
+def _beyond_columns(values: dict[str, Any]) -> list[str]:
+    """Fields that no column can hold."""
+    return [name for name, value in values.items() if not _storable(value)]
 
 
 def _storable(value: Any) -> bool:

@@ -1,74 +1,95 @@
 """The journal of an answer shard: each accepted answer on disk before the job goes on.
 
 A killed job's retry reads it and asks only what is missing. It stays when the shard is written, so
-whatever makes a job run again never asks an answered text again. One line of JSON an answer; a
-line that a kill cut short is dropped. A lock keeps a second job off the same shard.
+whatever makes a job run again never asks an answered text again. Lines of JSON, of three kinds:
+
+    {"run": n, "key": {"experiment", "model_digest"}, "host", "slurm_job", "process", "at"}
+    {"text": sha256, "run": n, **Outcome}                      an accepted answer
+    {"spent": {"seconds", "asked", "tokens"}, "run": n}        what run n has spent until then
+
+An answer belongs to its text and to the key of its run, whatever the shard. A line that a kill cut
+short is dropped. A line that is none of these, that stands behind another run's start than its
+own, or whose answer the schema does not take any more, is set aside in JOURNAL.rejected.jsonl.
+A lock keeps a second job off the same shard (notemill.locks).
+
+To move answers between journals (another cut of a cohort): `JournalAtRest` holds a journal's lock
+and gives its accepted answers and what was spent; `write_journal` writes a new journal whole.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import platform
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
-from notemill.errors import NotemillError
-from notemill.files import explained, private_folder
+from notemill.files import explained, sync, written_whole
+from notemill.journal_lines import (
+    Accepted,
+    JournalKey,
+    Outcome,
+    Reading,
+    Spent,
+    answer_line,
+    now,
+    run_line,
+    spent_line,
+)
+from notemill.locks import LockedFile
+from notemill.logs import log
+
+__all__ = [
+    "Accepted",
+    "Journal",
+    "JournalAtRest",
+    "JournalKey",
+    "Outcome",
+    "Spent",
+    "now",
+    "write_journal",
+]
 
 _SYNC_EVERY = 64
 """Answers between two syncs: what a lost node, not a killed job, can cost."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a text ended, accepted or not; answer is None unless status is answered.
-
-    engine: name and version of what was asked. seconds: wall time of all attempts.
-    answered_at: UTC, ISO 8601.
-    """
-
-    status: str
-    answer: dict[str, Any] | None
-    detail: str
-    attempts: int
-    changes: str
-    prompt_tokens: int
-    answer_tokens: int
-    seconds: float
-    engine: str
-    answered_at: str
-
-
-@dataclass(frozen=True)
-class JournalKey:
-    """What the journal's answers belong to; answers under another key are not reused."""
-
-    experiment: str
-    model_digest: str
-    notes_digest: str
+_SPENT_EVERY_S = 5.0
 
 
 class Journal:
-    """Accepted answers by text hash (hex), appended as they come."""
+    """Accepted answers by text hash (hex), appended as they come.
 
-    def __init__(self, path: Path, key: JournalKey) -> None:
+    is_answer: whether the schema takes an answer as it is; asked about each that is reused.
+    started: time.monotonic() from when the run's seconds count, by default now.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        key: JournalKey,
+        is_answer: Callable[[dict[str, Any]], bool],
+        *,
+        started: float | None = None,
+    ) -> None:
+        self._started = time.monotonic() if started is None else started
         self._path = path
         self.answers: dict[str, Outcome] = {}
-        self.runs = 1
-        private_folder(path.parent)
-        with explained(path):
-            self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "rb+")
-        self._lock()
-        self._read(key)
-        self._since_sync = 0
-        self._append({"run": self.runs, "key": asdict(key), **_whereabouts()})
+        self._locked = LockedFile(path)
+        try:
+            with explained(path):
+                reading = Reading(self._locked.file)
+                self._reuse(reading, key, is_answer)
+                self.runs = reading.last_run + 1
+                self._before = reading.spent.get(key, Spent())
+                self._now = Spent()
+                self._since_sync = 0
+                self._next_spent = 0.0
+                self._append(run_line(self.runs, key))
+        except BaseException:
+            self._locked.close()
+            raise
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -77,72 +98,146 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with explained(self._path):
-            self._sync()
-            self._file.close()
+        try:
+            with explained(self._path):
+                self._write_spent()
+        finally:
+            self._locked.close()
+
+    @property
+    def spent(self) -> Spent:
+        """What all runs under this key have spent, this one until now."""
+        return self._before + self._spent_now()
 
     def accept(self, text_sha256: str, outcome: Outcome) -> None:
         """Keep an accepted answer for good."""
         self.answers[text_sha256] = outcome
-        self._append({"text": text_sha256, **asdict(outcome)})
+        self._append(answer_line(self.runs, text_sha256, outcome))
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise NotemillError(
-                "another job is answering this shard",
-                where=str(self._path),
-                remedy="look for it with squeue (its host and job are in the journal's last "
-                '"run" line); let it finish or scancel it, then run again',
-            ) from None
+    def spend(self, *, asked: int = 0, tokens: int = 0) -> None:
+        """Count what was spent; it is written every few seconds, so call it often."""
+        self._now += Spent(0.0, asked, tokens)
+        if time.monotonic() >= self._next_spent:
+            with explained(self._path):
+                self._write_spent()
 
-    def _read(self, key: JournalKey) -> None:
-        whole = 0
-        current = False
-        for line in self._file:
-            if not line.endswith(b"\n"):
-                break
-            try:
-                entry = json.loads(line)
-                if "run" in entry:
-                    self.runs = entry["run"] + 1
-                    current = entry["key"] == asdict(key)
-                else:
-                    text_sha256 = entry.pop("text")
-                    outcome = Outcome(**entry)
-                    if current:
-                        self.answers[text_sha256] = outcome
-            except (ValueError, TypeError, KeyError, AttributeError):
-                break  # no line of a journal
-            whole += len(line)
-        self._file.seek(whole)
-        self._file.truncate()
+    def _spent_now(self) -> Spent:
+        return self._now + Spent(time.monotonic() - self._started)
 
-    def _append(self, entry: dict[str, Any]) -> None:
+    def _write_spent(self) -> None:
+        self._next_spent = time.monotonic() + _SPENT_EVERY_S
+        self._append(spent_line(self.runs, self._spent_now()))
+        self._sync()
+
+    def _append(self, line: bytes) -> None:
         with explained(self._path):
-            self._file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
-            self._file.flush()
+            self._locked.file.write(line)
+            self._locked.file.flush()
             self._since_sync += 1
             if self._since_sync >= _SYNC_EVERY:
                 self._sync()
 
     def _sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._locked.file.flush()
+        os.fsync(self._locked.file.fileno())
         self._since_sync = 0
 
+    def _reuse(
+        self, reading: Reading, key: JournalKey, is_answer: Callable[[dict[str, Any]], bool]
+    ) -> None:
+        """Take the answers under this key; set aside what can't be used."""
+        good: list[bytes] = []
+        bad: list[bytes] = []
+        for line, entry in reading:
+            if isinstance(entry, Accepted) and entry.key == key:
+                if not is_answer(entry.outcome.answer or {}):
+                    bad.append(line)
+                    continue
+                self.answers[entry.text_sha256] = entry.outcome
+            (bad if entry is None else good).append(line)
+        if bad:
+            self._set_aside(good, bad)
+        self._locked.file.seek(sum(map(len, good)))
+        self._locked.file.truncate()
 
-def now() -> str:
-    """The time, UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    def _set_aside(self, good: list[bytes], bad: list[bytes]) -> None:
+        rejected = self._path.with_suffix(".rejected.jsonl")
+        partial = self._path.with_name(f".{self._path.name}.partial")
+        # First the bad lines: killed in between, they are in both and set aside once more.
+        for path, mode, lines in ((rejected, os.O_APPEND, bad), (partial, os.O_TRUNC, good)):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | mode, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.writelines(lines)
+            sync(path)
+        self._locked.replace(partial)
+        sync(self._path.parent)
+        log.warning(
+            "%d of the journal's %d lines can't be used and were set aside in %s; their texts are "
+            "asked again",
+            len(bad),
+            len(good) + len(bad),
+            rejected,
+        )
 
 
-def _whereabouts() -> dict[str, Any]:
-    return {
-        "host": platform.node(),
-        "slurm_job": os.environ.get("SLURM_JOB_ID"),
-        "process": os.getpid(),
-        "at": now(),
-    }
+class JournalAtRest:
+    """A journal that no job writes: locked from opening to closing, and not changed.
+
+    Raises NotemillError when a job holds it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._locked = LockedFile(path)
+        self._path = path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._locked.close()
+
+    def accepted(self) -> Iterator[Accepted]:
+        """Well-formed answers in the journal's order; of a text given twice the later counts.
+
+        They are not held to the schema here: the job that reuses them does that.
+        """
+        with explained(self._path):
+            for _, line in Reading(self._locked.file):
+                if isinstance(line, Accepted):
+                    yield line
+
+    def spent(self) -> dict[JournalKey, Spent]:
+        """What all runs under each key have spent."""
+        with explained(self._path):
+            reading = Reading(self._locked.file)
+            for _ in reading:
+                pass
+        return reading.spent
+
+
+def write_journal(
+    path: Path, accepted: Iterable[Accepted], spent: Mapping[JournalKey, Spent]
+) -> None:
+    """Write a new journal whole: these answers, each key in one run, and what they have cost.
+
+    accepted: grouped by key, or each change of key makes a run of its own. Nothing may hold the
+    path's lock, and what is there is replaced.
+    """
+    left = dict(spent)
+    run = 0
+    current: JournalKey | None = None
+    with written_whole(path) as partial, partial.open("wb") as file:
+
+        def begin(key: JournalKey) -> None:
+            nonlocal run, current
+            run, current = run + 1, key
+            file.write(run_line(run, key))
+            if (cost := left.pop(key, None)) is not None:
+                file.write(spent_line(run, cost))
+
+        for key, text_sha256, outcome in accepted:
+            if key != current:
+                begin(key)
+            file.write(answer_line(run, text_sha256, outcome))
+        for key in list(left):
+            begin(key)

@@ -12,19 +12,32 @@ from pathlib import Path
 class Layout:
     """Paths below `results`; arguments may be Snakemake wildcards such as '{cohort}'.
 
-    `experiment` is an experiment's id, NAME-FINGERPRINT; `shard` is 0000, 0001 and so on.
+    `experiment` is an experiment's id, NAME-FINGERPRINT; `cut` is a cut's name (see cut_name);
+    `shard` is 0000, 0001 and so on. What belongs to a cut has it in its path, so that another
+    number of shards is another plan.
     """
 
     results: Path
 
-    def manifest(self, cohort: str) -> Path:
-        return self.results / "cohorts" / cohort / "manifest.json"
+    def cohort(self, cohort: str) -> Path:
+        return self.results / "cohorts" / cohort
 
-    def notes_folder(self, cohort: str) -> Path:
-        return self.results / "cohorts" / cohort / "notes"
+    def manifest(self, cohort: str, cut: str) -> Path:
+        return self.cohort(cohort) / cut / "manifest.json"
 
-    def notes(self, cohort: str, shard: str) -> Path:
-        return self.notes_folder(cohort) / f"{shard}.parquet"
+    def notes_folder(self, cohort: str, cut: str) -> Path:
+        return self.cohort(cohort) / cut / "notes"
+
+    def notes(self, cohort: str, cut: str, shard: str) -> Path:
+        return self.notes_folder(cohort, cut) / f"{shard}.parquet"
+
+    def frozen(self, cohort: str) -> Path:
+        """What a cohort is, and its cut in force. No rule declares it, so no rerun removes it."""
+        return self.cohort(cohort) / ".frozen.json"
+
+    def conflicting_ids(self, cohort: str) -> Path:
+        """Ids that came with different texts: data, so they stand in no log and no error."""
+        return self.cohort(cohort) / "ids-with-different-texts.txt"
 
     def model(self, model: str) -> Path:
         return self.results / "models" / f"{model}.json"
@@ -36,8 +49,15 @@ class Layout:
     def experiment(self, experiment: str) -> Path:
         return self.experiments / f"{experiment}.json"
 
-    def answers(self, cohort: str, experiment: str, shard: str) -> Path:
-        return self.results / "answers" / cohort / experiment / f"{shard}.parquet"
+    def answers_folder(self, cohort: str) -> Path:
+        return self.results / "answers" / cohort
+
+    def answers(self, cohort: str, experiment: str, cut: str, shard: str) -> Path:
+        return self.answers_folder(cohort) / experiment / cut / f"{shard}.parquet"
+
+    def refusal(self, experiment: str) -> Path:
+        """What the engine refused to this experiment; no rule declares it."""
+        return self.results / "experiments" / f".{experiment}.refused.json"
 
     def load(self, cohort: str, experiment: str) -> Path:
         return self.results / "loads" / cohort / f"{experiment}.json"
@@ -47,9 +67,18 @@ class Layout:
         return self.results.joinpath("logs", stage, *folders, f"{name}.log")
 
 
-def frozen_manifest(manifest: Path) -> Path:
-    """Copy of a cohort's first manifest, which no rule declares and so no rerun removes."""
-    return manifest.with_name(".frozen-manifest.json")
+CUTS = "cut-[0-9][0-9][0-9][0-9]"
+"""Matches the cuts' names."""
+
+
+def cut_name(shards: int) -> str:
+    """A cut's folder: the cohort in so many shards."""
+    return f"cut-{shards:04d}"
+
+
+def shards_of_cut(name: str) -> int:
+    """The number of shards in a cut's name."""
+    return int(name.removeprefix("cut-"))
 
 
 def journal(answers: Path) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from notemill.config import Config, Engine, Experiment
 from notemill.experiment_record import identify
 from notemill.files import check_folder
+from notemill.notes.frozen import check_cohorts
 from notemill.paths import Layout, model_id
 from notemill.plan_check import check_tables, query_hints
 from notemill.schema_check import check_schema
@@ -38,8 +39,9 @@ class Run:
 
 
 def checked_plan(config: Config) -> list[Run]:
-    """All runs of a configuration whose results can be written."""
+    """All runs of a configuration whose results can be written and whose cohorts are the same."""
     check_folder(config.results)
+    check_cohorts(config)
     return plan_runs(config)
 
 

@@ -12,7 +12,7 @@ OWN_COLUMNS = frozenset(
     {
         *("text", "text_sha256", "text_state", "replaced_bytes"),  # notes shards
         *("status", "detail", "engine", "attempts", "changes"),  # result shards
-        *("prompt_tokens", "answer_tokens", "seconds", "answered_at"),
+        *("prompt_tokens", "answer_tokens", "control_tokens", "seconds", "answered_at"),
         *("cohort", "experiment", "query_meta"),  # tables
     }
 )

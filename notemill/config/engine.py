@@ -36,7 +36,10 @@ class _Engine(Section):
         300, gt=0, description="Seconds for one request, waiting included; doubled on a retry."
     )
     restarts: int = Field(
-        3, ge=0, description="How often one job may restart a server that died, before it fails."
+        3,
+        ge=0,
+        description="How often in a row, with no note ended between, one job starts a lost server "
+        "again before it fails.",
     )
 
 

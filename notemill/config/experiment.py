@@ -64,7 +64,8 @@ class Experiment(Section):
         ge=0,
         le=1,
         description="A shard's job fails when more than this share of its texts has no valid "
-        "answer: then something is wrong with the prompt, the model or the server.",
+        "answer: then something is wrong with the prompt or the model. One failed text is always "
+        "allowed; 0 allows none.",
     )
     results_table: SqlName = Field(description="Table for validated answers.")
     failures_table: SqlName | None = Field(

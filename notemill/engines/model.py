@@ -12,6 +12,7 @@ from pathlib import Path
 import ollama
 
 from notemill.config import Engine, OllamaEngine, OpenAiEngine
+from notemill.engines.control_tokens import control_tokens
 from notemill.engines.ollama_server import running_ollama
 from notemill.engines.ollama_store import StoredModel, find_model, stored_models
 from notemill.engines.record import ModelRecord
@@ -37,12 +38,14 @@ def record_model(engine: Engine, name: str, server_log: Path) -> ModelRecord:
         digest=stored.digest,
         weights_sha256=stored.verified_weights(),
         layers=stored.layers,
+        control_tokens=_control_tokens(stored.weights, stored.template()),
         recorded_at=now(),
     )
 
 
 def _record_weights(engine: OpenAiEngine, name: str) -> ModelRecord:
     digest = ""
+    tokens = None
     if engine.weights:
         if not engine.weights.is_file():
             raise NotemillError(
@@ -51,9 +54,26 @@ def _record_weights(engine: OpenAiEngine, name: str) -> ModelRecord:
                 remedy="correct the path to the model's GGUF file",
             )
         digest = sha256_of_file(engine.weights)
+        tokens = _control_tokens(engine.weights)
     return ModelRecord(
-        engine="openai", model=name, digest=digest, weights_sha256=digest, recorded_at=now()
+        engine="openai",
+        model=name,
+        digest=digest,
+        weights_sha256=digest,
+        control_tokens=tokens,
+        recorded_at=now(),
     )
+
+
+def _control_tokens(weights: Path, *templates: str) -> list[str] | None:
+    tokens = control_tokens(weights, templates)
+    if tokens is None:
+        log.warning(
+            "%s is no GGUF, so the model's control tokens are not known; those of other models are "
+            "looked for in the notes",
+            weights,
+        )
+    return tokens
 
 
 def _pull(engine: OllamaEngine, name: str, server_log: Path) -> StoredModel:

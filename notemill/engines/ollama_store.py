@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notemill.errors import NotemillError
-from notemill.files import sha256_of_file
+from notemill.files import explained, sha256_of_file
 
 _WEIGHTS = "application/vnd.ollama.image.model"
+_TEMPLATE = "application/vnd.ollama.image.template"
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,18 @@ class StoredModel:
     @property
     def weights(self) -> Path:
         """The weights' file."""
-        return self.store / "blobs" / f"sha256-{self.layers[_WEIGHTS]}"
+        return self._blob(_WEIGHTS)
+
+    def template(self) -> str:
+        """The model's own template, empty if it has none."""
+        if _TEMPLATE not in self.layers:
+            return ""
+        path = self._blob(_TEMPLATE)
+        with explained(path):
+            return path.read_bytes().decode(errors="replace")
+
+    def _blob(self, media_type: str) -> Path:
+        return self.store / "blobs" / f"sha256-{self.layers[media_type]}"
 
     def verified_weights(self) -> str:
         """The weights' sha256, read from the bytes. Raises NotemillError if they are damaged."""

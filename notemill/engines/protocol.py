@@ -10,12 +10,15 @@ from notemill.answers import Question, Reply
 class Engine(Protocol):
     """A ready server with the model loaded and proven.
 
-    baseline: prompt tokens of the experiment's prompts around an empty note.
     description: name and version, such as 'ollama 0.24.0'.
     """
 
-    baseline: int
     description: str
+
+    @property
+    def baseline(self) -> int:
+        """Prompt tokens that every prompt with a note exceeds, however short the note is."""
+        ...
 
     async def ask(self, question: Question, timeout_s: float) -> Reply:
         """One request, at most timeout_s seconds from now, waiting included.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,11 +19,30 @@ from pathlib import Path
 import psutil
 
 from notemill.config.database import PASSWORD_VARIABLE
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 
 _STOP_S = 10.0
 _LOG_TAIL_BYTES = 1 << 16
 _PR_SET_PDEATHSIG = 1
+_NOT_EXECUTABLE, _NOT_FOUND = 126, 127
+"""Exit statuses of a shell whose command can't be run."""
+_TELLING = re.compile(
+    r"error|fail|cannot|can't|could not|not found|no such|denied|unknown|invalid|unable|killed",
+    re.IGNORECASE,
+)
+_FOR_GOOD = {
+    r"holds at most \d+ tokens|max_model_len .* is greater than|longer than the maximum": (
+        "lower experiments.*.options.num_ctx to what the model holds, or take another model"
+    ),
+    r"corrupted or incomplete|is not a GGUF file|unknown model architecture|invalid magic": (
+        "get the weights again and compare their sha256 with the publisher's; a new kind of model "
+        "may need a newer engine"
+    ),
+    r"unrecognized arguments|unknown flag|invalid argument:|unknown command": (
+        "correct engines.*.command: this program does not take it"
+    ),
+}
+"""Last words that no retry changes, as regular expressions, and the remedy."""
 _NOT_FOR_SERVERS = {
     "ROCR_VISIBLE_DEVICES",  # set by Slurm; keeps Ollama off NVIDIA GPUs
     PASSWORD_VARIABLE,
@@ -47,7 +68,8 @@ class ServerProcess:
                 preexec_fn=_end_with_parent,
             )
         except OSError as error:
-            raise NotemillError(
+            for_good = error.errno in (errno.ENOENT, errno.EACCES, errno.ENOEXEC)
+            raise (EngineRefused if for_good else NotemillError)(
                 f"the engine's command can't be run: {error.strerror}",
                 where=f"{command[0]} (engines.*.command)",
                 remedy="give the program's full path, or load its module in engines.*.setup",
@@ -112,6 +134,49 @@ class ServerProcess:
             except (psutil.Error, OSError):
                 continue
         return members
+
+
+def ended_early(server: ServerProcess, program: str) -> NotemillError:
+    """What to say of a server that ended before it answered, with its own last sensible line.
+
+    To be asked before anything but prompts was sent to it: then its output can't quote a note.
+    """
+    status, output = server.exit_status, server.output()
+    for sign, remedy in _FOR_GOOD.items():
+        if match := re.search(f"^.*(?:{sign}).*$", output, re.MULTILINE):
+            return EngineRefused(
+                f"{program} ended with status {status}: {_short(match[0])}",
+                where=str(server.log),
+                remedy=remedy,
+            )
+    words = last_words(output)
+    if status in (_NOT_EXECUTABLE, _NOT_FOUND):
+        return EngineRefused(
+            f"a command of engines.*.setup or engines.*.command can't be run: {words}",
+            where=str(server.log),
+            remedy="correct it; run both by hand on such a node: is the program there, the module "
+            "loaded, the image readable?",
+        )
+    return NotemillError(
+        f"{program} ended with status {status} before it answered; its last words: {words}",
+        where=str(server.log),
+        remedy="correct engines.*.setup or engines.*.command: run both by hand on such a node. Is "
+        "the program there, the module loaded, the image readable, the memory enough?",
+    )
+
+
+def last_words(output: str) -> str:
+    """The last line that tells of an error, else the last one, short; `nothing` if there is none.
+
+    Not the last line as it comes: a Python traceback is followed by notices, Go's by usage.
+    """
+    lines = [line for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if _TELLING.search(line)]
+    return _short((telling or lines or ["nothing"])[-1])
+
+
+def _short(line: str) -> str:
+    return " ".join(line.split())[:300]
 
 
 @contextmanager

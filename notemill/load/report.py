@@ -12,8 +12,8 @@ from notemill.files import write_text
 class LoadReport(BaseModel):
     """notes = answered + failed + blank, counted in the database.
 
-    rows: of the cohort's query; texts: distinct; asked: texts asked by the jobs that wrote the
-    shards; job_seconds: wall time of those jobs, added up; tokens: prompts and answers.
+    rows: of the cohort's query; texts: distinct. Of all jobs, failed and repeated ones too: asked,
+    texts asked; job_seconds, their wall time added up; tokens, of prompts and answers.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -141,6 +141,7 @@ def _origin_columns() -> list[sa.Column[Any]]:
         sa.Column("changes", sa.String(1024)),
         sa.Column("prompt_tokens", sa.Integer),
         sa.Column("answer_tokens", sa.Integer),
+        sa.Column("control_tokens", sa.Integer),
         sa.Column("seconds", sa.Double()),
         sa.Column("answered_at", _time),
     ]

@@ -1,7 +1,7 @@
 """Finds ids that come with different texts, over the whole cohort, in little memory.
 
 Texts decide the shard, so one id's texts lie in different shards; here the rows meet again by a
-hash of their ids. 40 bytes a row go to disk, and one part of them to memory at a time.
+hash of their ids. 40 bytes a row go to disk, and from there a part of the ids to memory at a time.
 """
 
 from __future__ import annotations
@@ -10,18 +10,35 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from notemill.files import explained, private_folder
 
-_PARTS = 64
-_RECORD = np.dtype([("id", "V16"), ("text", "V16"), ("sequence", "<u8")])
-_EXAMPLES = 5
+_PARTS = 256
+_BUFFERED_BYTES = 16 << 20
+_ROWS_AT_ONCE = 1 << 18
+_IDS_AT_ONCE = 1 << 20
+_RECORD = np.dtype([("id", "<u8", 2), ("text", "<u8", 2), ("sequence", "<u8")])
+
+Keep = Literal["first", "last"]
+
+
+class RowSet:
+    """Some of a query's rows, by number; a bit for each of all."""
+
+    def __init__(self, rows: int) -> None:
+        self._bits = np.zeros(rows // 8 + 1, dtype=np.uint8)
+
+    def add(self, rows: np.ndarray) -> None:
+        """Take rows in, 64-bit numbers."""
+        np.bitwise_or.at(self._bits, rows >> 3, (1 << (rows & 7)).astype(np.uint8))
+
+    def __contains__(self, row: Any) -> bool:
+        return bool(self._bits[row >> 3] >> (row & 7) & 1)
 
 
 class IdConflicts:
@@ -29,9 +46,9 @@ class IdConflicts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = private_folder(folder / f".spool-ids-{os.uname().nodename}-{os.getpid()}")
-        self._parts: list[BinaryIO] = [
-            (self._folder / str(part)).open("wb", buffering=1 << 16) for part in range(_PARTS)
-        ]
+        self._parts = [bytearray() for _ in range(_PARTS)]
+        self._buffered = 0
+        self._rows = 0
 
     def __enter__(self) -> IdConflicts:
         return self
@@ -42,57 +59,97 @@ class IdConflicts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for part in self._parts:
-            with suppress(OSError):  # what a full disk refused was told before
-                part.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, sequence: int, ids: tuple[Any, ...], text_sha256: bytes) -> None:
         """Take a row; sequence is its number in the query's order."""
         key = hashlib.blake2b(repr(ids).encode(), digest_size=16).digest()
-        record = key + text_sha256[:16] + sequence.to_bytes(8, "little")
-        with explained(self._folder):
-            self._parts[key[0] % _PARTS].write(record)
+        self._parts[key[0] % _PARTS] += key + text_sha256[:16] + sequence.to_bytes(8, "little")
+        self._buffered += _RECORD.itemsize
+        self._rows = max(self._rows, sequence + 1)
+        if self._buffered >= _BUFFERED_BYTES:
+            self._write()
 
-    def examples(self) -> tuple[list[int], int]:
+    def examples(self, most: int) -> tuple[list[int], int]:
         """Rows of some ids with different texts, one row an id, and the number of such ids."""
         rows: list[int] = []
         count = 0
-        for group in self._conflicting():
-            count += 1
-            if len(rows) < _EXAMPLES:
-                rows.append(int(group["sequence"][0]))
+        for kept, others in self._compared("first"):
+            clashing = np.zeros(len(kept), dtype=bool)
+            for _, places in others:
+                clashing[places] = True
+            count += int(clashing.sum())
+            rows += map(int, kept["sequence"][clashing][: most - len(rows)])
         return rows, count
 
-    def rows_to_drop(self, keep: Literal["first", "last"]) -> set[int]:
+    def rows_to_drop(self, keep: Keep) -> RowSet:
         """Rows whose text is not that of their id's first (or last) row in the query's order."""
-        dropped: set[int] = set()
-        for group in self._conflicting():
-            kept = group[0 if keep == "first" else -1]
-            dropped.update(int(row["sequence"]) for row in group if row["text"] != kept["text"])
+        dropped = RowSet(self._rows)
+        for _, others in self._compared(keep):
+            for records, _ in others:
+                dropped.add(records["sequence"])
         return dropped
 
-    def _conflicting(self) -> Iterator[np.ndarray]:
-        """Records of each id with different texts, in the query's order."""
-        for part in self._parts:
-            with explained(Path(part.name)):
-                part.flush()
-            records = np.fromfile(part.name, dtype=_RECORD)
-            ids = _words(records["id"])
-            order = np.lexsort((records["sequence"], ids[:, 1], ids[:, 0]))
-            records, ids, texts = records[order], ids[order], _words(records["text"])[order]
-            same_id = np.all(ids[1:] == ids[:-1], axis=1)
-            other_text = np.any(texts[1:] != texts[:-1], axis=1)
-            starts = np.flatnonzero(np.concatenate(([True], ~same_id)))
-            # The group that each clash lies in: the last start at or before it.
-            groups = np.unique(
-                np.searchsorted(starts, np.flatnonzero(same_id & other_text), side="right") - 1
-            )
-            ends = np.append(starts[1:], len(records))
-            for group in groups:
-                yield records[starts[group] : ends[group]]
+    def _compared(
+        self, keep: Keep
+    ) -> Iterator[tuple[np.ndarray, Iterator[tuple[np.ndarray, np.ndarray]]]]:
+        """For ids by the part: the first (last) row of each, and the rows with another text.
+
+        Those come with the place of their id's kept row, some at a time.
+        """
+        self._write()
+        for path in sorted(self._folder.iterdir()):
+            slices = 1 + path.stat().st_size // (_IDS_AT_ONCE * _RECORD.itemsize)
+            for number in range(slices):
+                kept = _kept(_records(path, number, slices), keep)
+                yield kept, _others(_records(path, number, slices), kept)
+
+    def _write(self) -> None:
+        for number, part in enumerate(self._parts):
+            if part:
+                path = self._folder / str(number)
+                with explained(path):
+                    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                    with os.fdopen(handle, "wb") as file:
+                        file.write(part)
+                self._parts[number] = bytearray()
+        self._buffered = 0
 
 
-def _words(keys: np.ndarray) -> np.ndarray:
-    """16-byte keys as two columns of 64-bit words, which sort and compare."""
-    return np.frombuffer(keys.tobytes(), dtype="<u8").reshape(-1, 2)
+def _records(path: Path, number: int, slices: int) -> Iterator[np.ndarray]:
+    """A part's records of one slice of its ids, some at a time."""
+    with path.open("rb") as file:
+        while len(records := np.fromfile(file, dtype=_RECORD, count=_ROWS_AT_ONCE)):
+            if slices > 1:
+                records = records[records["id"][:, 1] % np.uint64(slices) == number]
+            yield records
+
+
+def _kept(chunks: Iterator[np.ndarray], keep: Keep) -> np.ndarray:
+    """One record an id, ordered by id: the first in the query's order, or the last."""
+    kept = np.empty(0, dtype=_RECORD)
+    for chunk in chunks:
+        records = np.concatenate((kept, chunk))
+        ids = records["id"]
+        by_id = (records["sequence"], ids[:, 1], ids[:, 0])
+        records = records[np.lexsort(by_id)]
+        ids = records["id"]
+        change = np.any(ids[1:] != ids[:-1], axis=1)
+        one = np.ones(min(1, len(records)), dtype=bool)
+        kept = records[np.concatenate((one, change) if keep == "first" else (change, one))]
+    return kept
+
+
+def _others(
+    chunks: Iterator[np.ndarray], kept: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Records whose text is not their id's kept one, each with its place in `kept`."""
+    for chunk in chunks:
+        records = np.concatenate((kept, chunk))
+        is_other = np.arange(len(records)) >= len(kept)
+        ids = records["id"]
+        order = np.lexsort((is_other, ids[:, 1], ids[:, 0]))  # each id's kept one first
+        records, is_other = records[order], is_other[order]
+        places = np.cumsum(~is_other) - 1
+        different = np.any(records["text"] != kept["text"][places], axis=1)
+        yield records[different], places[different]

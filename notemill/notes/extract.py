@@ -1,176 +1,184 @@
-"""From one query to a cohort's shards: read once, memory bounded, every row accounted for."""
+"""From one query, or from another cut, to a cohort's shards: every row accounted for.
+
+Whatever happens in between, one cut is whole: shards are written aside and compared with what the
+cohort was, answers are copied, and then one file says that the new cut is in force.
+"""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 import notemill
 from notemill.config import Cohort, Database
-from notemill.database.connect import connect, server_name
-from notemill.database.refusals import database_errors
 from notemill.errors import NotemillError
-from notemill.files import private_folder, written_whole
+from notemill.files import explained, private_folder, sync, write_text
 from notemill.load.tables import check_key_length
+from notemill.locks import LockedFile
 from notemill.logs import log
-from notemill.notes.columns import IdReader, column_positions
 from notemill.notes.conflicts import IdConflicts
-from notemill.notes.manifest import Counts, Manifest, read_manifest
-from notemill.notes.shard import Note, ShardWriter
+from notemill.notes.cut import Cut, read_cut, write_cut
+from notemill.notes.frozen import check_same_cohort, give_up
+from notemill.notes.manifest import Counts, Frozen, Manifest, Snapshot, read_frozen
+from notemill.notes.recut import (
+    clear_cuts,
+    move_answers,
+    other_cuts,
+    refuse_while_answered,
+    remove_result_shards,
+    withdrawn,
+)
+from notemill.notes.rows import read_rows
+from notemill.notes.shard import Note
 from notemill.notes.spool import Spool
-from notemill.notes.text import TextState, UndecodedText, read_text
-from notemill.paths import Layout, frozen_manifest, shard_names
-from notemill.progress import Progress
+from notemill.notes.text import TextState
+from notemill.paths import Layout, cut_name
 
-_ROWS_A_FETCH = 1000
+_ASIDE = ".aside"
+_EXAMPLES = 1000
 
 
 def extract(database: Database, name: str, cohort: Cohort, layout: Layout) -> Manifest:
-    """Read the cohort's query into its notes shards and write the manifest last.
+    """Bring the cohort into its notes shards and write the manifest last.
+
+    A cohort that was read before is not read again: its notes come from the cut in force, and from
+    the query only if that is damaged. Answers move to another number of shards with their texts.
 
     Raises NotemillError when the query fails, returns nothing, lacks a column or an id, gives one
-    id different texts (unless the cohort says which to keep), or when a cohort that was extracted
-    before no longer reads the same.
+    id different texts (unless the cohort says which to keep), when a cohort that was extracted
+    before does not read the same, or while a job answers the cut that is to be given up. Then
+    everything is as it was.
     """
+    folder = private_folder(layout.cohort(name))
+    with _one_at_a_time(folder, name):
+        frozen = read_frozen(layout.frozen(name))
+        if frozen:
+            check_same_cohort(name, cohort, frozen, layout)
+            clear_cuts(layout, name, but=frozen.cut)
+            if frozen.cut != cohort.shards:
+                refuse_while_answered(layout, name, frozen.cut)
+        aside = _emptied(folder / _ASIDE)
+        try:
+            if frozen:
+                snapshot, cut = _same_again(database, name, cohort, layout, frozen, aside)
+            else:
+                snapshot, cut = _from_database(database, name, cohort, layout, aside)
+            manifest = Manifest(**snapshot.model_dump(exclude={"cut"}), shards=cut.entries)
+            _put_in_force(manifest, frozen, layout, aside)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    log.info("cohort '%s': %s", name, manifest.counts.model_dump())
+    return manifest
+
+
+@contextmanager
+def _one_at_a_time(folder: Path, name: str) -> Iterator[None]:
+    try:
+        lock = LockedFile(folder / ".lock")
+    except NotemillError as held:
+        raise NotemillError(
+            f"another job is extracting cohort '{name}'",
+            where=held.where,
+            remedy="look for it with squeue or ps; let it finish or end it, then run again",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.close()
+
+
+def _emptied(aside: Path) -> Path:
+    """A folder for what is not in force yet, without what a killed extract left there."""
+    shutil.rmtree(aside, ignore_errors=True)
+    return private_folder(aside)
+
+
+def _same_again(
+    database: Database, name: str, cohort: Cohort, layout: Layout, frozen: Frozen, aside: Path
+) -> tuple[Snapshot, Cut]:
+    """The frozen cohort, from its cut on disk or, if that is not whole, from its query."""
+    notes = layout.notes_folder(name, cut_name(frozen.cut))
+    try:
+        cut = write_cut(
+            aside, read_cut(notes, frozen.cut, frozen.id_columns), cohort.shards, frozen.id_columns
+        )
+        problem = "the notes shards are not those that were written"
+    except NotemillError as damage:
+        cut, problem = None, f"{damage.what} ({damage.where})"
+    if cut and cut.digest == frozen.digest:
+        log.info("the notes came from the %d shards on disk, which are whole", frozen.cut)
+        return frozen, cut
+    log.warning("the query is read again, because %s", problem)
+    _emptied(aside)
+    now, cut = _from_database(database, name, cohort, layout, aside)
+    if cut.digest != frozen.digest:
+        raise NotemillError(
+            f"cohort '{name}' was read on {frozen.extracted_at} with {frozen.counts.notes} notes; "
+            f"its shards are not whole any more: {problem}; and now the query gives "
+            f"{now.counts.notes} notes that are not the same",
+            where=str(notes),
+            remedy="nothing was changed. Bring the shard back from a backup and run again. "
+            + give_up(name, layout),
+        )
+    return frozen, cut
+
+
+def _from_database(
+    database: Database, name: str, cohort: Cohort, layout: Layout, aside: Path
+) -> tuple[Snapshot, Cut]:
     started = time.monotonic()
-    notes_folder = private_folder(layout.notes_folder(name))
-    _clear_leftovers(notes_folder)
     counts = Counts()
-    with Spool(notes_folder, cohort.shards) as spool, IdConflicts(notes_folder) as conflicts:
-        with database_errors(database, f"reading cohort '{name}'"):
-            ids, server = _read_rows(database, name, cohort, spool, conflicts, counts)
-        check_key_length(ids.columns)  # here, because the cohort is frozen when it is loaded
-        dropped = _resolve(name, cohort, spool, conflicts)
-        entries = []
-        progress = Progress("shards written", total=cohort.shards)
-        for number, shard in enumerate(shard_names(cohort.shards)):
-            with written_whole(layout.notes(name, shard)) as partial:
-                with ShardWriter(partial, ids.columns) as writer:
-                    for note in _distinct(spool.notes(number), dropped, counts):
-                        writer.add(note)
-            entries.append(writer.entry(shard))
-            progress.add()
-    counts.texts = sum(entry.texts for entry in entries)
-    manifest = Manifest(
+    with Spool(aside) as spool, IdConflicts(aside) as conflicts:
+        ids, counts.rows, server = read_rows(database, name, cohort, spool, conflicts)
+        check_key_length(ids)  # here, because the cohort is frozen when it is loaded
+        dropped = _rows_to_drop(name, cohort, layout, spool, conflicts)
+        cut = write_cut(aside, _distinct(spool.notes(), dropped, counts), cohort.shards, ids)
+    counts.texts = sum(entry.texts for entry in cut.entries)
+    snapshot = Snapshot(
         cohort=name,
         query=cohort.query,
-        id_columns=ids.columns,
+        id_columns=ids,
         text_column=cohort.text_column,
+        same_id_different_text=cohort.same_id_different_text,
         counts=counts,
-        shards=entries,
+        digest=cut.digest,
         extracted_at=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - started, 1),
         server=server,
         notemill=notemill.__version__,
     )
-    _keep_frozen(manifest, frozen_manifest(layout.manifest(name)), name)
-    manifest.write(layout.manifest(name))
-    log.info("cohort '%s': %s", name, counts.model_dump())
-    return manifest
+    return snapshot, cut
 
 
-def _clear_leftovers(folder: Path) -> None:
-    """Remove what a killed extract left behind; Snakemake's lock keeps a second one away."""
-    for leftover in folder.glob(".spool-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _read_rows(
-    database: Database,
-    name: str,
-    cohort: Cohort,
-    spool: Spool,
-    conflicts: IdConflicts,
-    counts: Counts,
-) -> tuple[IdReader, str]:
-    progress = Progress("rows read")
-    with connect(database).connect() as connection:
-        server = server_name(connection)
-        rows = _streamed(connection, cohort.query)
-        if not rows.returns_rows:
-            raise NotemillError(
-                f"the query of cohort '{name}' gives no rows, because it asks for none",
-                where=f"cohorts.{name}.query",
-                remedy="write one SELECT as the query",
-            )
-        positions = column_positions(rows.keys(), cohort, name)
-        text_position = positions.pop()
-        ids = IdReader(cohort.id_columns, positions, rows.cursor.description, name)
-        spool.columns = ids.columns
-        for partition in rows.partitions(_ROWS_A_FETCH):
-            for row in partition:
-                note_ids = ids.read(row)
-                text = read_text(_checked_text(row[text_position], cohort, name))
-                spool.add(counts.rows, note_ids, text)
-                conflicts.add(counts.rows, note_ids, text.sha256)
-                counts.rows += 1
-            progress.add(len(partition))
-    if not counts.rows:
-        raise NotemillError(
-            f"the query of cohort '{name}' returned nothing",
-            where=f"cohorts.{name}.query",
-            remedy="run the query in your SQL client and correct it; nothing was written",
-        )
-    spool.finish()
-    return ids, server
-
-
-def _streamed(connection: sa.Connection, query: str) -> sa.CursorResult[Any]:
-    """The query's rows through a server-side cursor, in one read-only transaction."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA query_only = ON")
-        # Undecoded, so that a text with invalid UTF-8 is counted and not an error.
-        connection.connection.dbapi_connection.text_factory = UndecodedText  # type: ignore[union-attr]
-    else:
-        connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
-        # The server gives up on a reader that pauses; writing a full spool is such a pause.
-        connection.exec_driver_sql("SET SESSION net_write_timeout = 3600")
-        connection.commit()
-    return connection.execution_options(
-        stream_results=True, max_row_buffer=_ROWS_A_FETCH, no_parameters=True
-    ).exec_driver_sql(query.strip().rstrip(";"))
-
-
-def _checked_text(value: Any, cohort: Cohort, name: str) -> str | bytes | None:
-    if value is None or isinstance(value, str | bytes):
-        return value
-    raise NotemillError(
-        f"the text column '{cohort.text_column}' holds {type(value).__name__}, not text",
-        where=f"cohorts.{name}.text_column",
-        remedy="name the column with the note's text, or cast it in the query",
-    )
-
-
-def _resolve(name: str, cohort: Cohort, spool: Spool, conflicts: IdConflicts) -> set[int]:
-    """Sequence numbers of the rows to leave out, where an id came with different texts."""
+def _rows_to_drop(
+    name: str, cohort: Cohort, layout: Layout, spool: Spool, conflicts: IdConflicts
+) -> Container[int]:
+    """Numbers of the rows to leave out, where an id came with different texts."""
+    told = layout.conflicting_ids(name)
+    told.unlink(missing_ok=True)
     if cohort.same_id_different_text != "error":
         return conflicts.rows_to_drop(keep=cohort.same_id_different_text)
-    examples, count = conflicts.examples()
+    examples, count = conflicts.examples(_EXAMPLES)
     if count:
-        ids = spool.ids_of(examples)
-        named = "; ".join(
-            ", ".join(
-                f"{column}={value}" for column, value in zip(cohort.id_columns, row, strict=True)
-            )
-            for row in ids
-        )
+        rows = ["\t".join(map(str, ids)) for ids in spool.ids_of(examples)]
+        write_text(told, "\n".join(["\t".join(cohort.id_columns), *rows]) + "\n")
         raise NotemillError(
-            f"{count} ids of cohort '{name}' come with different texts, among them: {named}",
+            f"{count} ids of cohort '{name}' come with different texts; "
+            f"{'some of them' if count > len(rows) else 'they'} are listed in {told}",
             where=f"cohorts.{name}.query",
             remedy="add the column that tells them apart to id_columns, or say which row to keep "
             "with `same_id_different_text: first` (or last) and an ORDER BY in the query",
         )
-    return set()
+    return frozenset()
 
 
 def _distinct(
-    spooled: Iterator[tuple[int, Note]], dropped: set[int], counts: Counts
+    spooled: Iterator[tuple[int, Note]], dropped: Container[int], counts: Counts
 ) -> Iterator[Note]:
     """Notes without dropped rows and repeated ids, each row of the query counted once."""
     last: tuple[bytes, tuple[Any, ...]] | None = None
@@ -189,18 +197,26 @@ def _distinct(
         yield note
 
 
-def _keep_frozen(manifest: Manifest, frozen: Path, name: str) -> None:
-    """Hold a cohort that is read again to what it was: its answers belong to those notes."""
-    if not frozen.exists():
-        manifest.write(frozen)
-        return
-    before = read_manifest(frozen)
-    if not manifest.same_notes(before):
-        raise NotemillError(
-            f"cohort '{name}' was read on {before.extracted_at} with {before.counts.notes} notes, "
-            f"and now the query gives {manifest.counts.notes} notes that are not the same",
-            where=str(frozen),
-            remedy="a cohort is a frozen snapshot: put the new notes into a cohort with another "
-            f"name. To give this one up with all its answers, delete {frozen.parent} and its "
-            "folder below answers/",
-        )
+def _put_in_force(manifest: Manifest, frozen: Frozen | None, layout: Layout, aside: Path) -> None:
+    """Make this the cut in force; the shards aside are whole and the cohort's."""
+    name, shards = manifest.cohort, len(manifest.shards)
+    before = [frozen.cut] if frozen else other_cuts(layout, name, shards)
+    for each in before:
+        if each != shards:
+            with withdrawn(layout.manifest(name, cut_name(each))):
+                move_answers(layout, name, before=each, after=shards)
+            remove_result_shards(layout, name, each)
+    _place(aside, private_folder(layout.notes_folder(name, cut_name(shards))))
+    if not frozen or frozen.cut != shards:
+        snapshot = manifest.model_dump(exclude={"shards"})
+        Frozen(**snapshot, cut=shards).write(layout.frozen(name))
+    clear_cuts(layout, name, but=shards)
+    manifest.write(layout.manifest(name, cut_name(shards)))
+
+
+def _place(aside: Path, folder: Path) -> None:
+    """Rename shards into their folder; what one of them replaces holds the same notes."""
+    with explained(folder):
+        for path in sorted(aside.glob("*.parquet")):
+            path.replace(folder / path.name)
+        sync(folder)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from notemill.files import read_json, write_text
 
+SameId = Literal["error", "first", "last"]
 IdKind = Literal["integer", "text", "binary", "decimal", "date", "timestamp"]
 
 
@@ -50,27 +51,44 @@ class Counts(BaseModel):
     replaced: int = 0
 
 
-class Manifest(BaseModel):
-    """Everything that is known of a cohort's snapshot; written last, after its shards."""
+class Snapshot(BaseModel):
+    """What a cohort is, however it is cut.
+
+    digest: sha256 over all notes' ids, texts and states in the order of the texts' hashes, which
+    no number of shards and no order of the query's rows changes.
+    """
 
     cohort: str
     query: str
     id_columns: list[IdColumn]
     text_column: str
+    same_id_different_text: SameId
     counts: Counts
-    shards: list[ShardEntry]
+    digest: str
     extracted_at: str
     seconds: float
     server: str
     notemill: str
 
+
+class Manifest(Snapshot):
+    """A cohort in its shards: of one cut everything that is known. Written after its shards."""
+
+    shards: list[ShardEntry]
+
     def shard(self, name: str) -> ShardEntry:
         """The entry of the shard of this name."""
         return next(entry for entry in self.shards if entry.name == name)
 
-    def same_notes(self, other: Manifest) -> bool:
-        """Whether both hold the very same notes in the same shards."""
-        return self.shards == other.shards and self.id_columns == other.id_columns
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")
+
+
+class Frozen(Snapshot):
+    """A cohort as it was first read, and its cut in force: the number of shards."""
+
+    cut: int
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole."""
@@ -83,5 +101,18 @@ def read_manifest(path: Path) -> Manifest:
         Manifest,
         path,
         problem="this is no complete cohort manifest",
-        remedy="delete it and run again: the cohort is extracted anew",
+        remedy="delete it and run again: it is written anew from the notes shards",
+    )
+
+
+def read_frozen(path: Path) -> Frozen | None:
+    """What the cohort was when it was first read, None before. Raises NotemillError if damaged."""
+    if not path.exists():
+        return None
+    return read_json(
+        Frozen,
+        path,
+        problem="this file should say what the cohort was when it was first read, and does not",
+        remedy="bring it back from a backup; or delete it and run again: the cohort is read anew "
+        "and keeps the answers of the texts that are still in it",
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -23,6 +25,8 @@ READ_ANEW = (
 """Remedy for a notes shard that is lost or damaged."""
 
 _ROWS_A_GROUP = 2048
+_BYTES_A_GROUP = 8 << 20
+"""Of memory that the texts of a row group take, which is written and read as one."""
 _ARROW = {
     "integer": pa.int64(),
     "text": pa.string(),
@@ -80,8 +84,13 @@ class ShardWriter:
 
     def __init__(self, path: Path, columns: list[IdColumn]) -> None:
         self._schema = notes_schema(columns)
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        # Dictionaries and statistics keep texts in memory and help no one who reads them.
+        small = [name for name in self._schema.names if name not in ("text", "text_sha256")]
+        self._writer = pq.ParquetWriter(
+            path, self._schema, compression="zstd", use_dictionary=small, write_statistics=small
+        )
         self._rows: list[Note] = []
+        self._bytes = 0
         self._digest = NotesDigest()
         self._last_text = b""
         self.notes = 0
@@ -108,7 +117,8 @@ class ShardWriter:
             self._last_text = note.text_sha256
         self._digest.add(note)
         self._rows.append(note)
-        if len(self._rows) >= _ROWS_A_GROUP:
+        self._bytes += sys.getsizeof(note.text)
+        if len(self._rows) >= _ROWS_A_GROUP or self._bytes >= _BYTES_A_GROUP:
             self._flush()
 
     def entry(self, name: str) -> ShardEntry:
@@ -120,11 +130,11 @@ class ShardWriter:
     def _flush(self) -> None:
         if self._rows:
             self._writer.write_table(_table(self._rows, self._schema))
-            self._rows = []
+            self._rows, self._bytes = [], 0
 
 
 def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Iterator[Note]:
-    """Notes of a shard in the order of their texts' hashes, a few thousand in memory at once.
+    """Notes of a shard in the order of their texts' hashes, one row group in memory at once.
 
     Without text, `text` is None on every row and the file is read several times faster.
     Raises NotemillError for a file that is cut short or not a notes shard.
@@ -142,13 +152,14 @@ def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Itera
                 remedy="id_columns changed after the cohort was extracted; a cohort is frozen, so "
                 "give the new one another name",
             )
-        for batch in file.iter_batches(batch_size=_ROWS_A_GROUP, columns=wanted):
-            columns_of = {name: batch.column(name).to_pylist() for name in wanted}
-            texts = columns_of.get("text") or [None] * batch.num_rows
-            ids = zip(*(columns_of[name] for name in names), strict=True)
+        # Not iter_batches: it counts rows, over row groups, however large they are.
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=wanted, use_threads=False)
+            columns_of = {name: table[name].to_pylist() for name in wanted if name != "text"}
+            texts = (text.as_py() for text in table["text"]) if with_text else repeat(None)
             yield from map(
                 Note,
-                ids,
+                zip(*(columns_of[name] for name in names), strict=True),
                 texts,
                 columns_of["text_sha256"],
                 map(TextState, columns_of["text_state"]),

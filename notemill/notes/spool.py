@@ -1,47 +1,61 @@
-"""Rows on their way to shards: sorted runs on disk, merged a shard at a time.
+"""Rows on their way to shards: sorted runs on disk, merged into one order.
 
-Memory holds one run's rows while reading and a few rows of each run while merging, whatever the
-size of the table.
+Memory holds one run's rows while reading, and while merging one row of each of a few runs and
+one text, whatever the size of the table or of a note. Runs beyond a few are first merged into
+fewer, so no more than a few files are open and each row is written once or twice more.
 """
 
 from __future__ import annotations
 
 import heapq
 import os
+import pickle
 import shutil
+import struct
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from notemill.files import explained, private_folder
-from notemill.notes.manifest import IdColumn
-from notemill.notes.shard import Note, id_fields
-from notemill.notes.text import NoteText, TextState, shard_of
+from notemill.notes.shard import Note
+from notemill.notes.text import NoteText, TextState
 
-_RUN_BYTES = 64 << 20
-_ROW_BYTES = 300
-"""Rough memory of a row beside its text."""
-_ROWS_A_GROUP = 512
-_SEQUENCE = "own-sequence"  # with a hyphen, which no id column's name has
+_RUN_BYTES = 48 << 20
+_ROW_BYTES = 400
+"""Memory of a row beside its text and ids."""
+_RUNS_AT_ONCE = 64
+_CODEC = pa.Codec("zstd", 1)
+_BUFFER = 1 << 17
+_LENGTHS = struct.Struct("<IQ")
+"""Bytes of a record's pickled row and of its compressed text."""
 
-_Row = tuple[int, bytes, tuple[Any, ...], int, str | None, str, int]
-"""shard, text_sha256, ids, sequence, text, state, replaced: in the order in which rows sort."""
+
+class _Row(NamedTuple):
+    """All but the text, in the order in which rows sort. size: bytes of the text, None for NULL."""
+
+    text_sha256: bytes
+    ids: tuple[Any, ...]
+    sequence: int
+    state: str
+    replaced: int
+    size: int | None
 
 
 class Spool:
-    """Takes rows in any order; gives each shard's rows ordered by text hash, ids and sequence."""
+    """Takes rows in any order; gives them ordered by text hash, ids and sequence."""
 
-    def __init__(self, folder: Path, shards: int) -> None:
-        self.columns: list[IdColumn] = []
-        self._shards = shards
+    def __init__(self, folder: Path) -> None:
         self._folder = private_folder(folder / f".spool-{os.uname().nodename}-{os.getpid()}")
-        self._rows: list[_Row] = []
+        self._rows: list[tuple[_Row, bytes]] = []
         self._bytes = 0
-        self._runs: list[tuple[Path, dict[int, list[int]]]] = []
+        self._runs: list[Path] = []
+        self._numbers = count()
 
     def __enter__(self) -> Spool:
         return self
@@ -56,95 +70,86 @@ class Spool:
 
     def add(self, sequence: int, ids: tuple[Any, ...], text: NoteText) -> None:
         """Take a row; sequence is its number in the query's order."""
-        self._rows.append(
-            (
-                shard_of(text.sha256, self._shards),
-                text.sha256,
-                ids,
-                sequence,
-                text.text,
-                text.state.value,
-                text.replaced,
-            )
-        )
-        self._bytes += _ROW_BYTES + len(text.text or "")
+        encoded = None if text.text is None else text.text.encode()
+        packed = _CODEC.compress(encoded or b"", asbytes=True)
+        size = None if encoded is None else len(encoded)
+        row = _Row(text.sha256, ids, sequence, text.state.value, text.replaced, size)
+        self._rows.append((row, packed))
+        self._bytes += _ROW_BYTES + len(packed) + sum(map(sys.getsizeof, ids))
         if self._bytes >= _RUN_BYTES:
-            self.finish()
+            self._write_run()
 
     def finish(self) -> None:
-        """Write what is in memory as one sorted run."""
-        if not self._rows:
-            return
-        self._rows.sort(key=_order)
-        path = self._folder / f"{len(self._runs)}.parquet"
-        with explained(path):
-            groups = _write_run(path, self._rows, self._schema())
-        self._runs.append((path, groups))
-        self._rows, self._bytes = [], 0
+        """Write what is in memory, and merge runs until a few are left."""
+        if self._rows:
+            self._write_run()
+        while len(self._runs) > _RUNS_AT_ONCE:
+            self._runs = [
+                self._merged(self._runs[start : start + _RUNS_AT_ONCE])
+                for start in range(0, len(self._runs), _RUNS_AT_ONCE)
+            ]
 
-    def notes(self, shard: int) -> Iterator[tuple[int, Note]]:
-        """A shard's rows with their sequence numbers, merged over all runs."""
-        runs = (_read_run(path, groups.get(shard, [])) for path, groups in self._runs)
-        for row in heapq.merge(*runs, key=_order):
-            _, sha256, ids, sequence, text, state, replaced = row
-            yield sequence, Note(ids, text, sha256, TextState(state), replaced)
+    def notes(self) -> Iterator[tuple[int, Note]]:
+        """All rows with their sequence numbers."""
+        for row, run in _in_order(self._runs):
+            text = None
+            if row.size is not None:
+                text = _CODEC.decompress(run.text(), row.size, asbytes=True).decode()
+            yield (
+                row.sequence,
+                Note(row.ids, text, row.text_sha256, TextState(row.state), row.replaced),
+            )
 
     def ids_of(self, sequences: Iterable[int]) -> list[tuple[Any, ...]]:
-        """Ids of the rows with these numbers, in no order."""
+        """Ids of the rows with these numbers, in the order of their texts' hashes."""
         wanted = set(sequences)
-        names = [column.name for column in self.columns]
-        found = []
-        for path, _ in self._runs:
-            table = pq.read_table(path, columns=[_SEQUENCE, *names]).to_pydict()
-            for row in zip(table[_SEQUENCE], *(table[name] for name in names), strict=True):
-                if row[0] in wanted:
-                    found.append(row[1:])
-        return found
+        return [row.ids for row, _ in _in_order(self._runs) if row.sequence in wanted]
 
-    def _schema(self) -> pa.Schema:
-        return pa.schema(
-            [
-                pa.field("own-shard", pa.int32()),
-                pa.field("own-text-sha256", pa.binary(32)),
-                *id_fields(self.columns),
-                pa.field(_SEQUENCE, pa.int64()),
-                pa.field("own-text", pa.large_string()),
-                pa.field("own-state", pa.string()),
-                pa.field("own-replaced", pa.int32()),
-            ]
-        )
+    def _write_run(self) -> None:
+        self._rows.sort()
+        self._runs.append(self._written_run(self._rows))
+        self._rows, self._bytes = [], 0
 
+    def _merged(self, runs: list[Path]) -> Path:
+        merged = self._written_run((row, run.text()) for row, run in _in_order(runs))
+        for run in runs:
+            run.unlink()
+        return merged
 
-def _order(row: _Row) -> tuple[int, bytes, tuple[Any, ...], int]:
-    return row[:4]
+    def _written_run(self, rows: Iterable[tuple[_Row, bytes]]) -> Path:
+        path = self._folder / str(next(self._numbers))
+        with explained(path), path.open("wb", buffering=_BUFFER) as file:
+            path.chmod(0o600)
+            for row, packed in rows:
+                record = pickle.dumps(tuple(row))
+                file.write(_LENGTHS.pack(len(record), len(packed)))
+                file.write(record)
+                file.write(packed)
+        return path
 
 
-def _write_run(path: Path, rows: list[_Row], schema: pa.Schema) -> dict[int, list[int]]:
-    """Write rows as row groups that hold one shard each; returns the groups of each shard."""
-    groups: dict[int, list[int]] = {}
-    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
-        start, group = 0, 0
-        while start < len(rows):
-            shard, end = rows[start][0], start
-            while end < min(len(rows), start + _ROWS_A_GROUP) and rows[end][0] == shard:
-                end += 1
-            flat = [(row[0], row[1], *row[2], *row[3:]) for row in rows[start:end]]
-            arrays = [
-                pa.array(values, field.type)
-                for values, field in zip(zip(*flat, strict=True), schema, strict=True)
-            ]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-            groups.setdefault(shard, []).append(group)
-            start, group = end, group + 1
-    path.chmod(0o600)
-    return groups
+class _Run:
+    """Reads a run row by row; a row's text only when it is wanted, before the next row."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._unread = 0
+
+    def rows(self) -> Iterator[tuple[_Row, _Run]]:
+        while lengths := self._file.read(_LENGTHS.size):
+            length, self._unread = _LENGTHS.unpack(lengths)
+            yield _Row._make(pickle.loads(self._file.read(length))), self
+            self._file.seek(self._unread, os.SEEK_CUR)
+
+    def text(self) -> bytes:
+        """The compressed text of the row at hand."""
+        packed = self._file.read(self._unread)
+        self._unread = 0
+        return packed
 
 
-def _read_run(path: Path, groups: list[int]) -> Iterator[_Row]:
-    if not groups:
-        return
-    with pq.ParquetFile(path) as file:
-        for group in groups:
-            columns = [column.to_pylist() for column in file.read_row_group(group).columns]
-            for row in zip(*columns, strict=True):
-                yield (row[0], row[1], row[2:-4], *row[-4:])
+def _in_order(runs: list[Path]) -> Iterator[tuple[_Row, _Run]]:
+    """Rows of sorted runs, merged."""
+    with ExitStack() as files:
+        opened = [_Run(files.enter_context(path.open("rb", buffering=_BUFFER))) for path in runs]
+        yield from heapq.merge(*(run.rows() for run in opened))

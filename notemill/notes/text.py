@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import html
+import re
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
+_PIECE = re.compile(r"&#?\w{1,40};?|\S")
+"""What may be seen: an entity of HTML, or a character that is no white space."""
+_UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp"}
+"""Unicode's categories of control and format characters and of spaces."""
+_UNSEEN_TOO = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, range(0xFE00, 0xFE10)))
+)
+"""Characters of other categories that have no ink: joiners, fillers, variation selectors."""
 
 
 class UndecodedText(bytes):
@@ -40,13 +52,26 @@ def read_text(value: str | bytes | None) -> NoteText:
         text, replaced = _decode(value)
     else:
         text = value
-    state = TextState.OK if text.strip() else TextState.BLANK
+    state = TextState.BLANK if _is_blank(text) else TextState.OK
     return NoteText(text, state, hashlib.sha256(text.encode("utf-8")).digest(), replaced)
 
 
 def shard_of(text_sha256: bytes, shards: int) -> int:
-    """Number of the shard in which this text, and so every copy of it, lies."""
-    return int.from_bytes(text_sha256[:8]) % shards
+    """Number of the shard in which this text, and so every copy of it, lies.
+
+    Each shard is a range of hashes: shards one after another hold the notes in the order of their
+    texts' hashes, whatever the number of shards.
+    """
+    return int.from_bytes(text_sha256[:8]) * shards >> 64
+
+
+def _is_blank(text: str) -> bool:
+    """Whether nothing is to be seen: white space, characters without ink, `&nbsp;` and the like."""
+    return not any(
+        unicodedata.category(char) not in _UNSEEN and char not in _UNSEEN_TOO
+        for piece in _PIECE.finditer(text)
+        for char in html.unescape(piece[0])
+    )
 
 
 def _decode(value: bytes) -> tuple[str, int]:

@@ -109,11 +109,12 @@ class ShardSite:
             experiment=run.experiment,
             engine=run.engine,
             task=run.task,
-            notes=self.layout.notes("cohort", "0000"),
-            manifest=self.layout.manifest("cohort"),
+            notes=self.layout.notes("cohort", "cut-0001", "0000"),
+            manifest=self.layout.manifest("cohort", "cut-0001"),
             model=record,
-            output=self.layout.answers("cohort", run.experiment_id, "0000"),
+            output=self.layout.answers("cohort", run.experiment_id, "cut-0001", "0000"),
             engine_log=self.folder / "engine.log",
+            refusal=self.layout.refusal(run.experiment_id),
             threads=1,
         )
 

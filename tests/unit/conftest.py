@@ -17,8 +17,8 @@ from hypothesis import settings
 from notemill.answers import End, Question, Reply
 from notemill.config import Cohort, Config, Database, read_config
 from notemill.notes.extract import extract
-from notemill.notes.manifest import Manifest
-from notemill.paths import Layout
+from notemill.notes.manifest import Manifest, read_frozen
+from notemill.paths import Layout, cut_name
 from notemill.tasks import Task, read_task
 
 settings.register_profile("notemill", deadline=None, max_examples=40)  # no timing asserted
@@ -118,12 +118,22 @@ class Clinic:
     def extract(self, name: str = "chest", **changes: Any) -> Manifest:
         return extract(self.database, name, self.cohort(**changes), self.layout)
 
+    def cut(self, name: str = "chest") -> str:
+        """The cut in force, after extract."""
+        frozen = read_frozen(self.layout.frozen(name))
+        assert frozen
+        return cut_name(frozen.cut)
+
+    def manifest(self, name: str = "chest") -> Path:
+        """The manifest of the cut in force."""
+        return self.layout.manifest(name, self.cut(name))
+
     def left_behind(self) -> list[str]:
-        """Files below the results folder, without the folders."""
+        """Files below the results folder, without folders and locks."""
         return sorted(
             str(path.relative_to(self.layout.results))
             for path in self.layout.results.rglob("*")
-            if not path.is_dir()
+            if not path.is_dir() and path.name != ".lock"
         )
 
 
@@ -144,7 +154,7 @@ class SmallEngine:
 
     def __init__(self, answer: Callable[[str], str | Reply | Exception] = lambda _: ANSWER) -> None:
         self._answer = answer
-        self._now = 0
+        self.now = 0
         self.questions: list[Question] = []
         self.timeouts: list[float] = []
         self.most_at_once = 0
@@ -152,13 +162,13 @@ class SmallEngine:
     async def ask(self, question: Question, timeout_s: float) -> Reply:
         self.questions.append(question)
         self.timeouts.append(timeout_s)
-        self._now += 1
-        self.most_at_once = max(self.most_at_once, self._now)
+        self.now += 1
+        self.most_at_once = max(self.most_at_once, self.now)
         try:
             await asyncio.sleep(0.001)
             reply = self._answer(question.user.rpartition("\n")[2])
         finally:
-            self._now -= 1
+            self.now -= 1
         if isinstance(reply, Exception):
             raise reply
         return reply if isinstance(reply, Reply) else replied(reply)

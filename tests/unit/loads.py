@@ -39,10 +39,10 @@ class Loads:
     ) -> None:
         """Write all result shards: every text answered but those in `failed`, text to status."""
         cohort = changes.pop("cohort", "chest")
-        manifest = read_manifest(self.clinic.layout.manifest(cohort))
+        manifest = read_manifest(self.clinic.manifest(cohort))
         columns = answer_columns(self.task, "llm_", manifest.id_columns)
         for entry in manifest.shards:
-            path = self.clinic.layout.notes(cohort, entry.name)
+            path = self.clinic.layout.notes(cohort, self.clinic.cut(cohort), entry.name)
             notes = list(read_notes(path, manifest.id_columns, with_text=True))
             origin = ShardOrigin(
                 **{
@@ -73,10 +73,10 @@ class Loads:
             write_answers(out, iter(notes), outcomes, manifest.id_columns, columns, origin)
 
     def shard(self, name: str, cohort: str = "chest", experiment: str = ID) -> Path:
-        return self.clinic.layout.answers(cohort, experiment, name)
+        return self.clinic.layout.answers(cohort, experiment, self.clinic.cut(cohort), name)
 
     def work(self, cohort: str = "chest", experiment: str = ID, **changes: Any) -> Load:
-        manifest = read_manifest(self.clinic.layout.manifest(cohort))
+        manifest = read_manifest(self.clinic.manifest(cohort))
         values = {"task": "cough", "engine": "e", "model": "m:1", "results_table": "answers"}
         return Load(
             experiment_name=NAME,

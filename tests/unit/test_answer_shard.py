@@ -46,6 +46,7 @@ def outcome(status: str = "answered", **changes: Any) -> Outcome:
         "seconds": 0.5,
         "engine": "small 1",
         "answered_at": TIME,
+        "control_tokens": 3,
     }
     return Outcome(**given | changes)
 
@@ -105,6 +106,7 @@ def test_a_row_says_how_it_came_to_be(tmp_path: Path) -> None:
         "changes": "hint",
         "prompt_tokens": 20,
         "answer_tokens": 10,
+        "control_tokens": 3,
         "seconds": 0.5,
         "engine": "small 1",
         "llm_response": "yes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections import defaultdict
 from pathlib import Path
@@ -12,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notemill.errors import NotemillError
+from notemill.locks import LockedFile
 from notemill.notes import conflicts, spool
-from notemill.notes.manifest import read_manifest
+from notemill.notes.manifest import read_frozen, read_manifest
 from notemill.notes.shard import Note, read_notes
 from notemill.notes.text import TextState, read_text
-from notemill.paths import frozen_manifest, shard_names
+from notemill.paths import cut_name, shard_names
 
 from .conftest import Clinic, full_disk, of_this_process
 
@@ -25,9 +27,10 @@ INVALID = b"caf\xe9 au lait"
 
 def shards_of(clinic: Clinic, name: str = "chest", shards: int = 3) -> list[list[Note]]:
     """The notes of each shard, read back."""
-    columns = read_manifest(clinic.layout.manifest(name)).id_columns
+    columns = read_manifest(clinic.manifest(name)).id_columns
+    cut = cut_name(shards)
     return [
-        list(read_notes(clinic.layout.notes(name, shard), columns, with_text=True))
+        list(read_notes(clinic.layout.notes(name, cut, shard), columns, with_text=True))
         for shard in shard_names(shards)
     ]
 
@@ -107,15 +110,22 @@ class TestTheSameIdWithDifferentTexts:
     def rows(self, clinic: Clinic) -> None:
         clinic.fill((1, "one"), (2, "two"), (1, "one"), (1, "another"), (3, "three"))
 
-    def test_is_an_error_that_names_the_id_but_no_text(self, clinic: Clinic) -> None:
+    def test_is_an_error_and_the_ids_stand_in_a_private_file(self, clinic: Clinic) -> None:
+        clinic.run("UPDATE notes SET visit = 4711 WHERE visit = 1")
         with pytest.raises(NotemillError) as refused:
             clinic.extract()
         assert "1 ids of cohort 'chest'" in refused.value.what
-        assert "visit=1" in refused.value.what
         assert "another" not in str(refused.value)
+        assert "4711" not in str(refused.value)
         assert refused.value.where == "cohorts.chest.query"
         assert "same_id_different_text" in refused.value.remedy
-        assert clinic.left_behind() == []
+        (told,) = clinic.left_behind()
+        assert told in refused.value.what
+        path = clinic.layout.results / told
+        assert path.read_text() == "visit\n4711\n"
+        assert path.stat().st_mode & 0o777 == 0o600
+        clinic.extract(same_id_different_text="first")
+        assert not path.exists()
 
     @pytest.mark.parametrize(
         ("keep", "text", "collapsed", "dropped"),
@@ -158,11 +168,11 @@ def test_everything_is_the_owners_alone(clinic: Clinic) -> None:
     }
     assert modes == {(True, 0o700), (False, 0o600)}
     assert clinic.left_behind() == [
-        "cohorts/chest/.frozen-manifest.json",
-        "cohorts/chest/manifest.json",
-        "cohorts/chest/notes/0000.parquet",
-        "cohorts/chest/notes/0001.parquet",
-        "cohorts/chest/notes/0002.parquet",
+        "cohorts/chest/.frozen.json",
+        "cohorts/chest/cut-0003/manifest.json",
+        "cohorts/chest/cut-0003/notes/0000.parquet",
+        "cohorts/chest/cut-0003/notes/0001.parquet",
+        "cohorts/chest/cut-0003/notes/0002.parquet",
     ]
 
 
@@ -238,46 +248,97 @@ def test_a_database_that_is_none_is_named(clinic: Clinic) -> None:
     assert clinic.left_behind() == []
 
 
-def test_a_cohort_is_frozen(clinic: Clinic) -> None:
+def lose(clinic: Clinic, shard: str, shards: int = 3) -> Path:
+    """Delete a notes shard."""
+    path = clinic.layout.notes("chest", cut_name(shards), shard)
+    path.unlink()
+    return path
+
+
+def everything(clinic: Clinic) -> dict[str, bytes]:
+    """Each file below the results folder, with its bytes."""
+    return {name: (clinic.layout.results / name).read_bytes() for name in clinic.left_behind()}
+
+
+def test_a_cohort_that_is_whole_is_not_read_again(clinic: Clinic) -> None:
     clinic.fill((1, "one"), (2, "two"))
     first = clinic.extract()
-    again = clinic.extract()
-    assert again.shards == first.shards  # read again: the same digests
-
+    before = everything(clinic)
     clinic.fill((3, "three"))
-    before = clinic.layout.manifest("chest").read_bytes()
-    with pytest.raises(NotemillError, match="with 2 notes, and now the query gives 3") as refused:
-        clinic.extract()
-    assert "another name" in refused.value.remedy
-    assert clinic.layout.manifest("chest").read_bytes() == before
-    clinic.extract("second")
+    clinic.manifest().unlink()
+    assert clinic.extract() == first
+    assert everything(clinic) == before
+    assert clinic.extract("second").counts.notes == 3
 
 
-def test_a_changed_text_or_another_number_of_shards_is_noticed_too(clinic: Clinic) -> None:
+def test_a_lost_shard_comes_back_from_the_query(clinic: Clinic) -> None:
+    clinic.fill(*((number, f"note {number}") for number in range(20)))
+    clinic.extract()
+    before = everything(clinic)
+    lose(clinic, "0001")
+    clinic.extract()
+    assert everything(clinic) == before
+
+
+@pytest.mark.parametrize("shards", [3, 4])
+def test_what_no_longer_reads_the_same_is_refused_and_nothing_is_touched(
+    clinic: Clinic, shards: int
+) -> None:
     clinic.fill((1, "one"), (2, "two"))
     clinic.extract()
-    with pytest.raises(NotemillError, match="frozen"):
-        clinic.extract(shards=4)
+    lost = lose(clinic, "0001")
     clinic.run("UPDATE notes SET note = 'uno' WHERE visit = 1")
-    with pytest.raises(NotemillError, match="frozen"):
-        clinic.extract()
+    before = everything(clinic)
+    with pytest.raises(NotemillError, match="2 notes that are not the same") as refused:
+        clinic.extract(shards=shards)
+    assert str(lost) in refused.value.what
+    assert "backup" in refused.value.remedy
+    assert everything(clinic) == before
+    # What the remedy says works: the shard brought back, or the cohort given up.
+    clinic.run("UPDATE notes SET note = 'one' WHERE visit = 1")
+    assert clinic.extract(shards=shards).counts.notes == 2
+    clinic.fill((3, "three"))
+    folders = refused.value.remedy.rpartition("rm -r ")[2].split()
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    assert str(clinic.layout.cohort("chest")) in folders
+    assert clinic.extract(shards=shards).counts.notes == 3
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7, 0.95])
+def test_a_damaged_shard_is_never_taken_for_whole(clinic: Clinic, place: float) -> None:
+    clinic.fill(*((number, f"note {number} " * 40) for number in range(200)))
+    first = clinic.extract()
+    path = clinic.layout.notes("chest", cut_name(3), "0001")
+    data = bytearray(path.read_bytes())
+    at = int(len(data) * place)
+    data[at : at + 8] = bytes(byte ^ 0x55 for byte in data[at : at + 8])
+    path.write_bytes(data)
+    assert clinic.extract(shards=5).digest == first.digest
+    assert {note.ids[0] for shard in shards_of(clinic, shards=5) for note in shard} == set(
+        range(200)
+    )
 
 
 def test_rows_in_another_order_are_the_same_cohort(clinic: Clinic) -> None:
     clinic.fill(*((number, f"note {number % 7}") for number in range(20)))
-    up = clinic.extract(query="SELECT visit, note FROM notes ORDER BY visit")
-    down = clinic.extract(query="SELECT visit, note FROM notes ORDER BY visit DESC")
+    up = clinic.extract("up", query="SELECT visit, note FROM notes ORDER BY visit")
+    down = clinic.extract("down", query="SELECT visit, note FROM notes ORDER BY visit DESC")
     assert up.shards == down.shards
+    assert up.digest == down.digest
 
 
 def test_the_manifest_says_what_was_read(clinic: Clinic) -> None:
     clinic.fill((1, "one"))
     clinic.extract()
-    manifest = read_manifest(clinic.layout.manifest("chest"))
+    manifest = read_manifest(clinic.manifest())
     assert manifest.server == f"SQLite {sqlite3.sqlite_version}"
     assert manifest.query == "SELECT visit, note FROM notes"
     assert manifest.extracted_at.endswith("+00:00")
-    assert manifest == read_manifest(frozen_manifest(clinic.layout.manifest("chest")))
+    frozen = read_frozen(clinic.layout.frozen("chest"))
+    assert frozen
+    assert frozen.model_dump(exclude={"cut"}) == manifest.model_dump(exclude={"shards"})
+    assert (frozen.cut, frozen.counts.notes) == (3, 1)
 
 
 @pytest.mark.parametrize("damage", ["{", "{}", ""])
@@ -289,14 +350,15 @@ def test_a_manifest_that_is_none_is_named(tmp_path: Path, damage: str) -> None:
         read_manifest(tmp_path / "absent.json")
 
 
-def test_a_full_disk_leaves_no_shard(clinic: Clinic) -> None:
+def test_a_full_disk_leaves_nothing(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
     clinic.fill((1, "one"))
-    notes = clinic.layout.notes("chest", "0001")
-    full_disk(notes.with_name(f"{of_this_process('.0001.parquet.').replace('-', '.')}.partial"))
+    monkeypatch.setattr("notemill.notes.extract._emptied", lambda aside: aside)
+    shard = clinic.layout.cohort("chest") / ".aside" / "0001.parquet"
+    full_disk(shard.with_name(f"{of_this_process('.0001.parquet.').replace('-', '.')}.partial"))
     with pytest.raises(NotemillError, match="no space is left") as refused:
         clinic.extract()
-    assert refused.value.where == str(notes)
-    assert clinic.left_behind() == ["cohorts/chest/notes/0000.parquet"]  # a whole one
+    assert refused.value.where == str(shard)
+    assert clinic.left_behind() == []
 
 
 def test_an_unwritable_results_folder_is_named(clinic: Clinic) -> None:
@@ -309,8 +371,47 @@ def test_an_unwritable_results_folder_is_named(clinic: Clinic) -> None:
 
 def test_what_a_killed_extract_left_is_cleared(clinic: Clinic) -> None:
     clinic.fill((1, "one"))
-    left = clinic.layout.notes("chest", "0000").parent / ".spool-lost-1"
-    left.mkdir(parents=True)
-    (left / "0.parquet").write_text("rest")
+    for left in (".aside/.spool-lost-1/0", ".aside/0000.parquet", "cut-0007/notes/0000.parquet"):
+        path = clinic.layout.cohort("chest") / left
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("rest")
     clinic.extract()
-    assert not left.exists()
+    assert not [name for name in clinic.left_behind() if "cut-0003" not in name and name[-1] == "t"]
+
+
+def test_two_extracts_of_one_cohort_do_not_meet(clinic: Clinic) -> None:
+    clinic.fill((1, "one"))
+    clinic.extract()
+    other = LockedFile(clinic.layout.cohort("chest") / ".lock")
+    with pytest.raises(NotemillError, match="another job is extracting cohort 'chest'"):
+        clinic.extract()
+    other.close()
+    clinic.extract()
+
+
+ANY_NUMBER_OF_ROWS = (
+    "WITH RECURSIVE c(visit) AS "
+    "(SELECT 1 UNION ALL SELECT visit + 1 FROM c LIMIT 1 + abs(random()) % 100000) "
+    "SELECT visit, 'x' AS note FROM c"
+)
+
+
+def test_another_number_of_rows_than_the_count_is_refused(clinic: Clinic) -> None:
+    """A query that gives another number each time stands for a server that cuts results."""
+    with pytest.raises(NotemillError, match="COUNT") as refused:
+        clinic.extract(query=ANY_NUMBER_OF_ROWS)
+    assert "sql_select_limit" in refused.value.remedy
+    assert clinic.left_behind() == []
+
+
+def test_a_count_that_takes_too_long_is_given_up_and_said(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("notemill.notes.rows._COUNT_S", 0)
+    slow = (
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 500000) "
+        "SELECT max(n) AS visit, 'x' AS note FROM c"
+    )
+    with caplog.at_level("WARNING", "notemill"):
+        assert clinic.extract(query=slow).counts.notes == 1
+    assert "were not compared with a COUNT" in caplog.text

@@ -171,6 +171,7 @@ class TestATableThatIsThere:
         "CREATE TABLE answers (visit INTEGER NOT NULL, experiment TEXT NOT NULL, "
         "llm_response TEXT, llm_reason TEXT, query_meta TEXT, cohort TEXT, text_sha256 TEXT, "
         "engine TEXT, attempts INT, changes TEXT, prompt_tokens INT, answer_tokens INT, "
+        "control_tokens INT, "
         "seconds REAL, answered_at TEXT, mine TEXT"
     )
 

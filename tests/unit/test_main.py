@@ -172,7 +172,7 @@ def test_the_summary_tells_the_loads_that_have_ended(
     ).write(path)
     assert run("summary", tmp_path, values) == 0
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for words in ("failed: schema 1", "failed: timeout 2", "accounted for 10 of 10", "2.50"):
+    for words in ("failed: schema 1", "failed: timeout 2", "accounted for 10 of 10", "job 2.00"):
         assert words in told
 
     path.write_text("{}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from pathlib import Path
 
-from notemill.paths import Layout, frozen_manifest, journal, model_id, shard_names
+from notemill.paths import Layout, cut_name, journal, model_id, shard_names
 
 LAYOUT = Layout(Path("results"))
 
@@ -14,24 +14,24 @@ def test_the_layout_is_the_documented_one() -> None:
     assert [
         str(path)
         for path in (
-            LAYOUT.manifest("chest"),
-            LAYOUT.notes("chest", "0001"),
+            LAYOUT.manifest("chest", cut_name(16)),
+            LAYOUT.notes("chest", cut_name(16), "0001"),
             LAYOUT.model("local_m-abc"),
-            LAYOUT.answers("chest", "cough-123", "0001"),
+            LAYOUT.answers("chest", "cough-123", cut_name(16), "0001"),
             LAYOUT.load("chest", "cough-123"),
-            LAYOUT.log("answer", "chest", "cough-123", "0001"),
-            frozen_manifest(LAYOUT.manifest("chest")),
-            journal(LAYOUT.answers("chest", "cough-123", "0001")),
+            LAYOUT.log("answer", "chest", "cough-123", cut_name(16), "0001"),
+            LAYOUT.frozen("chest"),
+            journal(LAYOUT.answers("chest", "cough-123", cut_name(9999), "0001")),
         )
     ] == [
-        "results/cohorts/chest/manifest.json",
-        "results/cohorts/chest/notes/0001.parquet",
+        "results/cohorts/chest/cut-0016/manifest.json",
+        "results/cohorts/chest/cut-0016/notes/0001.parquet",
         "results/models/local_m-abc.json",
-        "results/answers/chest/cough-123/0001.parquet",
+        "results/answers/chest/cough-123/cut-0016/0001.parquet",
         "results/loads/chest/cough-123.json",
-        "results/logs/answer/chest/cough-123/0001.log",
-        "results/cohorts/chest/.frozen-manifest.json",
-        "results/answers/chest/cough-123/0001.journal.jsonl",
+        "results/logs/answer/chest/cough-123/cut-0016/0001.log",
+        "results/cohorts/chest/.frozen.json",
+        "results/answers/chest/cough-123/cut-9999/0001.journal.jsonl",
     ]
 
 

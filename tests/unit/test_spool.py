@@ -11,14 +11,12 @@ from hypothesis import strategies as st
 
 from notemill.errors import NotemillError
 from notemill.notes import spool as module
-from notemill.notes.manifest import IdColumn
 from notemill.notes.spool import Spool
 from notemill.notes.text import read_text, shard_of
 
 from .conftest import full_disk, names_in, of_this_process
 
 SHARDS = 3
-COLUMNS = [IdColumn(name="visit", kind="integer"), IdColumn(name="part", kind="text")]
 Rows = list[tuple[tuple[int, str], str | None]]
 rows_of_a_table = st.lists(
     st.tuples(
@@ -30,8 +28,7 @@ rows_of_a_table = st.lists(
 
 
 def filled(folder: Path, rows: Rows) -> Spool:
-    spool = Spool(folder, SHARDS)
-    spool.columns = COLUMNS
+    spool = Spool(folder)
     for sequence, (ids, text) in enumerate(rows):
         spool.add(sequence, ids, read_text(text))
     spool.finish()
@@ -40,55 +37,64 @@ def filled(folder: Path, rows: Rows) -> Spool:
 
 @pytest.fixture(autouse=True)
 def small_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A run holds some three rows, and a group two, so that small tables take many of both."""
-    monkeypatch.setattr(module, "_RUN_BYTES", 1000)
-    monkeypatch.setattr(module, "_ROWS_A_GROUP", 2)
+    """A run holds some three rows, and three are merged at once: small tables take several."""
+    monkeypatch.setattr(module, "_RUN_BYTES", 1200)
+    monkeypatch.setattr(module, "_RUNS_AT_ONCE", 3)
     yield
 
 
 @settings(max_examples=20)
 @given(rows=rows_of_a_table)
-def test_every_row_comes_back_once_in_its_texts_shard_and_in_order(
+def test_every_row_comes_back_once_and_shard_after_shard(
     tmp_path_factory: pytest.TempPathFactory, rows: Rows
 ) -> None:
     with filled(tmp_path_factory.mktemp("spool"), rows) as spool:
-        shards = [list(spool.notes(shard)) for shard in range(SHARDS)]
-    for number, shard in enumerate(shards):
-        assert all(shard_of(note.text_sha256, SHARDS) == number for _, note in shard)
-        order = [(note.text_sha256, note.ids, sequence) for sequence, note in shard]
-        assert order == sorted(order)
-    back = {sequence: (note.ids, note.text) for shard in shards for sequence, note in shard}
-    assert sum(map(len, shards)) == len(rows)
-    assert back == dict(enumerate(rows))
+        back = list(spool.notes())
+    shards = [shard_of(note.text_sha256, SHARDS) for _, note in back]
+    assert shards == sorted(shards)
+    order = [(note.text_sha256, note.ids, sequence) for sequence, note in back]
+    assert order == sorted(order)
+    assert len(back) == len(rows)
+    assert {n: (note.ids, note.text) for n, note in back} == dict(enumerate(rows))
+    for _, note in back:
+        again = read_text(note.text)
+        assert (note.text_sha256, note.state) == (again.sha256, again.state)
 
 
-def test_memory_holds_one_run_whatever_the_table(tmp_path: Path) -> None:
-    with Spool(tmp_path, SHARDS) as spool:
-        spool.columns = COLUMNS
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_memory_and_open_files_stay_the_same_whatever_the_table(tmp_path: Path) -> None:
+    with Spool(tmp_path) as spool:
         most = 0
         for sequence in range(200):
             spool.add(sequence, (sequence, "a"), read_text("x" * 100))
             most = max(most, len(spool._rows))
         assert most <= 3
-        spool.finish()
         assert len(spool._runs) > 60
-        assert sum(len(list(spool.notes(shard))) for shard in range(SHARDS)) == 200
+        before = open_files()
+        spool.finish()
+        for _ in spool.notes():
+            assert open_files() <= before + 3
+        assert sorted(sequence for sequence, _ in spool.notes()) == list(range(200))
+
+
+def test_a_row_is_written_once_more_a_level_and_not_once_more_a_run(tmp_path: Path) -> None:
+    with Spool(tmp_path) as spool:
+        for sequence in range(162):
+            spool.add(sequence, (sequence, "a"), read_text(f"{sequence}"))
+        runs = len(spool._runs)
+        spool.finish()
+        assert runs == 54
+        assert len(spool._runs) == 2
+        assert next(spool._numbers) == 54 + 18 + 6 + 2
 
 
 def test_ids_are_found_by_sequence(tmp_path: Path) -> None:
     rows: Rows = [((number, "a"), f"text {number}") for number in range(20)]
     with filled(tmp_path, rows) as spool:
         assert sorted(spool.ids_of([3, 17])) == [(3, "a"), (17, "a")]
-
-
-def test_id_columns_may_be_called_as_the_spools_own(tmp_path: Path) -> None:
-    names = ["shard", "sequence", "state", "replaced", "text_sha256", "text"]
-    with Spool(tmp_path, 1) as spool:
-        spool.columns = [IdColumn(name=name, kind="integer") for name in names]
-        spool.add(0, (1, 2, 3, 4, 5, 6), read_text("x"))
-        spool.finish()
-        assert [note.ids for _, note in spool.notes(0)] == [(1, 2, 3, 4, 5, 6)]
-        assert spool.ids_of([0]) == [(1, 2, 3, 4, 5, 6)]
 
 
 def test_its_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
@@ -101,10 +107,9 @@ def test_its_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_named_and_nothing_stays(tmp_path: Path) -> None:
-    full_disk(tmp_path / of_this_process(".spool-") / "0.parquet")
+    full_disk(tmp_path / of_this_process(".spool-") / "0")
     with pytest.raises(NotemillError, match="no space is left"):
-        with Spool(tmp_path, SHARDS) as spool:
-            spool.columns = COLUMNS
+        with Spool(tmp_path) as spool:
             for sequence in range(10):
                 spool.add(sequence, (sequence, "a"), read_text("x" * 200))
     assert names_in(tmp_path) == []

@@ -154,3 +154,27 @@ def wait_for_journal(project: Project, answers: int) -> int:
                 return count
         time.sleep(0.1)
     raise AssertionError("no journal in time")
+
+
+def test_what_no_retry_can_mend_costs_one_engine(
+    make_project: Callable[..., Project], weights: Path
+) -> None:
+    """Weights that no engine can load: the first job says so, the others start none."""
+    project = make_project()
+    broken = project.folder / "broken.gguf"
+    broken.write_bytes(weights.read_bytes()[:5000])
+    project.config["engines"]["embedded"]["weights"] = str(broken)
+    project.write_config()
+    failed = project.snakemake("--cores", "1", "--retries", "2")
+    assert failed.returncode != 0
+    logs = [path.read_text() for path in (project.results / "logs" / "answer").rglob("*.log")]
+    told = [log for log in logs if "what to do:" in log]
+    assert len(told) == 3
+    assert len({log.partition(" ERROR ")[2] for log in told}) == 1
+    assert sum("no engine is started" in log for log in told) >= 2
+    assert sum(log.count("Error: ") for log in logs if "what to do:" not in log) == 1
+    # Mended in place, the next invocation sees it.
+    broken.write_bytes(weights.read_bytes())
+    next((project.results / "models").glob("*.json")).unlink()
+    done = project.snakemake()
+    assert done.returncode == 0, done.stdout

@@ -5,12 +5,15 @@
 # that they are still the ones that its answers belong to.
 rule answer:
     input:
-        manifest=ancient(LAYOUT.manifest("{cohort}")),
+        manifest=ancient(LAYOUT.manifest("{cohort}", "{cut}")),
         model=ancient(model_of),
     output:
-        ensure(LAYOUT.answers("{cohort}", "{experiment}", "{shard}"), non_empty=True),
+        ensure(
+            LAYOUT.answers("{cohort}", "{experiment}", "{cut}", "{shard}"),
+            non_empty=True,
+        ),
     log:
-        LAYOUT.log("answer", "{cohort}", "{experiment}", "{shard}"),
+        LAYOUT.log("answer", "{cohort}", "{experiment}", "{cut}", "{shard}"),
     conda:
         "../../envs/notemill.yaml"
     # Values here are free; each text or formula from a profile is evaluated for every job when

@@ -1,4 +1,5 @@
 import os
+import secrets
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -8,13 +9,17 @@ from notemill.errors import NotemillError
 
 try:
     from notemill.config import read_config
-    from notemill.paths import Layout, shard_names
+    from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan import checked_plan
+    from notemill.refusal import PLAN_VARIABLE
 except ModuleNotFoundError as error:
     raise WorkflowError(str(without_environment(f"package '{error.name}'"))) from None
 
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
+
+# This invocation's name, which its jobs inherit and keep when they read this file themselves.
+os.environ.setdefault(PLAN_VARIABLE, secrets.token_hex(8))
 
 
 def _checked_plan():
@@ -35,11 +40,13 @@ if workflow.is_main_process:
 
 DATABASE_IS_HERE = CONFIG.database.reached_from == "login"
 
-MANIFESTS = [LAYOUT.manifest(cohort) for cohort in CONFIG.cohorts]
+CUT = {name: cut_name(cohort.shards) for name, cohort in CONFIG.cohorts.items()}
+
+MANIFESTS = [LAYOUT.manifest(cohort, cut) for cohort, cut in CUT.items()]
 MODELS = {run.experiment_id: LAYOUT.model(run.model_id) for run in RUNS}
 ANSWERS = {
     (cohort, run.experiment_id): expand(
-        LAYOUT.answers(cohort, run.experiment_id, "{shard}"),
+        LAYOUT.answers(cohort, run.experiment_id, CUT[cohort], "{shard}"),
         shard=shard_names(CONFIG.cohorts[cohort].shards),
     )
     for run in RUNS
@@ -53,13 +60,14 @@ LOADS = [
 wildcard_constraints:
     cohort="|".join(CONFIG.cohorts),
     experiment="|".join(RUN),
+    cut=r"cut-\d{4}",
     shard=r"\d{4}",
     model="|".join({run.model_id for run in RUNS}),
 
 
-def number_of_shards(wildcards):
-    """A cohort's shards, so that another number is refused at once: a cohort is frozen."""
-    return CONFIG.cohorts[wildcards.cohort].shards
+def manifest_of(wildcards):
+    """The manifest of a cohort's cut into as many shards as the configuration says."""
+    return LAYOUT.manifest(wildcards.cohort, CUT[wildcards.cohort])
 
 
 def model_of(wildcards):

@@ -6,15 +6,13 @@
 # update: an extract that fails leaves the manifest as it was, and so no answer job runs again.
 rule extract:
     output:
-        update(LAYOUT.manifest("{cohort}")),
+        update(LAYOUT.manifest("{cohort}", "{cut}")),
     log:
-        LAYOUT.log("extract", "{cohort}"),
+        LAYOUT.log("extract", "{cohort}", "{cut}"),
     localrule: DATABASE_IS_HERE
     conda:
         "../../envs/notemill.yaml"
     resources:
         db=1,
-    params:
-        shards=number_of_shards,
     script:
         "../scripts/extract.py"

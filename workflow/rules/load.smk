@@ -4,7 +4,7 @@
 rule load:
     input:
         answers=shards_of,
-        manifest=ancient(LAYOUT.manifest("{cohort}")),
+        manifest=ancient(manifest_of),
     output:
         LAYOUT.load("{cohort}", "{experiment}"),
     log:

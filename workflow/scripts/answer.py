@@ -15,6 +15,7 @@ with job_log(snakemake.log[0]):
     config = read_config(snakemake.config)
     layout = Layout(config.results)
     cohort, shard = snakemake.wildcards.cohort, snakemake.wildcards.shard
+    cut = snakemake.wildcards.cut
     runs = plan_runs(config)
     run = next(run for run in runs if run.experiment_id == snakemake.wildcards.experiment)
     keep_record(layout, run.experiment_id, run.experiment, read_record(Path(snakemake.input.model)))
@@ -26,11 +27,12 @@ with job_log(snakemake.log[0]):
             experiment=run.experiment,
             engine=run.engine,
             task=run.task,
-            notes=layout.notes(cohort, shard),
+            notes=layout.notes(cohort, cut, shard),
             manifest=Path(snakemake.input.manifest),
             model=Path(snakemake.input.model),
             output=Path(snakemake.output[0]),
             engine_log=Path(snakemake.log[0]).with_suffix(".engine.log"),
+            refusal=layout.refusal(run.experiment_id),
             threads=snakemake.threads,
         )
     )

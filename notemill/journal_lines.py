@@ -1,0 +1,226 @@
+"""A journal's lines: what each kind holds, how it is written, and which of them can be used."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+import typing
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, NamedTuple
+
+import pydantic_core
+from pydantic import BaseModel, ConfigDict, create_model
+
+from notemill.answers import Status
+from notemill.locks import whereabouts
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_COUNTS = range(2**31)
+"""What a result shard's columns hold."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a text ended, accepted or not; answer is None unless status is answered.
+
+    prompt_tokens, answer_tokens: of the last attempt. seconds: wall time of all attempts.
+    engine: name and version of what was asked. answered_at: UTC, ISO 8601.
+    control_tokens: of the model, broken up in the text.
+    """
+
+    status: str
+    answer: dict[str, Any] | None
+    detail: str
+    attempts: int
+    changes: str
+    prompt_tokens: int
+    answer_tokens: int
+    seconds: float
+    engine: str
+    answered_at: str
+    control_tokens: int = 0
+
+
+@dataclass(frozen=True, order=True)
+class JournalKey:
+    """What the journal's answers belong to; answers under another key are not reused."""
+
+    experiment: str
+    model_digest: str
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What asking has cost. seconds: wall time of jobs; asked: texts; tokens: of all attempts."""
+
+    seconds: float = 0.0
+    asked: int = 0
+    tokens: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            round(self.seconds + other.seconds, 3),
+            self.asked + other.asked,
+            self.tokens + other.tokens,
+        )
+
+    @property
+    def possible(self) -> bool:
+        """Whether it can be a cost: finite, and nothing below zero."""
+        return math.isfinite(self.seconds) and min(self.seconds, self.asked, self.tokens) >= 0
+
+
+class Accepted(NamedTuple):
+    """An accepted answer as a journal has it."""
+
+    key: JournalKey
+    text_sha256: str
+    outcome: Outcome
+
+
+class _Line(BaseModel):
+    """What every line has: the number of its run."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    run: int
+
+
+class Start(_Line):
+    """A run's first line."""
+
+    key: JournalKey
+    host: str
+    slurm_job: str | None
+    process: int
+    at: str
+
+
+class Cost(_Line):
+    """What its run has spent until then."""
+
+    spent: Spent
+
+
+def _answer_model() -> Any:
+    """An answer's line: its text and the fields of Outcome, those with a default optional."""
+    types = typing.get_type_hints(Outcome)
+    fields: dict[str, Any] = {
+        field.name: (
+            types[field.name],
+            ... if field.default is dataclasses.MISSING else field.default,
+        )
+        for field in dataclasses.fields(Outcome)
+    }
+    return create_model("_Answer", __base__=_Line, text=(str, ...), **fields)
+
+
+_Answer = _answer_model()
+_OUTCOME_FIELDS = [field.name for field in dataclasses.fields(Outcome)]
+
+
+def _parsed(line: bytes) -> Any:
+    """The line as one of the three kinds, None if it is none of them."""
+    try:
+        values = pydantic_core.from_json(line)
+        kind = Start if "key" in values else Cost if "spent" in values else _Answer
+        return kind.model_validate_json(line)
+    except (ValueError, TypeError):
+        return None
+
+
+class Reading:
+    """Goes over a journal's whole lines: each with its answer, None for a line to set aside.
+
+    last_run and spent are complete when the lines are through.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._key: JournalKey | None = None
+        self._run = 0
+        self._spent: dict[int, tuple[JournalKey, Spent]] = {}
+        self._starts = 0
+        self.last_run = 0
+
+    @property
+    def spent(self) -> dict[JournalKey, Spent]:
+        """By key, added up over its runs, of each of which the last line counts."""
+        sums: dict[JournalKey, Spent] = {}
+        for key, spent in self._spent.values():
+            sums[key] = sums.get(key, Spent()) + spent
+        return sums
+
+    def __iter__(self) -> Iterator[tuple[bytes, Accepted | Start | Cost | None]]:
+        self._file.seek(0)
+        for line in self._file:
+            if not line.endswith(b"\n"):
+                return  # cut short by a kill; nothing stands behind it
+            yield line, self._entry(line)
+
+    def _entry(self, line: bytes) -> Accepted | Start | Cost | None:
+        entry = _parsed(line)
+        if entry is None:
+            return None
+        self.last_run = max(self.last_run, entry.run)
+        if isinstance(entry, Start):
+            self._starts += 1
+            self._run, self._key = entry.run, entry.key
+            return entry
+        # Its run's own start may be the line before it that can't be read: whose is it then?
+        if self._key is None or entry.run != self._run:
+            return None
+        if isinstance(entry, Cost):
+            if not entry.spent.possible:
+                return None
+            self._spent[self._starts] = (self._key, entry.spent)
+            return entry
+        outcome = Outcome(**{name: getattr(entry, name) for name in _OUTCOME_FIELDS})
+        accepted = Accepted(self._key, entry.text, outcome)
+        return accepted if _is_storable(accepted) else None
+
+
+def _is_storable(accepted: Accepted) -> bool:
+    """Whether it is an answer that a result shard's columns can hold."""
+    outcome = accepted.outcome
+    counts = [value for value in vars(outcome).values() if type(value) is int]
+    try:
+        has_zone = datetime.fromisoformat(outcome.answered_at).tzinfo is not None
+    except ValueError:
+        return False
+    return (
+        _SHA256.fullmatch(accepted.text_sha256) is not None
+        and outcome.status == Status.ANSWERED
+        and outcome.answer is not None
+        and all(count in _COUNTS for count in counts)
+        and math.isfinite(outcome.seconds)
+        and has_zone
+    )
+
+
+def run_line(run: int, key: JournalKey) -> bytes:
+    """A run's first line, with where this process is."""
+    return _line({"run": run, "key": asdict(key), **whereabouts(), "at": now()})
+
+
+def answer_line(run: int, text_sha256: str, outcome: Outcome) -> bytes:
+    """An accepted answer."""
+    return _line({"text": text_sha256, "run": run, **asdict(outcome)})
+
+
+def spent_line(run: int, spent: Spent) -> bytes:
+    """What the run has spent until now."""
+    return _line({"spent": asdict(spent), "run": run})
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+
+
+def now() -> str:
+    """The time, UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,169 @@
+"""A cohort's query, read once: a row at a time, in one read-only transaction, counted twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from notemill.config import Cohort, Database
+from notemill.database.connect import connect, server_name
+from notemill.database.refusals import database_errors, error_number
+from notemill.errors import NotemillError
+from notemill.logs import log
+from notemill.notes.columns import IdReader, column_positions
+from notemill.notes.conflicts import IdConflicts
+from notemill.notes.manifest import IdColumn
+from notemill.notes.spool import Spool
+from notemill.notes.text import UndecodedText, read_text
+from notemill.progress import Progress
+
+_COUNT_S = 120
+"""What counting the rows a second time may cost."""
+_SQLITE_STEPS = 10_000
+
+
+def read_rows(
+    database: Database, name: str, cohort: Cohort, spool: Spool, conflicts: IdConflicts
+) -> tuple[list[IdColumn], int, str]:
+    """Read the query into the spool; returns the id columns, the number of rows, the server.
+
+    Raises NotemillError when the query fails, lacks a column or an id, gives nothing, or gives
+    another number of rows than its COUNT.
+    """
+    with database_errors(database, f"reading cohort '{name}'"):
+        engine = connect(database)
+        try:
+            with engine.connect() as connection:
+                server = server_name(connection)
+                ids, count = _read(connection, name, cohort, spool, conflicts)
+                if count:
+                    _compare_with_count(connection, name, cohort, count)
+        finally:
+            engine.dispose()
+    if not count:
+        raise NotemillError(
+            f"the query of cohort '{name}' returned nothing",
+            where=f"cohorts.{name}.query",
+            remedy="run the query in your SQL client and correct it; nothing was written",
+        )
+    spool.finish()
+    return ids, count, server
+
+
+def _read(
+    connection: sa.Connection,
+    name: str,
+    cohort: Cohort,
+    spool: Spool,
+    conflicts: IdConflicts,
+) -> tuple[list[IdColumn], int]:
+    progress = Progress("rows read")
+    rows = _streamed(connection, cohort.query)
+    if not rows.returns_rows:
+        raise NotemillError(
+            f"the query of cohort '{name}' gives no rows, because it asks for none",
+            where=f"cohorts.{name}.query",
+            remedy="write one SELECT as the query",
+        )
+    positions = column_positions(rows.keys(), cohort, name)
+    text_position = positions.pop()
+    ids = IdReader(cohort.id_columns, positions, rows.cursor.description, name)
+    count = 0
+    for row in rows:
+        note_ids = ids.read(row)
+        text = read_text(_checked_text(row[text_position], cohort, name))
+        del row  # or two rows are in memory while the next one comes
+        spool.add(count, note_ids, text)
+        conflicts.add(count, note_ids, text.sha256)
+        del text
+        count += 1
+        progress.add()
+    return ids.columns, count
+
+
+def _streamed(connection: sa.Connection, query: str) -> sa.CursorResult[Any]:
+    """The query's rows through a server-side cursor, in one read-only transaction.
+
+    One row is fetched at a time: a thousand notes may be gigabytes.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+        # Undecoded, so that a text with invalid UTF-8 is counted and not an error.
+        connection.connection.dbapi_connection.text_factory = UndecodedText  # type: ignore[union-attr]
+    else:
+        connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+        # The server gives up on a reader that pauses; writing a full spool is such a pause.
+        connection.exec_driver_sql("SET SESSION net_write_timeout = 3600")
+        connection.commit()
+    return connection.execution_options(
+        stream_results=True, max_row_buffer=1, no_parameters=True
+    ).exec_driver_sql(_bare(query))
+
+
+def _compare_with_count(connection: sa.Connection, name: str, cohort: Cohort, rows: int) -> None:
+    """Hold the rows that came to what the server counts, in the same transaction.
+
+    A setting of the server or a driver that cuts a result short is seen so. Where the server
+    can't count within some minutes, or not at all, the log says that nothing was compared.
+    """
+    try:
+        with _limited(connection):
+            counted = connection.exec_driver_sql(
+                f"SELECT COUNT(*) FROM (\n{_bare(cohort.query)}\n) AS notemill_rows"
+            ).scalar_one()
+    except DBAPIError as error:
+        log.warning(
+            "the %d rows were not compared with a COUNT: the database gave none within %d s "
+            "(error %s)",
+            rows,
+            _COUNT_S,
+            error_number(error) or type(error.orig).__name__,
+        )
+        return
+    if counted != rows:
+        raise NotemillError(
+            f"the query of cohort '{name}' gave {rows} rows, and COUNT(*) over it says {counted}",
+            where=f"cohorts.{name}.query",
+            remedy="does the server cut results (SHOW VARIABLES LIKE 'sql_select_limit')? Does "
+            "the query give other rows each time (RAND(), LIMIT without ORDER BY), or is a table "
+            "without transactions (MyISAM) written to? Correct that and run again; nothing was "
+            "written",
+        )
+    log.info("%d rows read, as many as COUNT(*) says", rows)
+
+
+@contextmanager
+def _limited(connection: sa.Connection) -> Iterator[None]:
+    """End the connection's next statement when it has taken too long."""
+    if connection.dialect.name == "sqlite":
+        sqlite: Any = connection.connection.dbapi_connection
+        end = time.monotonic() + _COUNT_S
+        sqlite.set_progress_handler(lambda: time.monotonic() > end, _SQLITE_STEPS)
+        try:
+            yield
+        finally:
+            sqlite.set_progress_handler(None, _SQLITE_STEPS)
+    else:
+        mariadb = getattr(connection.dialect, "is_mariadb", False)
+        limit = "max_statement_time" if mariadb else "max_execution_time"
+        connection.exec_driver_sql(f"SET SESSION {limit} = {_COUNT_S * (1 if mariadb else 1000)}")
+        yield
+
+
+def _bare(query: str) -> str:
+    return query.strip().rstrip(";")
+
+
+def _checked_text(value: Any, cohort: Cohort, name: str) -> str | bytes | None:
+    if value is None or isinstance(value, str | bytes):
+        return value
+    raise NotemillError(
+        f"the text column '{cohort.text_column}' holds {type(value).__name__}, not text",
+        where=f"cohorts.{name}.text_column",
+        remedy="name the column with the note's text, or cast it in the query",
+    )
