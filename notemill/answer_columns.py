@@ -7,7 +7,10 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel
 
 from notemill.config.base import SQL_NAME_PATTERN
 from notemill.config.cohort import OWN_COLUMNS
@@ -75,18 +78,28 @@ def answer_columns(task: Task, prefix: str, ids: list[IdColumn]) -> list[AnswerC
 
 def columns_beside(task: Task, prefix: str, ids: Iterable[str]) -> list[AnswerColumn]:
     """Columns of the task's answer beside id columns of these names; see `answer_columns`."""
-    definitions = task.json_schema.get("$defs", {})
-    columns = []
-    for field, schema in task.json_schema["properties"].items():
-        kind, longest = _kind(schema, definitions)
-        columns.append(AnswerColumn(field, f"{prefix}{field}", kind, longest))
+    columns = _columns(task.json_schema, prefix)
     _check_names([column.column for column in columns], {name.lower() for name in ids}, task)
+    return columns
+
+
+@cache
+def fields_of(model: type[BaseModel]) -> list[AnswerColumn]:
+    """Columns of an answer's class, as `unstorable` wants them."""
+    return _columns(model.model_json_schema(), "")
+
+
+def _columns(schema: dict[str, Any], prefix: str) -> list[AnswerColumn]:
+    columns = []
+    for field, part in schema.get("properties", {}).items():
+        kind, longest = _kind(part, schema.get("$defs", {}))
+        columns.append(AnswerColumn(field, f"{prefix}{field}", kind, longest))
     return columns
 
 
 def unstorable(answer: dict[str, Any], columns: Iterable[AnswerColumn]) -> list[str]:
     """Fields whose value their column can't hold as it is: another type, too long, not finite."""
-    return [column.field for column in columns if not _fits(answer[column.field], column)]
+    return [column.field for column in columns if not _fits(answer.get(column.field), column)]
 
 
 def _fits(value: Any, column: AnswerColumn) -> bool:
