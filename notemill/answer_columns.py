@@ -7,7 +7,10 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel
 
 from notemill.config.base import SQL_NAME_PATTERN
 from notemill.config.cohort import OWN_COLUMNS
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 Kind = Literal["text", "integer", "number", "boolean", "json"]
 LONGEST_IN_ROW = 255
 """Characters of a text that a table holds as VARCHAR; longer ones are MEDIUMTEXT."""
+MOST_FIELDS = 150
+"""InnoDB keeps 41 bytes of each long column in half a page of 8,126, notemill's columns too."""
 _ARROW = {
     "text": "large_string",
     "integer": "int64",
@@ -73,18 +78,28 @@ def answer_columns(task: Task, prefix: str, ids: list[IdColumn]) -> list[AnswerC
 
 def columns_beside(task: Task, prefix: str, ids: Iterable[str]) -> list[AnswerColumn]:
     """Columns of the task's answer beside id columns of these names; see `answer_columns`."""
-    definitions = task.json_schema.get("$defs", {})
-    columns = []
-    for field, schema in task.json_schema["properties"].items():
-        kind, longest = _kind(schema, definitions)
-        columns.append(AnswerColumn(field, f"{prefix}{field}", kind, longest))
+    columns = _columns(task.json_schema, prefix)
     _check_names([column.column for column in columns], {name.lower() for name in ids}, task)
+    return columns
+
+
+@cache
+def fields_of(model: type[BaseModel]) -> list[AnswerColumn]:
+    """Columns of an answer's class, as `unstorable` wants them."""
+    return _columns(model.model_json_schema(), "")
+
+
+def _columns(schema: dict[str, Any], prefix: str) -> list[AnswerColumn]:
+    columns = []
+    for field, part in schema.get("properties", {}).items():
+        kind, longest = _kind(part, schema.get("$defs", {}))
+        columns.append(AnswerColumn(field, f"{prefix}{field}", kind, longest))
     return columns
 
 
 def unstorable(answer: dict[str, Any], columns: Iterable[AnswerColumn]) -> list[str]:
     """Fields whose value their column can't hold as it is: another type, too long, not finite."""
-    return [column.field for column in columns if not _fits(answer[column.field], column)]
+    return [column.field for column in columns if not _fits(answer.get(column.field), column)]
 
 
 def _fits(value: Any, column: AnswerColumn) -> bool:
@@ -108,6 +123,13 @@ def _fits(value: Any, column: AnswerColumn) -> bool:
 
 
 def _check_names(names: list[str], ids: set[str], task: Task) -> None:
+    if len(names) > MOST_FIELDS:
+        raise NotemillError(
+            f"the answer has {len(names)} fields, a table of MySQL takes {MOST_FIELDS}",
+            where=str(task.folder / SCHEMA),
+            remedy="put related fields into a nested class or a list (one column of JSON), or ask "
+            "them in two experiments",
+        )
     lower = [name.lower() for name in names]
     if clash := set(lower) & (OWN_COLUMNS | ids):
         raise NotemillError(

@@ -30,7 +30,7 @@ def private_folder(path: Path) -> Path:
 
 def check_folder(path: Path) -> None:
     """Raise NotemillError unless the folder can be written to, or made. Changes nothing."""
-    with explained(path):
+    with explained(path.absolute()):
         if not os.access(_nearest_folder(path), os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "")
 

@@ -10,8 +10,7 @@ from itertools import product
 from notemill.answer_columns import AnswerColumn, columns_beside
 from notemill.config import Config, Experiment
 from notemill.errors import NotemillError
-from notemill.row_size import too_wide
-from notemill.tasks import SCHEMA, Task
+from notemill.tasks import Task
 
 _STAGING = "notemill_staging"
 
@@ -67,13 +66,6 @@ def _uses(config: Config, name: str, experiment: Experiment, task: Task) -> Iter
     columns: list[AnswerColumn] = []
     for names in ids.values():
         columns = columns_beside(task, experiment.answer_prefix, names)
-    if config.database.url.startswith("mysql") and (why := too_wide(columns)):
-        raise NotemillError(
-            f"the answers of experiment '{name}' do not fit into one row: {why}",
-            where=str(task.folder / SCHEMA),
-            remedy="put related fields into a nested class or a list (one column of JSON), or ask "
-            "them in two experiments",
-        )
     kinds = {column.column.lower(): _kind(column) for column in columns}
     lower = {cohort: frozenset(map(str.lower, names)) for cohort, names in ids.items()}
     yield Use(experiment.results_table, f"{key}.results_table", "of results", kinds, lower)

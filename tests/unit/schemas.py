@@ -230,7 +230,7 @@ def _tuple_of(parts: tuple[Drawn, Drawn]) -> Drawn:
 
 
 TYPES = st.recursive(
-    st.sampled_from(SIMPLE),
+    st.one_of(st.sampled_from([drawn for drawn in SIMPLE if drawn.sure]), st.sampled_from(SIMPLE)),
     lambda inner: st.one_of(
         inner.map(_list_of),
         inner.map(_dict_of),

@@ -6,11 +6,12 @@ import asyncio
 import json
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import AfterValidator, BaseModel, Field
 
 from notemill.answers import End, Reply, Status, Verdict, is_answer, judge
 from notemill.errors import NotemillError
@@ -259,3 +260,22 @@ def _break(cls, finding: str) -> str:
         warnings.simplefilter("ignore")  # Pydantic's, of a value of another type
         verdict = judged(task, replied('{"finding": "nodule"}'))
     assert (verdict.status, verdict.detail) == (Status.SCHEMA, "answer: not_valid_again")
+
+
+class Untrue(BaseModel):
+    """Its JSON schema says something else than its type."""
+
+    x: str = Field(json_schema_extra={"type": "integer"})
+
+
+def test_an_answer_that_its_column_would_not_take_is_none() -> None:
+    assert judge(replied('{"x": "a"}'), Untrue, baseline=5, num_ctx=99).status is Status.SCHEMA
+
+
+class Changing(BaseModel):
+    x: Annotated[int, AfterValidator(lambda value: f"{value} secret")]
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_warning_quotes_an_answer() -> None:
+    assert judge(replied('{"x": 1}'), Changing, baseline=5, num_ctx=99).status is Status.SCHEMA
