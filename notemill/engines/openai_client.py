@@ -25,6 +25,7 @@ from notemill.errors import NotemillError
 
 _BUSY_PAUSE_S = 0.5
 _BUSY = (429, 503)
+_FOR_GOOD = (400, 422)
 _TOO_LONG = ("exceed_context_size", "exceeds the available context size",
              "maximum context length", "context_length_exceeded")  # fmt: skip
 _ENDS = {"stop": End.STOP, "length": End.LENGTH}
@@ -206,4 +207,4 @@ def _refusal(error: openai.APIStatusError) -> Exception:
             where="engines.*: address, api_key_file; experiments.*.model",
             remedy="correct the key or the model's name; the engine's log has its words",
         )
-    return RequestFailed(told)
+    return RequestFailed(told, words=text, for_good=error.status_code in _FOR_GOOD)

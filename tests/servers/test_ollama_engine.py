@@ -254,8 +254,9 @@ def test_a_dropped_system_prompt_is_noticed_by_its_tokens(tmp_path: Path) -> Non
         (
             [{"fault": "error_500", "value": "invalid JSON schema in format"}],
             {},
-            "fails before the first",
+            "refuses the request: status 500, invalid JSON schema in format",
         ),
+        ([{"fault": "error_500", "value": "no memory"}], {}, "before the first note: status 500"),
     ],
 )
 def test_what_is_wrong_with_a_server_is_said_before_the_first_note(
