@@ -34,7 +34,7 @@ class Cohort(Section):
         ge=1,
         le=9999,
         description="Number of shards, each a GPU job. Aim at 15 to 60 GPU minutes a shard and at "
-        "2,000 shards at most. Fixed once extracted.",
+        "2,000 shards at most. May be changed later: answers move with their texts.",
     )
     same_id_different_text: Literal["error", "first", "last"] = Field(
         "error",

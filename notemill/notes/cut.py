@@ -41,6 +41,7 @@ def write_cut(folder: Path, notes: Iterator[Note], shards: int, columns: list[Id
             while note is not None and shard_of(note.text_sha256, shards) == number:
                 digest.add(note)
                 writer.add(note)
+                note = None  # or two are in memory while the next one comes
                 note = next(notes, None)
         entries.append(writer.entry(name))
         progress.add()
@@ -64,3 +65,4 @@ def read_cut(folder: Path, shards: int, columns: list[IdColumn]) -> Iterator[Not
                     remedy=READ_ANEW,
                 )
             yield note
+            del note

@@ -195,6 +195,7 @@ def _distinct(
         counts.null += note.state is TextState.NULL
         counts.replaced += note.replaced_bytes > 0
         yield note
+        del note
 
 
 def _put_in_force(manifest: Manifest, frozen: Frozen | None, layout: Layout, aside: Path) -> None:

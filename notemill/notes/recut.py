@@ -118,7 +118,7 @@ class _Moving:
 def _experiments(layout: Layout, cohort: str) -> list[str]:
     """Ids of all experiments that ever asked this cohort."""
     folder = layout.answers_folder(cohort)
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    return sorted(path.name for path in folder.glob("*/"))
 
 
 def _journals(layout: Layout, cohort: str, experiment: str, shards: int) -> list[Path]:

@@ -19,8 +19,8 @@ from notemill.notes.manifest import IdColumn, ShardEntry
 from notemill.notes.text import TextState
 
 READ_ANEW = (
-    "run snakemake once with `--forcerun extract` added, and then as before: the cohort is read "
-    "anew, no answered note is asked again"
+    "run snakemake once with `--forcerun extract` added, and then as before: what is lost is "
+    "read anew, no answered note is asked again"
 )
 """Remedy for a notes shard that is lost or damaged."""
 

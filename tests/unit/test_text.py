@@ -65,3 +65,53 @@ def test_shards_are_of_about_one_size() -> None:
     shards = Counter(shard_of(read_text(f"note {n}").sha256, 7) for n in range(7000))
     assert sorted(shards) == list(range(7))
     assert min(shards.values()) > 800
+
+
+UNSEEN = [
+    " ",
+    "\t\n",
+    "\0",
+    "\x1b",
+    "\xa0",
+    "\xad",
+    "\ufeff",
+    "\u200b",
+    "\u200d",
+    "\u2060",
+    "\u2028",
+]
+UNSEEN += [
+    "\u3000",
+    "\u2800",
+    "\u3164",
+    "\ufe0f",
+    "&nbsp;",
+    "&NonBreakingSpace;",
+    "&#160;",
+    "&#xA0;",
+]
+UNSEEN += ["&nbsp", "&shy;", "&zwnj;", "&#8203;", "&#10;", "&Tab;"]
+
+
+@given(st.lists(st.sampled_from(UNSEEN)))
+def test_what_has_no_ink_is_blank(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assert read_text(text).state is read_text(text.encode()).state is TextState.BLANK
+
+
+@given(st.lists(st.sampled_from(UNSEEN)), st.lists(st.sampled_from(UNSEEN)))
+@pytest.mark.parametrize(
+    "ink", ["x", ".", "&", "&amp;", "&lt;", "&#65;", "\ufffd", "\u5b57", "&nb"]
+)
+def test_one_character_with_ink_is_a_note(ink: str, before: list[str], after: list[str]) -> None:
+    assert read_text("".join([*before, ink, " ", *after])).state is TextState.OK
+
+
+@given(st.text(), st.integers(1, 9999))
+def test_a_texts_shard_is_its_place_among_all_hashes(text: str, shards: int) -> None:
+    sha256 = read_text(text).sha256
+    number = shard_of(sha256, shards)
+    assert number in range(shards)
+    after = int.from_bytes(sha256) + 1
+    if after < 2**256:
+        assert shard_of(after.to_bytes(32), shards) in (number, number + 1)
