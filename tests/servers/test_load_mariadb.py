@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from notemill.errors import NotemillError
 from notemill.load import loader
 from notemill.load.rehearsal import prepare_tables
+from tests.ids import MARIADB, go_through_and_back, lists_of
 from tests.servers.clinic import ServerClinic
 from tests.servers.mariadb import MariaDB
 from tests.unit.conftest import write_task
@@ -502,3 +505,19 @@ def test_a_deadlock_after_half_of_the_writing_is_tried_again_whole(
     assert (report.answered, report.failed, report.blank) == (2, 2, 2)
     assert loads.clinic.rows("SELECT answered FROM experiments") == [(2,)]
     assert [row[3] for row in loads.clinic.rows(RESULTS)] == [ID, ID]
+
+
+@pytest.mark.parametrize("kind", MARIADB)
+@given(data=st.data())
+@settings(max_examples=3)
+def test_ids_go_through_and_back(
+    database: MariaDB,
+    tmp_path_factory: pytest.TempPathFactory,
+    kind: str,
+    data: st.DataObject,
+) -> None:
+    def loads() -> Loads:
+        clinic = ServerClinic(database, tmp_path_factory.mktemp("clinic"))
+        return Loads(clinic, write_task(clinic.folder / "tasks"))
+
+    go_through_and_back(loads, kind, data.draw(lists_of(MARIADB[kind])))

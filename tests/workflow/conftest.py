@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -57,7 +58,7 @@ def finished(_finished: Project, tmp_path: Path) -> Project:
     """A project that has run to its end; a copy that the test may damage."""
     folder = tmp_path / "project"
     shutil.copytree(_finished.folder, folder, symlinks=True)
-    return Project(folder, _finished.config)
+    return Project(folder, copy.deepcopy(_finished.config))
 
 
 def new_project(folder: Path, weights: Path, **changes: Any) -> Project:
