@@ -47,7 +47,7 @@ MYSQL: dict[str, st.SearchStrategy[Any]] = {
     "TIMESTAMP(6)": st.datetimes(datetime.datetime(1971, 1, 1), datetime.datetime(2037, 1, 1)),
 }
 MARIADB = MYSQL | {
-    "UUID": st.uuids().map(str),
+    "UUID": st.uuids(version=4).map(str),
     "INET6": st.ip_addresses(v=6).map(str),
 }
 

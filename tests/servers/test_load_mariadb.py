@@ -440,6 +440,15 @@ class TestASession:
         assert manifest.counts.rows == 1
         assert len(note.text or "") == 3000 * 1000 - 1
 
+    def test_tells_times_as_utc(self, loads: Loads, account: Callable[[str], None]) -> None:
+        account("time_zone = '+05:30'")
+        try:
+            query = "SELECT 1 AS visit, CAST(FROM_UNIXTIME(86400) AS CHAR) AS note"
+            loads.clinic.extract("times", query=query)
+        finally:
+            account("time_zone = 'SYSTEM'")
+        assert [note.text for note in loads.notes("times")] == ["1970-01-02 00:00:00"]
+
     def test_keeps_how_the_server_reads_a_query(
         self, loads: Loads, account: Callable[[str], None]
     ) -> None:
@@ -509,7 +518,7 @@ def test_a_deadlock_after_half_of_the_writing_is_tried_again_whole(
 
 @pytest.mark.parametrize("kind", MARIADB)
 @given(data=st.data())
-@settings(max_examples=3)
+@settings(max_examples=2)
 def test_ids_go_through_and_back(
     database: MariaDB,
     tmp_path_factory: pytest.TempPathFactory,
