@@ -122,7 +122,7 @@ class TestATableOf010:
         for table in TABLES[:2]:
             loads.clinic.run(
                 f"ALTER TABLE {table} DROP PRIMARY KEY, ADD PRIMARY KEY (visit, experiment), "
-                "MODIFY cohort VARCHAR(64) NOT NULL"
+                "MODIFY cohort VARCHAR(64) NOT NULL, MODIFY engine VARCHAR(255)"
             )
         loads.clinic.run(
             "ALTER TABLE experiments MODIFY cohort VARCHAR(64) NOT NULL, "
