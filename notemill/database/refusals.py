@@ -72,6 +72,13 @@ def explain(
             remedy="check user and password (database.option_file, or the environment variable "
             f"{PASSWORD_VARIABLE}), and that the account has the right named above",
         )
+    if "certificate verify failed" in text:
+        return NotemillError(
+            f"the database can't be reached, while {doing}: {text}",
+            where=where,
+            remedy="name the authority behind the server's certificate as database.tls.ca, and "
+            "the server in database.url as its certificate does; its administrators know both",
+        )
     if number in _UNREACHABLE or isinstance(error.orig, OSError):
         return NotemillError(
             f"the database can't be reached, while {doing}: {text}",

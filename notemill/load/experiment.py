@@ -13,7 +13,7 @@ import notemill
 from notemill.answer_shard import ShardOrigin
 from notemill.answers import Status
 from notemill.errors import NotemillError
-from notemill.load.proof import as_stored, differing
+from notemill.load.proof import as_stored, differing, is_sqlite
 from notemill.load.tables import Tables
 from notemill.load.work import Load
 
@@ -83,9 +83,9 @@ def _prove(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> N
     found = connection.execute(sa.select(*raw.columns).where(*key)).all()
     told = ["its number of rows"]
     if len(found) == 1:
-        wanted = [as_stored(value, connection) for value in row.values()]
-        pairs = zip(row, wanted, found[0], strict=True)
-        told = [name for name, one, other in pairs if differing([one], [other])]
+        lite = is_sqlite(connection)
+        pairs = zip(row, row.values(), found[0], strict=True)
+        told = [n for n, value, got in pairs if differing(as_stored([value], lite), [got])]
     if told:
         raise NotemillError(
             f"the database gives back another row of {table.name} than it was given: "

@@ -45,6 +45,7 @@ class Prover:
         self._connection = connection
         self._tables = tables
         self._whose = whose
+        self._lite = is_sqlite(connection)
         self._readers = {
             table.name: _Reader(connection, tables, table, whose)
             for table in (tables.results, tables.failures)
@@ -112,7 +113,8 @@ class Prover:
                 wanted = [self._whose[name]] * len(rows)
             else:
                 column = batch.columns[name]
-                wanted = [as_stored(column[row], self._connection) for row in rows]
+                whole = len(rows) == len(column)
+                wanted = as_stored(column if whole else [column[row] for row in rows], self._lite)
             as_json = table.columns[name].info.get("kind") == "json"
             if count := differing(wanted, got, as_json=as_json):
                 self._differing[table.name, name] += count
@@ -163,13 +165,19 @@ class _Reader:
         return self._connection.execute(self._select, {"first": first, "end": end}).all()
 
 
-def as_stored(value: Any, connection: sa.Connection) -> Any:
-    """The value as the driver gives it back."""
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, datetime) and connection.dialect.name == "sqlite":
-        return value.strftime(_TIME_IN_SQLITE)
-    return value
+def is_sqlite(connection: sa.Connection) -> bool:
+    """Whether the database is SQLite, which has no type for a time."""
+    return connection.dialect.name == "sqlite"
+
+
+def as_stored(values: list[Any], lite: bool) -> list[Any]:
+    """The values of a column as the driver gives them back."""
+    kinds = set(map(type, values))
+    if bool in kinds:
+        return [value if value is None else int(value) for value in values]
+    if lite and datetime in kinds:
+        return [value and value.strftime(_TIME_IN_SQLITE) for value in values]
+    return values
 
 
 def differing(wanted: Sequence[Any], got: Sequence[Any], *, as_json: bool = False) -> int:
@@ -184,10 +192,11 @@ def differing(wanted: Sequence[Any], got: Sequence[Any], *, as_json: bool = Fals
 
 
 def _same(wanted: Sequence[Any], got: Sequence[Any]) -> bool:
-    if list(wanted) != list(got) or set(map(type, wanted)) != set(map(type, got)):
+    kinds = set(map(type, wanted))
+    if list(wanted) != list(got) or kinds != set(map(type, got)):
         return False
     # Equal, and so null in the same places; the sign of a zero is all that can differ.
-    return _bits(wanted) == _bits(got)
+    return float not in kinds or _bits(wanted) == _bits(got)
 
 
 def _bits(values: Sequence[Any]) -> bytes:

@@ -166,7 +166,7 @@ def _origin_columns() -> list[sa.Column[Any]]:
     """How a row came to be, as in the result shard; the same in results, failures and staging."""
     return [
         sa.Column("text_sha256", sa.String(64), nullable=False),
-        sa.Column("engine", sa.String(255)),
+        sa.Column("engine", _long_text),
         sa.Column("attempts", sa.Integer),
         sa.Column("changes", sa.String(1024)),
         sa.Column("prompt_tokens", sa.Integer),

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from notemill.errors import NotemillError
 from notemill.load import loader
 from notemill.load.rehearsal import prepare_tables
+from tests.ids import MARIADB, go_through_and_back, lists_of
 from tests.servers.clinic import ServerClinic
 from tests.servers.mariadb import MariaDB
 from tests.unit.conftest import write_task
@@ -119,7 +122,7 @@ class TestATableOf010:
         for table in TABLES[:2]:
             loads.clinic.run(
                 f"ALTER TABLE {table} DROP PRIMARY KEY, ADD PRIMARY KEY (visit, experiment), "
-                "MODIFY cohort VARCHAR(64) NOT NULL"
+                "MODIFY cohort VARCHAR(64) NOT NULL, MODIFY engine VARCHAR(255)"
             )
         loads.clinic.run(
             "ALTER TABLE experiments MODIFY cohort VARCHAR(64) NOT NULL, "
@@ -437,6 +440,15 @@ class TestASession:
         assert manifest.counts.rows == 1
         assert len(note.text or "") == 3000 * 1000 - 1
 
+    def test_tells_times_as_utc(self, loads: Loads, account: Callable[[str], None]) -> None:
+        account("time_zone = '+05:30'")
+        try:
+            query = "SELECT 1 AS visit, CAST(FROM_UNIXTIME(86400) AS CHAR) AS note"
+            loads.clinic.extract("times", query=query)
+        finally:
+            account("time_zone = 'SYSTEM'")
+        assert [note.text for note in loads.notes("times")] == ["1970-01-02 00:00:00"]
+
     def test_keeps_how_the_server_reads_a_query(
         self, loads: Loads, account: Callable[[str], None]
     ) -> None:
@@ -502,3 +514,19 @@ def test_a_deadlock_after_half_of_the_writing_is_tried_again_whole(
     assert (report.answered, report.failed, report.blank) == (2, 2, 2)
     assert loads.clinic.rows("SELECT answered FROM experiments") == [(2,)]
     assert [row[3] for row in loads.clinic.rows(RESULTS)] == [ID, ID]
+
+
+@pytest.mark.parametrize("kind", MARIADB)
+@given(data=st.data())
+@settings(max_examples=2)
+def test_ids_go_through_and_back(
+    database: MariaDB,
+    tmp_path_factory: pytest.TempPathFactory,
+    kind: str,
+    data: st.DataObject,
+) -> None:
+    def loads() -> Loads:
+        clinic = ServerClinic(database, tmp_path_factory.mktemp("clinic"))
+        return Loads(clinic, write_task(clinic.folder / "tasks"))
+
+    go_through_and_back(loads, kind, data.draw(lists_of(MARIADB[kind])))

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from notemill.answer_columns import AnswerColumn
+from notemill.answer_shard import OUTCOME_FIELDS
 from notemill.config.cohort import OWN_COLUMNS
 from notemill.errors import NotemillError
 from notemill.load.tables import Tables
@@ -77,6 +78,20 @@ def test_answers_have_the_type_that_holds_them() -> None:
 def in_mysql(table: sa.Table) -> str:
     dialect: Any = mysql.dialect()  # type: ignore[no-untyped-call]
     return str(sa.schema.CreateTable(table).compile(dialect=dialect)).replace("\n\t", " ")
+
+
+def test_no_engines_name_is_too_long() -> None:
+    assert "engine MEDIUMTEXT" in in_mysql(tables(VISIT).results)
+    assert "engine MEDIUMTEXT" in in_mysql(tables(VISIT).failures)
+    assert "engines MEDIUMTEXT NOT NULL" in in_mysql(tables(VISIT).experiments)
+
+
+def test_the_tables_hold_every_column_of_a_result_shard() -> None:
+    made = tables(VISIT)
+    outcome = {field.name for field in OUTCOME_FIELDS}
+    assert outcome <= set(made.staging.columns.keys())
+    assert outcome - {"status", "detail"} <= set(made.results.columns.keys())
+    assert outcome <= set(made.failures.columns.keys())
 
 
 def test_ids_too_long_for_a_key_are_refused_with_the_remedy() -> None:

@@ -319,7 +319,7 @@ def test_another_table_plans_its_check_and_the_load_alone(finished: Project, key
 def test_a_lost_report_on_the_tables_asks_nothing_again(finished: Project) -> None:
     next((finished.results / "tables").rglob("*.json")).unlink()
     assert finished.planned() == {}
-    # It is made where an answer needs it, and no other answer runs again for it.
+    # It is made where an answer needs it; whatever runs again with that asks no answered note.
     answer_shards(finished)[1].unlink()
     stop_the_engine(finished)
     done = finished.snakemake()

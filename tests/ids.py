@@ -1,0 +1,85 @@
+"""Ids of every kind that a database gives, through extract, shard, load and back."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import strategies as st
+
+from notemill.database.connect import connect
+from tests.unit.loads import Loads
+
+texts = st.text(
+    st.sampled_from("aAáßſ \t07'\"\\%_\x00\u0301🩺\ufeff\u200b"), min_size=1, max_size=6
+)
+integers = st.integers(-(2**63), 2**63 - 1) | st.integers(-9, 9)
+binaries = st.binary(max_size=8)
+first = datetime.datetime(1000, 1, 1)
+
+SQLITE = {
+    "INTEGER": integers,
+    "TEXT": texts,
+    "TEXT COLLATE NOCASE": texts,
+    "BLOB": binaries,
+    "": texts,
+}
+"""Column types and what may be in them."""
+MYSQL: dict[str, st.SearchStrategy[Any]] = {
+    "BIGINT": integers,
+    "INT UNSIGNED ZEROFILL": st.integers(0, 2**32 - 1),
+    "BOOL": st.booleans(),
+    "YEAR": st.integers(1901, 2155),
+    "BIT(20)": st.integers(0, 2**20 - 1),
+    "VARCHAR(20) COLLATE utf8mb4_general_ci": texts,
+    "VARCHAR(20) CHARACTER SET latin1": st.text(st.sampled_from("aAé 07'\\"), max_size=6),
+    "CHAR(8) COLLATE utf8mb4_bin": texts,
+    "TINYTEXT COLLATE utf8mb4_bin": texts,
+    "ENUM('a','A ','🩺') COLLATE utf8mb4_bin": st.sampled_from(["a", "A ", "🩺"]),
+    "VARBINARY(8)": binaries,
+    "BINARY(8)": binaries,
+    "DECIMAL(30,4)": st.decimals(-(10**25), 10**25, places=4),
+    "DECIMAL(10,0)": st.integers(-(10**9), 10**9),
+    "DATE": st.dates(first.date()),
+    "DATETIME": st.datetimes(first).map(lambda time: time.replace(microsecond=0)),
+    "DATETIME(6)": st.datetimes(first),
+    "TIMESTAMP(6)": st.datetimes(datetime.datetime(1971, 1, 1), datetime.datetime(2037, 1, 1)),
+}
+MARIADB = MYSQL | {
+    "UUID": st.uuids(version=4).map(str),
+    "INET6": st.ip_addresses(v=6).map(str),
+}
+
+
+def lists_of(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    """Some ids, no two of them equal to Python."""
+    return st.lists(values, min_size=1, max_size=25, unique=True)
+
+
+def go_through_and_back(make: Callable[[], Loads], kind: str, ids: list[Any]) -> None:
+    """Each id that the database gives comes back as it was, with its own note's answer."""
+    loads = make()
+    clinic = loads.clinic
+    clinic.run(f"CREATE TABLE ids (n INTEGER, visit {kind}, note TEXT)")
+    clinic.run("INSERT INTO ids VALUES (?, ?, ?)", [(n, v, f"of {n}") for n, v in enumerate(ids)])
+    given = dict(_read(loads, "SELECT visit, n FROM ids ORDER BY n DESC"))  # CHAR strips blanks
+    numbers = ", ".join(map(str, given.values()))
+    query = f"SELECT visit, note FROM ids WHERE n IN ({numbers})"
+    manifest = clinic.extract(query=query, shards=2)
+    assert manifest.counts.notes == len(given)
+    loads.answer({"of 0": "schema"})
+    report = loads.load()
+    assert report.notes == len(given)
+    answers = dict(_read(loads, "SELECT visit, llm_reason FROM answers"))
+    failed = dict(_read(loads, "SELECT visit, 0 FROM answers_failures"))
+    assert failed.keys() == {id for id, n in given.items() if n == 0}
+    assert answers == {id: f"of of {n}" for id, n in given.items() if n}
+    types = {type(id) for id in given}
+    assert {type(id) for id in answers | failed} == types
+    assert loads.load().removed == 0
+
+
+def _read(loads: Loads, query: str) -> list[tuple[Any, Any]]:
+    with connect(loads.clinic.database).connect() as connection:
+        return [(one, other) for one, other in connection.exec_driver_sql(query)]
