@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -110,11 +109,10 @@ def read_origin(path: Path) -> ShardOrigin:
             raise NotemillError("this is no result shard", where=str(path), remedy=REMEDY) from None
 
 
-def read_answers(path: Path, rows: int) -> Iterator[list[dict[str, Any]]]:
-    """The shard's rows as dictionaries by column, at most `rows` at once."""
+def read_answers(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
+    """The shard's rows in its order, at most `rows` at once."""
     with readable_parquet(path, remedy=REMEDY) as file:
-        for batch in file.iter_batches(batch_size=rows):
-            yield batch.to_pylist()
+        yield from file.iter_batches(batch_size=rows)
 
 
 def _batches(notes: Iterator[Note], size: int) -> Iterator[list[Note]]:

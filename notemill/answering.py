@@ -25,7 +25,7 @@ from notemill.engines.ollama_server import proven_ollama
 from notemill.engines.openai_server import proven_openai
 from notemill.engines.protocol import Engine
 from notemill.engines.record import ModelRecord, read_record
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 from notemill.journal import Journal, JournalKey, Outcome
 from notemill.logs import Terminated, log
 from notemill.notes.manifest import IdColumn, Manifest, ShardEntry, read_manifest
@@ -238,7 +238,7 @@ def _checked_record(job: ShardJob) -> ModelRecord:
     record = read_record(job.model)
     pinned = job.experiment.digest
     if pinned and record.digest != pinned:
-        raise NotemillError(
+        raise EngineRefused(
             f"model '{record.model}' has the digest {record.digest}, the experiment pins {pinned}",
             where=str(job.model),
             remedy="put the pinned model into the store, delete this record and run again; or "

@@ -62,6 +62,9 @@ class Layout:
     def load(self, cohort: str, experiment: str) -> Path:
         return self.results / "loads" / cohort / f"{experiment}.json"
 
+    def tables(self, cohort: str, experiment: str) -> Path:
+        return self.results / "tables" / cohort / f"{experiment}.json"
+
     def log(self, stage: str, *parts: str) -> Path:
         *folders, name = parts
         return self.results.joinpath("logs", stage, *folders, f"{name}.log")

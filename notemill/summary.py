@@ -52,6 +52,9 @@ def _table(report: LoadReport) -> Table:
     table.add_row("failures", f"table {report.failures_table}")
     accounted = report.answered + report.failed + report.blank
     table.add_row("accounted for", f"{accounted} of {report.notes}")
+    table.add_row("values read back and equal", str(report.values_compared))
+    if report.removed:
+        table.add_row("rows removed", str(report.removed))
     return table
 
 

@@ -22,7 +22,7 @@ from notemill.config.base import (
 )
 from notemill.config.cohort import Cohort
 from notemill.config.database import Database
-from notemill.config.engine import Engine, OllamaEngine, OpenAiEngine
+from notemill.config.engine import Engine, OllamaEngine, OpenAiEngine, RunnerOptions
 from notemill.config.experiment import (
     DIGEST_PATTERN,
     MODEL_PATTERN,
@@ -68,6 +68,9 @@ class Config(Section):
         _alike_but_for_case("experiments", self.experiments)
         for name, experiment in self.experiments.items():
             _known(experiment.engine, self.engines, f"experiments.{name}.engine", "engines")
+            engine = self.engines[experiment.engine]
+            if experiment.options.openai_fields_only and isinstance(engine, OllamaEngine):
+                raise ValueError(f"experiments.{name}.options.openai_fields_only: not for Ollama")
             for cohort in experiment.cohorts or []:
                 _known(cohort, self.cohorts, f"experiments.{name}.cohorts", "cohorts")
         return self
@@ -145,5 +148,5 @@ def _explain(error: ValidationError) -> list[str]:
 
 def _all_keys() -> set[str]:
     sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options]
-    sections += [OllamaEngine, OpenAiEngine]
+    sections += [OllamaEngine, OpenAiEngine, RunnerOptions]
     return {key for section in sections for key in section.model_fields}

@@ -43,14 +43,20 @@ _HTML = re.compile(
 _MARKER = re.compile(r"[<\[{].+[>\]}]", re.DOTALL)
 
 
+_IMAGES = r"\[img-[0-9]+\]|<__media__>"
+"""What Ollama and llama.cpp take for the place of an image, where the model reads images: a request
+without one fails."""
+
+
 class ControlTokens:
     """The control tokens of one model. tokens: exact strings; None takes the known ones."""
 
     def __init__(self, tokens: Collection[str] | None) -> None:
-        self._pattern = KNOWN
+        words = [KNOWN.pattern]
         if tokens is not None:
             longest_first = sorted(tokens, key=lambda token: (-len(token), token))
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+            words = list(map(re.escape, longest_first))
+        self._pattern = re.compile("|".join([*words, _IMAGES]))
 
     def broken_up(self, text: str) -> tuple[str, int]:
         """The text without any control token, and how many were broken up."""

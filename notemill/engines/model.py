@@ -16,7 +16,7 @@ from notemill.engines.control_tokens import control_tokens
 from notemill.engines.ollama_server import running_ollama
 from notemill.engines.ollama_store import StoredModel, find_model, stored_models
 from notemill.engines.record import ModelRecord
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 from notemill.files import explained, sha256_of_file
 from notemill.journal import now
 from notemill.logs import log
@@ -48,7 +48,7 @@ def _record_weights(engine: OpenAiEngine, name: str) -> ModelRecord:
     tokens = None
     if engine.weights:
         if not engine.weights.is_file():
-            raise NotemillError(
+            raise EngineRefused(
                 f"the weights of model '{name}' are not there",
                 where=f"{engine.weights} (engines.*.weights)",
                 remedy="correct the path to the model's GGUF file",
@@ -78,7 +78,7 @@ def _control_tokens(weights: Path, *templates: str) -> list[str] | None:
 
 def _pull(engine: OllamaEngine, name: str, server_log: Path) -> StoredModel:
     if not engine.pull:
-        raise NotemillError(
+        raise EngineRefused(
             f"model '{name}' is not in the store, which holds: "
             f"{', '.join(stored_models(engine.models)) or 'none'}",
             where=f"{engine.models} (engines.*.models)",

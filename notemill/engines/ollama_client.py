@@ -40,9 +40,11 @@ _TOLD = (
 )
 """All that is passed on of Ollama's words once it has read a note: they may quote its answer (as
 llama.cpp's `Failed to parse input at pos 12: ...` does, and any of the runner's last words)."""
+_FOR_GOOD = ("invalid JSON schema in format", "must be of type", "does not support thinking")
 _DAMAGED = (
     "invalid file magic",
     "corrupted or incomplete",
+    "exceeds file size",
     "unknown model architecture",
     "missing tensor",
     "unsupported model",
@@ -111,8 +113,8 @@ class OllamaClient:
             "top_p": options.top_p,
             "min_p": options.min_p,
             "repeat_penalty": options.repeat_penalty,
-            **options.extra,
             **runner_options,
+            **options.extra,
         }
         self._empty_without_system: int | None = None
 
@@ -285,7 +287,11 @@ class _Refused(Exception):
         if any(words in self.words for words in _TOO_LONG):
             return PromptTooLong("refused by the engine: longer than the context")
         told = [words for words in _TOLD if words in self.words]
-        return RequestFailed(", ".join([f"status {self.status}", *told]))
+        return RequestFailed(
+            ", ".join([f"status {self.status}", *told]),
+            words=self.words,
+            for_good=self.status == httpx.codes.BAD_REQUEST or any(t in _FOR_GOOD for t in told),
+        )
 
 
 def _not_loaded(words: str) -> NotemillError:

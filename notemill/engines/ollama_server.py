@@ -53,7 +53,8 @@ async def running_ollama(
         )
         words = {"models": engine.models, "home": home}
         command = [*filled(engine.command, words), "serve"]
-        server = ServerProcess(with_setup(engine.setup, command), environment, server_log)
+        command = with_setup(engine.setup, command, environment)
+        server = ServerProcess(command, environment, server_log)
         try:
             yield await _listening(server), server
         finally:
@@ -69,7 +70,9 @@ async def proven_ollama(
         address,
         server,
     ):
-        client = OllamaClient(address, record.model, options, engine.runner_options)
+        client = OllamaClient(
+            address, record.model, options, engine.runner_options.model_dump(exclude_none=True)
+        )
         try:
             await _prove(client, server, engine, record, task, options)
             yield client

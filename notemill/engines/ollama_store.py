@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused
 from notemill.files import explained, sha256_of_file
 
 _WEIGHTS = "application/vnd.ollama.image.model"
@@ -39,9 +39,9 @@ class StoredModel:
         return self.store / "blobs" / f"sha256-{self.layers[media_type]}"
 
     def verified_weights(self) -> str:
-        """The weights' sha256, read from the bytes. Raises NotemillError if they are damaged."""
+        """The weights' sha256, read from the bytes. Raises EngineRefused if they are damaged."""
         if not self.weights.is_file():
-            raise NotemillError(
+            raise EngineRefused(
                 "the model's weights are missing from the store",
                 where=str(self.weights),
                 remedy="pull the model again; a server started on this store without "
@@ -49,7 +49,7 @@ class StoredModel:
             )
         actual = sha256_of_file(self.weights)
         if actual != self.layers[_WEIGHTS]:
-            raise NotemillError(
+            raise EngineRefused(
                 "the model's weights are damaged: their sha256 is not the one in their name",
                 where=str(self.weights),
                 remedy="remove the model (ollama rm) and pull it again",
@@ -60,10 +60,10 @@ class StoredModel:
 def find_model(store: Path, name: str) -> StoredModel | None:
     """The model of this name, None if the store does not have it.
 
-    Raises NotemillError for a folder that is no model store.
+    Raises EngineRefused for a folder that is no model store.
     """
     if not store.is_dir():
-        raise NotemillError(
+        raise EngineRefused(
             "the model store is not there",
             where=f"{store} (engines.*.models)",
             remedy="set `models` to the folder that holds Ollama's blobs/ and manifests/",
@@ -80,7 +80,7 @@ def find_model(store: Path, name: str) -> StoredModel | None:
         }
         layers[_WEIGHTS]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise NotemillError(
+        raise EngineRefused(
             f"the store's manifest of model '{name}' is damaged or holds no weights",
             where=str(path),
             remedy="remove the model (ollama rm) and pull it again",

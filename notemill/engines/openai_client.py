@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
 import openai
 from openai import DefaultAsyncHttpxClient
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from notemill.answers import End, Question, Reply
 from notemill.config import Options
+from notemill.config.experiment import BEYOND_OPENAI
 from notemill.engines.probes import PromptSize
 from notemill.engines.protocol import (
     AnswerTimeout,
@@ -23,6 +25,7 @@ from notemill.errors import NotemillError
 
 _BUSY_PAUSE_S = 0.5
 _BUSY = (429, 503)
+_FOR_GOOD = (400, 422)
 _TOO_LONG = ("exceed_context_size", "exceeds the available context size",
              "maximum context length", "context_length_exceeded")  # fmt: skip
 _ENDS = {"stop": End.STOP, "length": End.LENGTH}
@@ -78,9 +81,7 @@ class OpenAiClient:
         self.address = address
         self._model = model
         self._top_p = options.top_p
-        self._extra = dict(options.extra)
-        if options.think is not None:
-            self._extra["chat_template_kwargs"] = {"enable_thinking": options.think}
+        self._extra = _beyond_openai(options)
         self._fingerprint = ""
 
     @property
@@ -175,6 +176,18 @@ class OpenAiClient:
         )
 
 
+def _beyond_openai(options: Options) -> dict[str, Any]:
+    """What stands beside OpenAI's own fields of a request."""
+    fields = {name: value for name, value in options.as_sent().items() if name in BEYOND_OPENAI}
+    if "repeat_penalty" in fields:  # llama.cpp's name for it; and vLLM's and SGLang's
+        fields["repetition_penalty"] = fields["repeat_penalty"]
+    fields |= options.extra
+    if options.think is not None:
+        template = fields.get("chat_template_kwargs") or {}
+        fields["chat_template_kwargs"] = {**template, "enable_thinking": options.think}
+    return fields
+
+
 def _without_words(error: openai.OpenAIError) -> str:
     return type(error.__cause__ or error).__name__
 
@@ -194,4 +207,4 @@ def _refusal(error: openai.APIStatusError) -> Exception:
             where="engines.*: address, api_key_file; experiments.*.model",
             remedy="correct the key or the model's name; the engine's log has its words",
         )
-    return RequestFailed(told)
+    return RequestFailed(told, words=text, for_good=error.status_code in _FOR_GOOD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import sys
 import time
@@ -12,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from notemill.config import OpenAiEngine, Options
+from notemill.engines.gpu import prove_gpu
 from notemill.engines.openai_client import OpenAiClient
 from notemill.engines.probes import measure_prompts, prove_schema, refuses_long_prompt
 from notemill.engines.protocol import EngineGone, RequestFailed
@@ -54,6 +56,7 @@ async def proven_openai(
     _prove_weights(engine, record)
     if engine.address:
         client = OpenAiClient(engine.address, _key(engine), record.model, options)
+        prove_gpu(engine, None)
         try:
             await _prove(client, engine, record, task, options)
             yield client
@@ -72,6 +75,7 @@ async def _started(
     with private_home() as home:
         key = secrets.token_urlsafe(24)
         key_file = home / "api-key"
+        key_file.touch(mode=0o600)
         key_file.write_text(key)
         port = free_port()
         words = {
@@ -88,10 +92,12 @@ async def _started(
         }
         command = filled(engine.command or _EMBEDDED, words)
         environment = server_environment(home, engine.environment)
-        server = ServerProcess(with_setup(engine.setup, command), environment, server_log)
+        command = with_setup(engine.setup, command, environment)
+        server = ServerProcess(command, environment, server_log)
         client = OpenAiClient(f"http://127.0.0.1:{port}/v1", key, record.model, options)
         try:
             await _ready(client, server, port, engine.start_timeout_s)
+            await asyncio.to_thread(prove_gpu, engine, server)
             yield client
         finally:
             await client.close()
@@ -211,10 +217,13 @@ def _key(engine: OpenAiEngine) -> str:
                 where=str(engine.api_key_file),
                 remedy=f"chmod 600 {engine.api_key_file}",
             )
-        return engine.api_key_file.read_text().strip()
-    except OSError:
+        key = engine.api_key_file.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        key = ""
+    if not re.fullmatch(r"[!-~]+", key):
         raise NotemillError(
-            "engines.*.api_key_file can't be read",
+            "engines.*.api_key_file can't be read, or holds no key",
             where=str(engine.api_key_file),
-            remedy="write the key into this file, mode 0600",
-        ) from None
+            remedy="write the key alone into this file, mode 0600",
+        )
+    return key

@@ -167,12 +167,20 @@ async def _ask(client: Askable, question: Question, probe: str, timeout_s: float
     except AnswerTimeout:
         raise _no_answer(client, probe, timeout_s) from None
     except RequestFailed as error:
+        words = " ".join(error.words.split())[:300]  # it has read no note yet
+        if error.for_good:
+            raise EngineRefused(
+                f"the engine refuses the request: {error}; its words: {words or 'none'}",
+                where=f"{client.address}, {probe}",
+                remedy="is it the task's schema.py, or an option that this engine does not take "
+                "(options.extra, options.openai_fields_only)? Use another, or another engine",
+            ) from None
         raise NotemillError(
-            f"the engine fails before the first note: {error}",
+            f"the engine fails before the first note: {error}" + (f"; {words}" if words else ""),
             where=f"{client.address}, {probe}",
             remedy="read the engine's log, beside this job's log; for an engine with an address: "
             "is a model server there, with a chat interface?",
-        ) from error
+        ) from None
     except PromptTooLong:
         raise EngineRefused(
             "the prompts alone do not fit the context",

@@ -38,7 +38,16 @@ class AnswerTimeout(Exception):
 
 
 class RequestFailed(Exception):
-    """The server failed on this request and may well answer the next. Its text is safe to log."""
+    """The server failed on this request and may well answer the next. Its text is safe to log.
+
+    for_good: it has understood and refused the request. words: the server's own, which may quote
+    what it read or wrote; for a message before the first note alone.
+    """
+
+    def __init__(self, told: str, *, words: str = "", for_good: bool = False) -> None:
+        super().__init__(told)
+        self.words = words
+        self.for_good = for_good
 
 
 class EngineGone(Exception):

@@ -19,11 +19,13 @@ from pathlib import Path
 import psutil
 
 from notemill.config.database import PASSWORD_VARIABLE
+from notemill.config.owned import beginnings
 from notemill.errors import EngineRefused, NotemillError
 
 _STOP_S = 10.0
 _LOG_TAIL_BYTES = 1 << 16
 _PR_SET_PDEATHSIG = 1
+_PRIVATE = ("HOME", "NO_PROXY", "no_proxy")
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 """Exit statuses of a shell whose command can't be run."""
 _TELLING = re.compile(
@@ -56,7 +58,9 @@ class ServerProcess:
         """Start it. Raises NotemillError when the command can't be run."""
         self.log = log
         self._log_start = log.stat().st_size if log.exists() else 0
+        # Private: engines may quote a note or an answer in what they write.
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.fchmod(handle, 0o600)
         try:
             self._process = subprocess.Popen(
                 command,
@@ -93,6 +97,10 @@ class ServerProcess:
             size = stream.seek(0, os.SEEK_END)
             stream.seek(max(self._log_start, size - _LOG_TAIL_BYTES))
             return stream.read().decode(errors="replace")
+
+    def pids(self) -> set[int]:
+        """Its running processes."""
+        return {process.pid for process in self._session()}
 
     def owns_port(self, port: int) -> bool:
         """Whether a process of this server's session listens on the loopback port."""
@@ -154,8 +162,8 @@ def ended_early(server: ServerProcess, program: str) -> NotemillError:
         return EngineRefused(
             f"a command of engines.*.setup or engines.*.command can't be run: {words}",
             where=str(server.log),
-            remedy="correct it; run both by hand on such a node: is the program there, the module "
-            "loaded, the image readable?",
+            remedy="correct engines.*.setup or engines.*.command: run both by hand on such a node. "
+            "Is the program there, the module loaded, the image readable?",
         )
     return NotemillError(
         f"{program} ended with status {status} before it answered; its last words: {words}",
@@ -195,19 +203,29 @@ def server_environment(home: Path, *extra: Mapping[str, str]) -> dict[str, str]:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in _NOT_FOR_SERVERS and not name.startswith(("OLLAMA_", "LLAMA_ARG_"))
+        if name not in _NOT_FOR_SERVERS and not name.startswith(beginnings())
     }
-    environment |= {"HOME": str(home), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    environment |= dict.fromkeys(_PRIVATE, "127.0.0.1") | {"HOME": str(home)}
     for more in extra:
         environment |= more
     return environment
 
 
-def with_setup(setup: str, command: list[str]) -> list[str]:
-    """The command, run after the site's set-up lines in a login shell if there are any."""
+def with_setup(setup: str, command: list[str], environment: Mapping[str, str]) -> list[str]:
+    """The command, run after the site's set-up lines in a login shell if there are any.
+
+    A module or a profile may set the server's variables too: `environment` is what counts.
+    """
     if not setup.strip():
         return command
-    return ["bash", "-l", "-c", f'set -e\n{setup}\nexec "$@"', "notemill", *command]
+    ours = [
+        f"{name}={value}"
+        for name, value in environment.items()
+        if name.startswith(beginnings()) or name in _PRIVATE
+    ]
+    forget = "unset " + " ".join(f"${{!{start}@}}" for start in beginnings())
+    script = f'set -e\n{setup}\n{forget}\nexec env "$@"'
+    return ["bash", "-l", "-c", script, "notemill", *ours, *command]
 
 
 def filled(command: list[str], values: Mapping[str, object]) -> list[str]:

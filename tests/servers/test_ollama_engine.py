@@ -156,6 +156,37 @@ def test_a_note_that_alone_gets_server_errors_is_asked_again_last(
     assert met[-2]  # and then the control question
 
 
+def test_one_failed_text_is_allowed_unless_none_is(tmp_path: Path) -> None:
+    notes = [f"{n}: {SICK}" for n in range(6)]
+    fault = {"fault": "exceed_context", "match": "5: Findings"}
+    site = ShardSite(tmp_path, notes, faults=[fault], experiment={"max_failed_share": 0.1})
+    assert [row["status"] for row in site.answer()] == ["answered"] * 5 + ["too_long"]
+    site.experiment = {"max_failed_share": 0}
+    site.job().output.unlink()
+    with pytest.raises(NotemillError, match="1 of 6 texts have no valid answer"):
+        site.answer()
+
+
+def test_an_answer_in_the_journal_that_the_schema_refuses_is_asked_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = ShardSite(tmp_path, [f"{n}: {SICK}" for n in range(6)])
+    rows = site.answer()
+    job = site.job()
+    journal = job.output.with_suffix(".journal.jsonl")
+    lines = journal.read_text().splitlines(keepends=True)
+    place = next(n for n, line in enumerate(lines) if rows[2]["text_sha256"] in line)
+    lines[place] = lines[place].replace(LIKELY, "(1) Banana")
+    journal.write_text("".join(lines))
+    job.output.unlink()
+    (tmp_path / "asked.jsonl").unlink()
+    again = site.answer()
+    assert {row["llm_response"] for row in again} == {LIKELY}
+    assert len([line for line in site.asked() if line["options"]["num_predict"] == 128]) == 1
+    assert "1 of the journal's" in caplog.text
+    assert "Banana" not in caplog.text
+
+
 def test_what_was_spent_is_of_all_runs(tmp_path: Path) -> None:
     notes = [f"{n}: {SICK}" for n in range(20)]
     slow = {"fault": "slow", "value": 0.2, "match": "Findings"}
@@ -223,8 +254,9 @@ def test_a_dropped_system_prompt_is_noticed_by_its_tokens(tmp_path: Path) -> Non
         (
             [{"fault": "error_500", "value": "invalid JSON schema in format"}],
             {},
-            "fails before the first",
+            "refuses the request: status 500, invalid JSON schema in format",
         ),
+        ([{"fault": "error_500", "value": "no memory"}], {}, "before the first note: status 500"),
     ],
 )
 def test_what_is_wrong_with_a_server_is_said_before_the_first_note(

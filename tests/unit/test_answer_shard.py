@@ -80,7 +80,7 @@ OUTCOMES = {
 def written(path: Path, notes: list[Note], count: int | None = None) -> list[dict[str, Any]]:
     said = origin(len(notes) if count is None else count)
     write_answers(path, iter(notes), OUTCOMES, IDS, COLUMNS, said)
-    return [row for rows in read_answers(path, 2) for row in rows]
+    return [row for rows in read_answers(path, 2) for row in rows.to_pylist()]
 
 
 def test_every_note_has_its_row_answered_or_not(tmp_path: Path) -> None:

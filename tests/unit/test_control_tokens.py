@@ -151,6 +151,14 @@ class TestANote:
         assert count == 1
         assert token not in text
 
+    @pytest.mark.parametrize("of", [OF, OF_ANY_MODEL])
+    def test_holds_no_place_for_an_image(self, of: ControlTokens) -> None:
+        """With a model that reads images Ollama refuses it: no image came with the note."""
+        assert of.broken_up("see [img-0], <__media__> [img]") == (
+            "see [ img-0], < __media__> [img]",
+            2,
+        )
+
     def test_for_a_model_at_an_address_ordinary_brackets_are_left(self) -> None:
         note = "[NAME] seen on [DATE] <b>no</b> | x < 3 > | <br> [REDACTED] a<b>c [**2119-1-1**]"
         assert OF_ANY_MODEL.broken_up(note) == (note, 0)

@@ -165,6 +165,8 @@ def test_the_summary_tells_the_loads_that_have_ended(
         failed=3,
         failed_by_status={"schema": 1, "timeout": 2},
         blank=1,
+        removed=2,
+        values_compared=180,
         asked=8,
         job_seconds=4.0,
         tokens=100,
@@ -173,6 +175,8 @@ def test_the_summary_tells_the_loads_that_have_ended(
     assert run("summary", tmp_path, values) == 0
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for words in ("failed: schema 1", "failed: timeout 2", "accounted for 10 of 10", "job 2.00"):
+        assert words in told
+    for words in ("values read back and equal 180", "rows removed 2"):
         assert words in told
 
     path.write_text("{}")

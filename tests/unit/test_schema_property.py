@@ -117,5 +117,5 @@ def test_the_strategy_reaches_what_it_is_to_try() -> None:
                 seen["refused"] += 1
 
     look()
-    assert seen["passed"] > 15
-    assert seen["refused"] > 10
+    assert seen["passed"] > 5
+    assert seen["refused"] > 5

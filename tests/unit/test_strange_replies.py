@@ -360,6 +360,14 @@ class TestAnAddress:
             assert server.address in str(refused.value.where)
             assert not any(SECRET.encode() in asked for asked in server.asked)
 
+    @pytest.mark.parametrize("status", [400, 422])
+    def test_that_refuses_the_request_is_told_with_its_words(self, task: Task, status: int) -> None:
+        words = json.dumps({"error": {"message": "Unrecognized request argument: top_k"}}).encode()
+        with serving(Server(words, status)) as server:
+            with pytest.raises(EngineRefused, match="Unrecognized request argument: top_k") as no:
+                self.prove(server, task)
+        assert "openai_fields_only" in no.value.remedy
+
     def test_that_accepts_and_hangs_is_refused_by_its_name(self, task: Task) -> None:
         with serving(Server(hang=threading.Event())) as server:
             with pytest.raises(NotemillError, match="no answer in 1 s") as refused:

@@ -14,7 +14,7 @@ import pytest
 from notemill.config.schema import schema_text
 from tests.workflow.project import REPOSITORY, Project, job_table
 
-ALL_JOBS = {"extract": 1, "model": 1, "answer": 3, "load": 1, "all": 1}
+ALL_JOBS = {"extract": 1, "model": 1, "tables": 1, "answer": 3, "load": 1, "all": 1}
 
 
 def test_a_fresh_project_plans_every_job(make_project: Callable[..., Project]) -> None:
@@ -83,7 +83,7 @@ def test_a_job_that_runs_again_asks_no_answered_note(finished: Project) -> None:
 def test_a_changed_prompt_plans_a_new_experiment_and_keeps_the_old(finished: Project) -> None:
     prompt = finished.folder / "tasks" / "pneumonia" / "system.md"
     prompt.write_text(prompt.read_text() + "Be brief.\n")
-    assert finished.planned() == {"answer": 3, "load": 1, "all": 1}
+    assert finished.planned() == {"tables": 1, "answer": 3, "load": 1, "all": 1}
     assert len(answer_shards(finished)) == 3
 
 
@@ -216,10 +216,25 @@ def test_a_touched_script_plans_nothing(finished: Project) -> None:
         os.utime(script, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_another_results_table_plans_the_load_alone(finished: Project) -> None:
-    finished.config["experiments"]["pneumonia"]["results_table"] = "Other_Results"
+@pytest.mark.parametrize("key", ["results_table", "failures_table"])
+def test_another_table_plans_its_check_and_the_load_alone(finished: Project, key: str) -> None:
+    finished.config["experiments"]["pneumonia"][key] = "Other_Table"
     finished.write_config()
-    assert finished.planned() == {"load": 1, "all": 1}
+    assert finished.planned() == {"tables": 1, "load": 1, "all": 1}
+    done = finished.snakemake()
+    assert done.returncode == 0, done.stdout
+    assert finished.planned() == {}
+
+
+def test_a_lost_report_on_the_tables_asks_nothing_again(finished: Project) -> None:
+    next((finished.results / "tables").rglob("*.json")).unlink()
+    assert finished.planned() == {}
+    # It is made where an answer needs it, and no other answer runs again for it.
+    answer_shards(finished)[1].unlink()
+    stop_the_engine(finished)
+    done = finished.snakemake()
+    assert done.returncode == 0, done.stdout
+    assert finished.planned() == {}
 
 
 def test_the_slurm_profile_plans_without_database_slurm_or_gpu(tmp_path: Path) -> None:
@@ -241,7 +256,7 @@ def test_the_slurm_profile_plans_without_database_slurm_or_gpu(tmp_path: Path) -
     )
     assert done.returncode == 0, done.stdout + done.stderr
     table = job_table(done.stdout + done.stderr)
-    assert table == {"extract": 1, "model": 1, "answer": 16, "load": 1, "all": 1}
+    assert table == {"extract": 1, "model": 1, "tables": 1, "answer": 16, "load": 1, "all": 1}
 
 
 @pytest.mark.parametrize("profile", ["local", "slurm", "slurm-multi-cluster"])

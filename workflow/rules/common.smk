@@ -3,6 +3,7 @@ import secrets
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake_interface_executor_plugins.settings import ExecMode
 
 from notemill.environment import without_environment
 from notemill.errors import NotemillError
@@ -12,6 +13,7 @@ try:
     from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan import checked_plan
     from notemill.refusal import PLAN_VARIABLE
+    from notemill.slurm import mend_executor
 except ModuleNotFoundError as error:
     raise WorkflowError(str(without_environment(f"package '{error.name}'"))) from None
 
@@ -20,6 +22,10 @@ os.umask(0o077)
 
 # This invocation's name, which its jobs inherit and keep when they read this file themselves.
 os.environ.setdefault(PLAN_VARIABLE, secrets.token_hex(8))
+
+# In the process that submits and watches; the jobs' own have nothing to do with it.
+if workflow.exec_mode == ExecMode.DEFAULT:
+    mend_executor()
 
 
 def _checked_plan():
@@ -88,4 +94,5 @@ def shards_of(wildcards):
 def results_table_of(wildcards):
     """The tables that a load writes, so that another name loads again."""
     experiment = RUN[wildcards.experiment].experiment
-    return [experiment.results_table, experiment.failures, experiment.answer_prefix]
+    names = [experiment.results_table, experiment.failures, experiment.answer_prefix]
+    return [*names, CONFIG.experiments_table]
