@@ -15,7 +15,6 @@ from notemill.config.cohort import OWN_COLUMNS
 from notemill.engines.ollama_server import _batch_environment
 from notemill.engines.server import server_environment
 from notemill.errors import NotemillError
-from notemill.load.tables import _NAME_LENGTH
 from notemill.notes.shard import notes_schema
 
 from .conftest import config, config_values

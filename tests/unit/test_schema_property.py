@@ -70,8 +70,9 @@ def through_the_database(
     clinic.extract()
     plain = loads.outcome
 
-    def outcome(status: str, reason: str) -> Any:
-        return replace(plain(status, reason), answer=answers[int(reason.rpartition(" ")[2])])
+    def outcome(status: str, answer: dict[str, Any]) -> Any:
+        number = int(answer["reason"].rpartition(" ")[2])
+        return replace(plain(status, answer), answer=answers[number])
 
     experiment = loads.Loads(clinic, task)
     with mock.patch.object(loads, "outcome", outcome):
