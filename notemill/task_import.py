@@ -175,7 +175,7 @@ class _Watch:
         if os.path.realpath(place) in self._files or not Path(place).is_file():
             return
         if line := self._line(sys._getframe(1)):
-            self._add(f"reads {place}", line)
+            self._add(f"reads {Path(place).absolute()}", line)
 
     def _add(self, what: str, line: str) -> None:
         self.strangers.setdefault(what, line)

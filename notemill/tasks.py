@@ -34,7 +34,7 @@ class Task:
     system_prompt: comes first, the same for every note, so that the engine can keep it.
     user_prompt: ends with the place for the note.
     schema_source: the text of schema.py, whose class `Answer` decides what counts, and of the
-    helper modules beside it, each below its name.
+    helper modules beside it, each below its name; of other files the digest.
     files: sha256 (hex) of each other file of the folder, by its path in the folder, POSIX.
     """
 
@@ -94,8 +94,8 @@ def read_task(folder: Path, name: str) -> Task:
         if inside in (SYSTEM_PROMPT, USER_PROMPT, SCHEMA):
             continue
         files[inside] = _digest(path)
-        if path.suffix == ".py":
-            source += f"\n\n\n# {inside}\n\n{_text(path, name)}"
+        what = f"\n\n{_text(path, name)}" if path.suffix == ".py" else f": sha256 {files[inside]}"
+        source += f"\n\n\n# {inside}{what}"
     return Task(name, place, system, user, source, files)
 
 

@@ -15,7 +15,6 @@ from notemill.config.cohort import OWN_COLUMNS
 from notemill.engines.ollama_server import _batch_environment
 from notemill.engines.server import server_environment
 from notemill.errors import NotemillError
-from notemill.load.tables import _NAME_LENGTH
 from notemill.notes.shard import notes_schema
 
 from .conftest import config, config_values
@@ -221,7 +220,7 @@ def test_no_column_of_notemills_own_is_forgotten() -> None:
 def test_an_experiments_id_fits_into_its_column() -> None:
     longest = changed(f"experiments.{'e' * 40}", config_values()["experiments"]["cough"])
     read_config(longest)
-    assert len("e" * 40 + "-" + "0" * 12) <= _NAME_LENGTH
+    assert len("e" * 40 + "-" + "0" * 12) <= 64  # docs/data-model.md
 
 
 class TestWhatNotemillSendsItself:

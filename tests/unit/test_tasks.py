@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -142,6 +143,16 @@ def test_a_type_without_a_json_schema_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotemillError, match="has no JSON schema: ") as refused:
         task.json_schema  # noqa: B018
     assert refused.value.where == str(task.folder / "schema.py")
+
+
+def test_what_a_schema_uses_stands_in_the_source_that_the_row_tells(tmp_path: Path) -> None:
+    folder = write_task(tmp_path).folder
+    (folder / "codes.py").write_text("CODES = 1\n")
+    (folder / "list.txt").write_text("a\n")
+    source = read_task(tmp_path, "cough").schema_source
+    digest = hashlib.sha256(b"a\n").hexdigest()
+    assert source.startswith(SCHEMA.strip("\n"))
+    assert source.endswith(f"\n\n# codes.py\n\nCODES = 1\n\n\n# list.txt: sha256 {digest}")
 
 
 def test_two_tasks_keep_their_own_answers(tmp_path: Path) -> None:
