@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
-import pyarrow as pa
+from pydantic import BaseModel
 
+from notemill.config.base import SQL_NAME_PATTERN
 from notemill.config.cohort import OWN_COLUMNS
 from notemill.errors import NotemillError
 from notemill.notes.manifest import IdColumn
 from notemill.tasks import SCHEMA, Task
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Kind = Literal["text", "integer", "number", "boolean", "json"]
+LONGEST_IN_ROW = 255
+"""Characters of a text that a table holds as VARCHAR; longer ones are MEDIUMTEXT."""
+MOST_FIELDS = 150
+"""InnoDB keeps 41 bytes of each long column in half a page of 8,126, notemill's columns too."""
 _ARROW = {
-    "text": pa.large_string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
-    "json": pa.large_string(),
+    "text": "large_string",
+    "integer": "int64",
+    "number": "float64",
+    "boolean": "bool_",
+    "json": "large_string",
 }
+_INT64 = range(-(2**63), 2**63)
+_COLUMN = re.compile(SQL_NAME_PATTERN, re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -35,7 +49,14 @@ class AnswerColumn:
     @property
     def arrow(self) -> pa.Field:
         """The column in the result shard; null where there is no answer."""
-        return pa.field(self.column, _ARROW[self.kind])
+        import pyarrow as pa  # noqa: PLC0415  (the plan needs names and kinds alone)
+
+        return pa.field(self.column, getattr(pa, _ARROW[self.kind])())
+
+    @property
+    def in_row(self) -> bool:
+        """Whether a table holds it as VARCHAR(255) and not as MEDIUMTEXT."""
+        return self.kind == "text" and self.longest is not None and self.longest <= LONGEST_IN_ROW
 
     def value(self, answer: dict[str, Any] | None) -> Any:
         """The column's value for an answer, None without one."""
@@ -52,20 +73,84 @@ def answer_columns(task: Task, prefix: str, ids: list[IdColumn]) -> list[AnswerC
 
     Lists and nested objects become JSON text. Raises NotemillError when a column's name is taken.
     """
-    definitions = task.json_schema.get("$defs", {})
+    return columns_beside(task, prefix, [column.name for column in ids])
+
+
+def columns_beside(task: Task, prefix: str, ids: Iterable[str]) -> list[AnswerColumn]:
+    """Columns of the task's answer beside id columns of these names; see `answer_columns`."""
+    columns = _columns(task.json_schema, prefix)
+    _check_names([column.column for column in columns], {name.lower() for name in ids}, task)
+    return columns
+
+
+@cache
+def fields_of(model: type[BaseModel]) -> list[AnswerColumn]:
+    """Columns of an answer's class, as `unstorable` wants them."""
+    return _columns(model.model_json_schema(), "")
+
+
+def _columns(schema: dict[str, Any], prefix: str) -> list[AnswerColumn]:
     columns = []
-    for field, schema in task.json_schema["properties"].items():
-        kind, longest = _kind(schema, definitions)
+    for field, part in schema.get("properties", {}).items():
+        kind, longest = _kind(part, schema.get("$defs", {}))
         columns.append(AnswerColumn(field, f"{prefix}{field}", kind, longest))
-    taken = OWN_COLUMNS | {column.name.lower() for column in ids}
-    clash = {column.column.lower() for column in columns} & taken
-    if clash:
+    return columns
+
+
+def unstorable(answer: dict[str, Any], columns: Iterable[AnswerColumn]) -> list[str]:
+    """Fields whose value their column can't hold as it is: another type, too long, not finite."""
+    return [column.field for column in columns if not _fits(answer.get(column.field), column)]
+
+
+def _fits(value: Any, column: AnswerColumn) -> bool:
+    if value is None:
+        return True
+    match column.kind:
+        case "text":
+            return isinstance(value, str) and len(value) <= (column.longest or len(value))
+        case "integer":
+            return type(value) is int and value in _INT64
+        case "number":
+            return type(value) is float and math.isfinite(value)
+        case "boolean":
+            return type(value) is bool
+        case "json":
+            try:
+                json.dumps(value, allow_nan=False)
+            except (ValueError, TypeError):
+                return False
+            return True
+
+
+def _check_names(names: list[str], ids: set[str], task: Task) -> None:
+    if len(names) > MOST_FIELDS:
+        raise NotemillError(
+            f"the answer has {len(names)} fields, a table of MySQL takes {MOST_FIELDS}",
+            where=str(task.folder / SCHEMA),
+            remedy="put related fields into a nested class or a list (one column of JSON), or ask "
+            "them in two experiments",
+        )
+    lower = [name.lower() for name in names]
+    if clash := set(lower) & (OWN_COLUMNS | ids):
         raise NotemillError(
             f"the answer's columns {', '.join(sorted(clash))} are taken by notemill or the ids",
             where=str(task.folder / SCHEMA),
             remedy="rename those fields, or set answer_prefix of the experiment",
         )
-    return columns
+    if twice := sorted({name for name in names if lower.count(name.lower()) > 1}):
+        raise NotemillError(
+            f"the answer's columns {', '.join(twice)} differ in upper and lower case alone, which "
+            "databases do not tell apart",
+            where=str(task.folder / SCHEMA),
+            remedy="give the fields names that differ in their letters",
+        )
+    if odd := [name for name in names if not _COLUMN.match(name)]:
+        raise NotemillError(
+            f"the answer's columns {', '.join(odd)} have names that a database does not take",
+            where=str(task.folder / SCHEMA),
+            remedy="use letters without accents, digits and underscores, and with answer_prefix "
+            "64 characters at most",
+        )
 
 
 def _kind(schema: dict[str, Any], definitions: dict[str, Any]) -> tuple[Kind, int | None]:

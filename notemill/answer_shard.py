@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,6 +32,7 @@ OUTCOME_FIELDS = [
     pa.field("changes", pa.string()),
     pa.field("prompt_tokens", pa.int32()),
     pa.field("answer_tokens", pa.int32()),
+    pa.field("control_tokens", pa.int32()),
     pa.field("seconds", pa.float64()),
     pa.field("engine", pa.string()),
     pa.field("answered_at", pa.timestamp("us", tz="UTC")),
@@ -41,10 +41,11 @@ OUTCOME_FIELDS = [
 
 
 class ShardOrigin(BaseModel):
-    """What made a result shard, and how long it took.
+    """What made a result shard, and what it cost.
 
-    texts: distinct texts asked or taken from the journal; failed: those without a valid answer.
-    seconds: wall time of the job that wrote it; asked: texts that this job asked itself.
+    texts: distinct texts; failed: those without a valid answer. Of all runs, as the journal has it
+    (notemill.journal.Spent): asked, texts asked; tokens, of all attempts; seconds, wall time.
+    control_tokens: broken up in all texts together.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,6 +64,7 @@ class ShardOrigin(BaseModel):
     tokens: int
     seconds: float
     runs: int
+    control_tokens: int = 0
 
 
 def write_answers(
@@ -107,11 +109,10 @@ def read_origin(path: Path) -> ShardOrigin:
             raise NotemillError("this is no result shard", where=str(path), remedy=REMEDY) from None
 
 
-def read_answers(path: Path, rows: int) -> Iterator[list[dict[str, Any]]]:
-    """The shard's rows as dictionaries by column, at most `rows` at once."""
+def read_answers(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
+    """The shard's rows in its order, at most `rows` at once."""
     with readable_parquet(path, remedy=REMEDY) as file:
-        for batch in file.iter_batches(batch_size=rows):
-            yield batch.to_pylist()
+        yield from file.iter_batches(batch_size=rows)
 
 
 def _batches(notes: Iterator[Note], size: int) -> Iterator[list[Note]]:
@@ -146,6 +147,7 @@ def _table(
                 outcome.changes,
                 outcome.prompt_tokens,
                 outcome.answer_tokens,
+                outcome.control_tokens,
                 outcome.seconds,
                 outcome.engine,
                 datetime.fromisoformat(outcome.answered_at),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from notemill.answers import Status
 from notemill.asking import Asking
 from notemill.config import Engine as EngineConfig
 from notemill.config import Experiment, OllamaEngine
+from notemill.engines.control_tokens import ControlTokens
 from notemill.engines.ollama_server import proven_ollama
 from notemill.engines.openai_server import proven_openai
 from notemill.engines.protocol import Engine
 from notemill.engines.record import ModelRecord, read_record
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 from notemill.journal import Journal, JournalKey, Outcome
 from notemill.logs import Terminated, log
 from notemill.notes.manifest import IdColumn, Manifest, ShardEntry, read_manifest
@@ -31,13 +33,18 @@ from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
 from notemill.paths import journal as journal_path
 from notemill.progress import Progress
+from notemill.refusal import told_once
 from notemill.shard_asking import ShardAsking, Text
 from notemill.tasks import Task
 
 
 @dataclass(frozen=True)
 class ShardJob:
-    """What a job is given. experiment_id: NAME-FINGERPRINT; threads: CPU threads for the engine."""
+    """What a job is given.
+
+    experiment_id: NAME-FINGERPRINT; refusal: where the experiment's jobs tell each other of what
+    no retry can mend; threads: CPU threads for the engine.
+    """
 
     cohort: str
     shard: str
@@ -50,14 +57,8 @@ class ShardJob:
     model: Path
     output: Path
     engine_log: Path
+    refusal: Path
     threads: int
-
-
-@dataclass
-class _Tally:
-    """What the asking leaves behind beside the journal."""
-
-    failures: dict[str, Outcome] = field(default_factory=dict)
 
 
 def answer_shard(job: ShardJob) -> ShardOrigin:
@@ -76,7 +77,6 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     columns = answer_columns(job.task, job.experiment.answer_prefix, manifest.id_columns)
     with Journal(journal_path(job.output), key, is_answer, started=started) as journal:
         _refuse_if_given_up(job)
-        tally = _Tally()
         missing = wanted - journal.answers.keys()
         log.info(
             "%d notes, %d distinct texts to ask, %d of them in the journal (run %d)",
@@ -85,11 +85,19 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
             len(wanted) - len(missing),
             journal.runs,
         )
+        failures: dict[str, Outcome] = {}
         if missing:
-            _ask(job, manifest, record, missing, journal, tally, total=len(wanted))
+            with told_once(job.refusal, job.engine, record.digest):
+                failures = _ask(job, manifest, record, missing, journal, total=len(wanted))
+        outcomes = {sha: journal.answers[sha] for sha in wanted - failures.keys()} | failures
         spent = journal.spent
-        outcomes = {sha: journal.answers[sha] for sha in wanted - tally.failures.keys()}
-        outcomes |= tally.failures
+        broken_up = sum(outcome.control_tokens for outcome in outcomes.values())
+        if broken_up:
+            log.warning(
+                "%d control tokens of the model in the texts were broken up (control_tokens in the "
+                "result shard tells where)",
+                broken_up,
+            )
         origin = ShardOrigin(
             cohort=job.cohort,
             shard=job.shard,
@@ -100,11 +108,12 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
             notemill=notemill.__version__,
             notes=entry.notes,
             texts=len(wanted),
-            failed=len(tally.failures),
+            failed=len(failures),
             asked=spent.asked,
             tokens=spent.tokens,
             seconds=round(spent.seconds, 1),
             runs=journal.runs,
+            control_tokens=broken_up,
         )
         notes = read_notes(job.notes, manifest.id_columns, with_text=False)
         write_answers(job.output, notes, outcomes, manifest.id_columns, columns, origin)
@@ -117,19 +126,19 @@ def _ask(
     record: ModelRecord,
     missing: set[str],
     journal: Journal,
-    tally: _Tally,
     *,
     total: int,
-) -> None:
+) -> dict[str, Outcome]:
+    """Ask about the missing texts; answers go to the journal, the others are returned by hash."""
+    failures: dict[str, Outcome] = {}
     progress = Progress("texts", total=total)
     progress.resume_at(total - len(missing))
 
     def keep(text_sha256: str, outcome: Outcome) -> None:
-        journal.spend(asked=1, tokens=outcome.prompt_tokens + outcome.answer_tokens)
         if outcome.status == Status.ANSWERED:
             journal.accept(text_sha256, outcome)
         else:
-            tally.failures[text_sha256] = outcome
+            failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
 
     experiment, engine = job.experiment, job.engine
@@ -139,15 +148,25 @@ def _ask(
             experiment.options,
             attempts=experiment.attempts,
             timeout_s=engine.answer_timeout_s,
-            slots=engine.slots,
+            spend_tokens=lambda tokens: journal.spend(tokens=tokens),
+            control_tokens=ControlTokens(record.control_tokens),
         ),
         keep,
         progress,
+        asked=lambda: journal.spend(asked=1),
+        beat=journal.spend,
         slots=engine.slots,
         restarts=engine.restarts,
-        max_failures=int(experiment.max_failed_share * total),
+        max_failures=_allowed_failures(experiment.max_failed_share, total),
     )
     _run(asking, _texts(job.notes, manifest.id_columns, missing), partial(_start, job, record))
+    return failures
+
+
+def _allowed_failures(share: float, texts: int) -> int:
+    """Failed texts that a job may end with: the share of its texts, one at least unless it is 0."""
+    # Rounded first: 0.29 of 100 are 29, not the 28.999999999999996 of the multiplication.
+    return max(1, math.floor(round(share * texts, 6))) if share else 0
 
 
 def _run(
@@ -219,7 +238,7 @@ def _checked_record(job: ShardJob) -> ModelRecord:
     record = read_record(job.model)
     pinned = job.experiment.digest
     if pinned and record.digest != pinned:
-        raise NotemillError(
+        raise EngineRefused(
             f"model '{record.model}' has the digest {record.digest}, the experiment pins {pinned}",
             where=str(job.model),
             remedy="put the pinned model into the store, delete this record and run again; or "

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from notemill.answer_columns import fields_of, unstorable
 from notemill.errors import NotemillError
 from notemill.logs import Terminated
 
@@ -109,7 +110,7 @@ def is_answer(values: dict[str, Any], model: type[BaseModel]) -> bool:
         same = json.dumps(again, allow_nan=False) == json.dumps(values, allow_nan=False)
     except ValueError:  # ValidationError is one too
         return False
-    return same and not _beyond_columns(values)
+    return same and not _beyond_columns(values) and not unstorable(values, fields_of(model))
 
 
 def _read(text: str, model: type[BaseModel]) -> Verdict:
@@ -144,7 +145,8 @@ def _validated(text: str, model: type[BaseModel]) -> dict[str, Any]:
     """The values, JSON-ready. Raises ValidationError, and NotemillError when the class breaks."""
     try:
         answer = model.model_validate_json(text, strict=True)
-        return answer.model_dump(mode="json", by_alias=True)
+        # A warning would quote the answer.
+        return answer.model_dump(mode="json", by_alias=True, warnings=False)
     except (ValidationError, Terminated, asyncio.CancelledError):
         raise
     except BaseException as error:  # SystemExit would end the job without a word

@@ -1,13 +1,21 @@
-"""Asks an engine about one text, up to some attempts, each changing what made the last one fail."""
+"""Asks an engine about one text, up to some attempts, each changing what made the last one fail.
+
+An attempt that the engine left without a word (a server error, no reply in time) says nothing of
+the text unless the engine talks to others. So before the next attempt it must have had a word for
+another text, or for a control question, about no one's note; if it has none, it counts as gone.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from notemill.answers import Question, Status, Verdict, judge
+from notemill.answers import Question, Reply, Status, Verdict, judge
 from notemill.attempts import Attempt, first_attempt, next_attempt
 from notemill.config import Options
+from notemill.engines.control_tokens import OF_ANY_MODEL, ControlTokens
 from notemill.engines.protocol import (
     AnswerTimeout,
     Engine,
@@ -19,54 +27,125 @@ from notemill.journal import Outcome, now
 from notemill.tasks import Task
 
 _PAUSE_AFTER_ERROR_S = 1.0
+_CONTROL_NOTE = "No further information."
+_CONTROL_TRIES = 5
+_LARGEST_COUNT = 2**31 - 1
+"""Of the columns for tokens; an engine may say anything."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How one asking of a text ended.
+
+    heard: False when the engine had no word about the text, though it talks to others: ask again.
+    """
+
+    outcome: Outcome
+    heard: bool
 
 
 class Asking:
     """One task's asking of one text after another, with the experiment's options.
 
-    slots: the engine's, to tell a slow text from an engine that answers no one any more.
-    timeout_s: seconds for a first request.
+    timeout_s: seconds for a first request. spend_tokens: told the tokens of each reply.
+    control_tokens: the model's, broken up in each text.
+    words: what the engine has said so far, to any text: replies and refusals of a long prompt.
     """
 
     def __init__(
-        self, task: Task, options: Options, *, attempts: int, timeout_s: float, slots: int
+        self,
+        task: Task,
+        options: Options,
+        *,
+        attempts: int,
+        timeout_s: float,
+        spend_tokens: Callable[[int], None],
+        control_tokens: ControlTokens = OF_ANY_MODEL,
     ) -> None:
         self._task = task
         self._options = options
         self._attempts = attempts
         self._timeout_s = timeout_s
-        self._slots = slots
-        self._timeouts_in_a_row = 0
+        self._spend_tokens = spend_tokens
+        self._one_control = asyncio.Lock()
+        self.words = 0
+        self._control_tokens = control_tokens
 
-    async def outcome(self, engine: Engine, text: str) -> Outcome:
+    async def ask(self, engine: Engine, text: str) -> Asked:
         """How the text ends. Raises EngineGone, and NotemillError for what ends the job."""
         started = time.monotonic()
+        text, broken_up = self._control_tokens.broken_up(text)
         attempt: Attempt | None = first_attempt(self._options, self._timeout_s)
         while attempt is not None:
             last = attempt
-            verdict, prompt_tokens, answer_tokens = await self._try(engine, text, attempt)
+            verdict, prompt_tokens, answer_tokens, heard = await self._try(engine, text, attempt)
             attempt = None
             if verdict.status is not Status.ANSWERED and last.number < self._attempts:
                 attempt = next_attempt(
                     last, verdict, prompt_tokens=prompt_tokens, num_ctx=self._options.num_ctx
                 )
-        return Outcome(
+        outcome = Outcome(
             status=verdict.status.value,
             answer=verdict.answer,
             detail=verdict.detail,
             attempts=last.number,
             changes=last.changes,
-            prompt_tokens=prompt_tokens,
-            answer_tokens=answer_tokens,
+            prompt_tokens=_counted(prompt_tokens),
+            answer_tokens=_counted(answer_tokens),
             seconds=round(time.monotonic() - started, 3),
             engine=engine.description,
             answered_at=now(),
+            control_tokens=broken_up,
         )
+        return Asked(outcome, heard)
 
-    async def _try(self, engine: Engine, text: str, attempt: Attempt) -> tuple[Verdict, int, int]:
+    async def control(self, engine: Engine) -> None:
+        """A question about no one's note, for a word of any kind. Raises EngineGone without one."""
+        attempt = first_attempt(self._options, self._timeout_s)
+        for number in range(1, _CONTROL_TRIES + 1):
+            try:
+                await self._request(engine, _CONTROL_NOTE, attempt)
+                return
+            except PromptTooLong:
+                return
+            except AnswerTimeout:
+                break
+            except RequestFailed:
+                await asyncio.sleep(_PAUSE_AFTER_ERROR_S * number)
+        raise EngineGone("it has had no word for any question for a while")
+
+    async def _try(
+        self, engine: Engine, text: str, attempt: Attempt
+    ) -> tuple[Verdict, int, int, bool]:
+        """One attempt: its verdict, tokens of prompt and answer, whether the engine had a word."""
+        words = self.words
+        try:
+            reply = await self._request(engine, text, attempt)
+        except PromptTooLong as error:
+            return Verdict(Status.TOO_LONG, detail=str(error)), 0, 0, True
+        except AnswerTimeout:
+            talked_to_others = self.words > words
+            await self._check(engine, self.words)
+            detail = f"no answer in {attempt.timeout_s:g} s"
+            return Verdict(Status.TIMEOUT, detail=detail), 0, 0, talked_to_others
+        except RequestFailed as error:
+            words = self.words
+            await asyncio.sleep(_PAUSE_AFTER_ERROR_S * attempt.number)
+            await self._check(engine, words)
+            return Verdict(Status.SERVER_ERROR, detail=str(error)), 0, 0, False
+        verdict = judge(
+            reply,
+            self._task.answer_model,
+            baseline=engine.baseline,
+            num_ctx=self._options.num_ctx,
+        )
+        return verdict, reply.prompt_tokens, reply.answer_tokens, True
+
+    async def _request(self, engine: Engine, text: str, attempt: Attempt) -> Reply:
+        hint, _ = self._control_tokens.broken_up(attempt.hint)  # it may quote an answer
         question = Question(
             system=self._task.system_prompt,
-            user=self._task.user_message(text, attempt.hint),
+            user=self._task.user_message(text, hint),
             json_schema=self._task.json_schema,
             num_predict=attempt.num_predict,
             seed=attempt.seed,
@@ -74,28 +153,19 @@ class Asking:
         )
         try:
             reply = await engine.ask(question, attempt.timeout_s)
-        except PromptTooLong as error:
-            return Verdict(Status.TOO_LONG, detail=str(error)), 0, 0
-        except AnswerTimeout:
-            self._count_timeout()
-            detail = f"no answer in {attempt.timeout_s:g} s"
-            return Verdict(Status.TIMEOUT, detail=detail), 0, 0
-        except RequestFailed as error:
-            await asyncio.sleep(_PAUSE_AFTER_ERROR_S * attempt.number)
-            return Verdict(Status.SERVER_ERROR, detail=str(error)), 0, 0
-        self._timeouts_in_a_row = 0
-        verdict = judge(
-            reply,
-            self._task.answer_model,
-            baseline=engine.baseline,
-            num_ctx=self._options.num_ctx,
-        )
-        return verdict, reply.prompt_tokens, reply.answer_tokens
+        except PromptTooLong:
+            self.words += 1
+            raise
+        self.words += 1
+        self._spend_tokens(_counted(reply.prompt_tokens) + _counted(reply.answer_tokens))
+        return reply
 
-    def _count_timeout(self) -> None:
-        """A server that answers no one any more is as good as dead."""
-        self._timeouts_in_a_row += 1
-        # More than one note can bring about alone, and more than were in flight together.
-        if self._timeouts_in_a_row >= 2 * max(self._slots, self._attempts):
-            self._timeouts_in_a_row = 0
-            raise EngineGone("no request was answered in time for a while")
+    async def _check(self, engine: Engine, words: int) -> None:
+        """Make sure that the engine talks: it has since `words` were counted, or does now."""
+        async with self._one_control:
+            if self.words == words:
+                await self.control(engine)
+
+
+def _counted(tokens: int) -> int:
+    return min(max(tokens, 0), _LARGEST_COUNT)

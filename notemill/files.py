@@ -21,10 +21,30 @@ _Model = TypeVar("_Model", bound=BaseModel)
 def private_folder(path: Path) -> Path:
     """Make the folder with its parents; what this call makes is readable by its owner alone."""
     with explained(path):
+        _nearest_folder(path)
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         for folder in reversed(missing):
             folder.mkdir(mode=0o700, exist_ok=True)
     return path
+
+
+def check_folder(path: Path) -> None:
+    """Raise NotemillError unless the folder can be written to, or made. Changes nothing."""
+    with explained(path.absolute()):
+        if not os.access(_nearest_folder(path), os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "")
+
+
+def _nearest_folder(path: Path) -> Path:
+    """The folder itself or the nearest above it that is there."""
+    place = path.absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.exists():
+        raise OSError(errno.ELOOP, "")
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "")
+    return place
 
 
 @contextmanager
@@ -99,7 +119,14 @@ def explained(path: Path) -> Iterator[None]:
                 remedy="give your account the right to it, or set `results` in the configuration "
                 "to a folder of yours",
             ) from error
-        if error.errno == errno.ENOTDIR:
+        if error.errno == errno.ELOOP:
+            raise NotemillError(
+                "a part of this path is a link that leads nowhere",
+                where=str(path),
+                remedy="make the folder that the link names, remove the link, or correct "
+                "`results` in the configuration",
+            ) from error
+        if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise NotemillError(
                 "a part of this path is a file, not a folder",
                 where=str(path),

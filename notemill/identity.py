@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 from notemill.config import Engine, Experiment, OllamaEngine
 from notemill.tasks import Task
 
-ASKING = 1
+ASKING = 2
 """Raise it when notemill itself comes to ask or to accept differently."""
 
 
 def fingerprint(experiment: Experiment, engine: Engine, task: Task) -> str:
-    """12 hex digits over prompts, schema, options, model, pinned digest, tries, engine kind and
-    the precision of its context.
+    """12 hex digits over prompts, every file of the task, the JSON schema, options, model, pinned
+    digest, tries, engine kind and the precision of its context.
 
-    Paths, ports, slots, threads and tables leave it as it is.
+    Paths, ports, slots, threads, tables and line endings leave it as it is.
     """
     identity = {
         "asking": ASKING,
         "system_prompt": task.system_prompt,
         "user_prompt": task.user_prompt,
         "schema": task.schema_source,
+        "files": task.files,
+        "json_schema": _without_order(task.json_schema),
         "options": experiment.options.model_dump(mode="json"),
         "attempts": experiment.attempts,
         "engine": engine.kind,
@@ -31,4 +34,19 @@ def fingerprint(experiment: Experiment, engine: Engine, task: Task) -> str:
         "digest": experiment.digest,
     }
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _without_order(schema: Any) -> Any:
+    """The schema with the choices of each enum sorted: made from a set, they come in another order
+    in each process and allow the same answers. The fields' order stands in `required`."""
+    if isinstance(schema, list):
+        return [_without_order(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: sorted(value, key=repr)
+        if key == "enum" and isinstance(value, list)
+        else _without_order(value)
+        for key, value in schema.items()
+    }

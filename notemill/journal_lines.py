@@ -29,6 +29,7 @@ class Outcome:
 
     prompt_tokens, answer_tokens: of the last attempt. seconds: wall time of all attempts.
     engine: name and version of what was asked. answered_at: UTC, ISO 8601.
+    control_tokens: of the model, broken up in the text.
     """
 
     status: str
@@ -41,6 +42,7 @@ class Outcome:
     seconds: float
     engine: str
     answered_at: str
+    control_tokens: int = 0
 
 
 @dataclass(frozen=True, order=True)

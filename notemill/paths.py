@@ -42,14 +42,28 @@ class Layout:
     def model(self, model: str) -> Path:
         return self.results / "models" / f"{model}.json"
 
+    @property
+    def experiments(self) -> Path:
+        return self.results / "experiments"
+
+    def experiment(self, experiment: str) -> Path:
+        return self.experiments / f"{experiment}.json"
+
     def answers_folder(self, cohort: str) -> Path:
         return self.results / "answers" / cohort
 
     def answers(self, cohort: str, experiment: str, cut: str, shard: str) -> Path:
         return self.answers_folder(cohort) / experiment / cut / f"{shard}.parquet"
 
+    def refusal(self, experiment: str) -> Path:
+        """What the engine refused to this experiment; no rule declares it."""
+        return self.results / "experiments" / f".{experiment}.refused.json"
+
     def load(self, cohort: str, experiment: str) -> Path:
         return self.results / "loads" / cohort / f"{experiment}.json"
+
+    def tables(self, cohort: str, experiment: str) -> Path:
+        return self.results / "tables" / cohort / f"{experiment}.json"
 
     def log(self, stage: str, *parts: str) -> Path:
         *folders, name = parts

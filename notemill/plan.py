@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from notemill.config import Config, Engine, Experiment
-from notemill.identity import fingerprint
-from notemill.paths import model_id
+from notemill.experiment_record import identify
+from notemill.files import check_folder
+from notemill.notes.frozen import check_cohorts
+from notemill.paths import Layout, model_id
+from notemill.plan_check import check_tables, query_hints
 from notemill.schema_check import check_schema
 from notemill.tasks import Task, read_task
 
 
 @dataclass(frozen=True)
 class Run:
-    """An experiment as it will be run. experiment_id: NAME-FINGERPRINT, its folder's name."""
+    """An experiment as it will be run. experiment_id: NAME-FINGERPRINT, its folder's name.
+
+    remarks: what a user wants to know before it runs.
+    """
 
     name: str
     experiment: Experiment
@@ -21,6 +27,7 @@ class Run:
     task: Task
     fingerprint: str
     cohorts: list[str]
+    remarks: tuple[str, ...] = ()
 
     @property
     def experiment_id(self) -> str:
@@ -31,16 +38,34 @@ class Run:
         return model_id(self.experiment.engine, self.experiment.model)
 
 
+def checked_plan(config: Config) -> list[Run]:
+    """All runs of a configuration whose results can be written and whose cohorts are the same."""
+    check_folder(config.results)
+    check_cohorts(config)
+    return plan_runs(config)
+
+
 def plan_runs(config: Config) -> list[Run]:
     """All runs of a configuration, from its files alone.
 
-    Raises NotemillError for a task that is incomplete or whose schema no engine holds to.
+    Raises NotemillError for a task that is incomplete, whose schema no engine holds to or no
+    table holds, and for an experiment whose answers come from another model.
     """
+    tasks = {
+        name: read_task(config.tasks, experiment.task)
+        for name, experiment in config.experiments.items()
+    }
+    for task in tasks.values():
+        check_schema(task)
+    check_tables(config, tasks)
+    layout = Layout(config.results)
     runs = []
     for name, experiment in config.experiments.items():
-        task = read_task(config.tasks, experiment.task)
-        check_schema(task)
         engine = config.engines[experiment.engine]
-        identity = fingerprint(experiment, engine, task)
-        runs.append(Run(name, experiment, engine, task, identity, config.cohorts_of(name)))
+        identity = identify(name, experiment, engine, tasks[name], layout)
+        remarks = (*filter(None, [identity.remark]), *query_hints(config, name))
+        cohorts = config.cohorts_of(name)
+        runs.append(
+            Run(name, experiment, engine, tasks[name], identity.fingerprint, cohorts, remarks)
+        )
     return runs

@@ -26,6 +26,18 @@ _LONGEST_BOUND = 2000
 _VALIDATOR = "take it out of the Field and check it in a `@field_validator`, which always decides"
 
 
+_ALIAS = "has an alias; name the field itself as its column is to be named"
+_CHANGED = (
+    "would be stored otherwise than it was answered (exclude=True, a serializer, a computed field, "
+    "or a validator with another input type); take that out, and compute from the results table"
+)
+_SAME_AS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"by_alias": False}, _ALIAS),
+    ({"mode": "serialization"}, _CHANGED),
+)
+"""What the schema must be the same as: what is asked for is what is stored."""
+
+
 def check_schema(task: Task) -> None:
     """Raise NotemillError that names each field an engine would not hold to, and the remedy."""
     schema = task.json_schema
@@ -34,9 +46,17 @@ def check_schema(task: Task) -> None:
         problems.append(
             ("Answer", "has no fields of its own; give it one for each thing to answer")
         )
+    if schema.get("additionalProperties"):
+        problems.append(
+            ("Answer", "lets the engine write further keys, which have no column; take "
+             "extra='allow' out, or name a field for them")
+        )  # fmt: skip
     for name, definition in schema.get("$defs", {}).items():
         problems += _object_problems(definition, name)
-    if problems:
+    for how, words in _SAME_AS:
+        problems += _differences(schema, task.schema_as(**how), words)
+    problems += _hidden_changes(task.answer_model.__pydantic_core_schema__, "Answer")
+    if problems := list(dict.fromkeys(problems)):
         raise NotemillError(
             f"the schema of task '{task.name}' asks for what engines do not hold to:\n"
             + "\n".join(f"    {place}: {problem}" for place, problem in problems),
@@ -58,6 +78,47 @@ def _object_problems(schema: dict[str, Any], place: str) -> Iterator[tuple[str, 
         yield from _feature_problems(field, here)
     if not schema.get("properties"):
         yield from _feature_problems(schema, place)
+
+
+def _differences(
+    schema: dict[str, Any], other: dict[str, Any], words: str
+) -> Iterator[tuple[str, str]]:
+    """Fields that two forms of a schema do not share, and those that differ in it."""
+    ours, theirs = ({"Answer": each, **each.get("$defs", {})} for each in (schema, other))
+    for place in ours | theirs:
+        mine, its = ours.get(place, {}), theirs.get(place, {})
+        fields, others = mine.get("properties", {}), its.get("properties", {})
+        for name in fields | others:
+            if fields.get(name) != others.get(name):
+                yield f"{place}.{name}", words
+        if not fields and not others and mine != its:
+            yield place, words
+
+
+def _hidden_changes(core: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Aliases and serializers that no JSON schema shows, by Pydantic's own core schema."""
+    if isinstance(core, list | tuple):
+        for part in core:
+            yield from _hidden_changes(part, place)
+    if not isinstance(core, dict):
+        return
+    if isinstance(core.get("cls"), type) and core.get("type") == "model":
+        place = core["cls"].__name__
+    if core.get("type") == "generator":
+        yield place, "is an Iterable, which Pydantic checks when it is too late; use a list"
+    if isinstance(core.get("validation_alias"), list):
+        yield place, _ALIAS
+    function = core.get("serialization", {}).get("function") if _is_schema(core) else None
+    if function and not str(getattr(function, "__module__", "")).startswith("pydantic"):
+        yield place, _CHANGED
+    for key, part in core.items():
+        if key not in ("metadata", "serialization"):
+            inner = isinstance(part, dict) and part.get("type") == "model-field"
+            yield from _hidden_changes(part, f"{place}.{key}" if inner else place)
+
+
+def _is_schema(core: dict[Any, Any]) -> bool:
+    return isinstance(core.get("serialization"), dict)
 
 
 def _feature_problems(schema: Any, place: str) -> Iterator[tuple[str, str]]:

@@ -1,18 +1,44 @@
-"""Asks an engine about every text of a shard: all slots busy, every text ended exactly once."""
+"""Asks an engine about every text of a shard: all slots busy, every text ended exactly once.
+
+Infrastructure never becomes data. The engine's words about a text (an answer, a wrong answer, "too
+long") end it. Without a word there is no verdict, but these steps:
+
+1. Side by side, all texts. One that got a server error in its last attempt, or a timeout while the
+   engine talked to no one else, is set aside; so are those in flight when the engine is lost.
+2. When all have been asked (or many wait), those set aside are tried, one at a time, by an engine
+   that has talked since its start. Now a text without a word ends with what it met: the engine had
+   a word for another question after each of its attempts (notemill.asking). A text with which
+   alone the engine was lost goes behind the others; lost again, it ends as deadly once the next
+   engine talks.
+3. An engine is lost when it closes the connection, or has no word for any question. It is started
+   again, `restarts` times without a text ended between. A start that fails counts too; where an
+   engine was ready before, with longer and longer pauses, for an address may be down for minutes.
+   Then the job fails: what failed is recorded nowhere, answers are in the journal.
+
+A cancellation (SIGTERM) at any point ends the engine and leaves.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from notemill.answers import Status
 from notemill.asking import Asking
 from notemill.engines.protocol import Engine, EngineGone
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 from notemill.journal import Outcome, now
 from notemill.logs import log
 from notemill.progress import EVERY_S, Progress
+
+_MOST_SET_ASIDE = 100
+_DEADLY = 2
+"""Losses of an engine that is alone with a text: one may be chance."""
+_FIRST_PAUSE_S = 5.0
+_PAUSE_GROWS = 5
+_LONGEST_PAUSE_S = 600.0
 
 Text = tuple[str, str]
 """A text's hash (hex) and the text."""
@@ -23,7 +49,8 @@ StartEngine = Callable[[], AbstractAsyncContextManager[Engine]]
 class ShardAsking:
     """One shard's asking. `record` is called once for each text, as soon as it has ended.
 
-    restarts: server deaths in a row, without an answer between them, that the job survives.
+    asked: called after each asking of a text; beat: called every few seconds.
+    restarts: losses of the engine in a row, with no text ended between them, that are survived.
     max_failures: failed texts with which the job goes on.
     """
 
@@ -33,6 +60,8 @@ class ShardAsking:
         record: Callable[[str, Outcome], None],
         progress: Progress,
         *,
+        asked: Callable[[], None],
+        beat: Callable[[], None],
         slots: int,
         restarts: int,
         max_failures: int,
@@ -40,55 +69,69 @@ class ShardAsking:
         self._asking = asking
         self._record = record
         self._progress = progress
+        self._asked = asked
+        self._beat = beat
         self._slots = slots
         self._restarts = restarts
         self._max_failures = max_failures
         self._in_flight: dict[str, str] = {}
-        self._suspects: list[Text] = []
-        self._deaths_in_a_row = 0
+        self._set_aside: list[Text] = []
+        self._lost_alone: Counter[str] = Counter()  # engines by the text that was alone with them
+        self._words_at_start = 0
+        self._all_begun = False
+        self._was_ready = False
+        self._failed_starts = 0
+        self._losses_in_a_row = 0
 
     async def run(self, texts: Iterator[Text], start_engine: StartEngine) -> None:
-        """Ask about all texts, starting the engine again when it dies.
-
-        After a death the texts that were in flight are asked one at a time, so that a text that
-        kills the engine is found and ends as server_error. Raises NotemillError when the engine
-        dies too often or too many texts fail.
-        """
+        """Ask about all texts. Raises NotemillError when too many fail or the engine stays away."""
         ticker = asyncio.create_task(self._tick())
         try:
-            while not await self._until_death(texts, start_engine):
+            while not await self._one_engine(texts, start_engine):
                 pass
         finally:
             ticker.cancel()
+            await asyncio.gather(ticker, return_exceptions=True)
         log.info(self._progress.line())
 
-    async def _until_death(self, texts: Iterator[Text], start_engine: StartEngine) -> bool:
-        """Run one engine; False if it died and some texts are still to be asked."""
+    async def _one_engine(self, texts: Iterator[Text], start_engine: StartEngine) -> bool:
+        """Ask until all has ended; False if the engine has gone before."""
         try:
-            async with start_engine() as engine:
-                await self._ask_suspects(engine)
-                await self._ask_side_by_side(engine, texts)
-        except EngineGone as death:
-            self._after_death(death)
+            async with AsyncExitStack() as life:
+                engine = await self._started(life, start_engine)
+                while not self._all_begun or self._set_aside:
+                    await self._ask_side_by_side(engine, texts)
+                    await self._try_set_aside(engine)
+        except EngineGone as loss:
+            self._after_loss(loss)
             return False
         return True
 
-    async def _ask_suspects(self, engine: Engine) -> None:
-        while self._suspects:
-            text_sha256, text = self._suspects[0]
-            try:
-                await self._ask(engine, text_sha256, text)
-            except EngineGone:
-                self._in_flight.clear()
-                self._suspects.pop(0)
-                self._end(text_sha256, _deadly(engine))
+    async def _started(self, life: AsyncExitStack, start_engine: StartEngine) -> Engine:
+        """A ready engine. Raises EngineGone when it does not come back."""
+        if self._failed_starts and self._was_ready:
+            pause = _FIRST_PAUSE_S * _PAUSE_GROWS ** (self._failed_starts - 1)
+            await asyncio.sleep(min(pause, _LONGEST_PAUSE_S))
+        self._words_at_start = self._asking.words
+        try:
+            engine = await life.enter_async_context(start_engine())
+        except (EngineGone, NotemillError) as error:
+            self._failed_starts += 1
+            lasting = isinstance(error, EngineRefused) or not self._was_ready
+            if isinstance(error, EngineGone) or lasting:
                 raise
-            self._suspects.pop(0)
+            raise EngineGone(f"it did not start again: {error.what}") from error
+        self._was_ready = True
+        self._failed_starts = 0
+        return engine
 
     async def _ask_side_by_side(self, engine: Engine, texts: Iterator[Text]) -> None:
         async def worker() -> None:
-            for text_sha256, text in texts:
-                await self._ask(engine, text_sha256, text)
+            while len(self._set_aside) < _MOST_SET_ASIDE:
+                if (text := next(texts, None)) is None:
+                    self._all_begun = True
+                    return
+                await self._ask(engine, *text)
 
         # One more than the slots, so that a freed slot finds its next note waiting.
         workers = [asyncio.create_task(worker()) for _ in range(self._slots + 1)]
@@ -101,19 +144,44 @@ class ShardAsking:
                 each.cancel()
             ends = await asyncio.gather(*workers, return_exceptions=True)
         if errors := [end for end in ends if isinstance(end, Exception)]:
-            # A death is the least of them: it can be mended by a new start.
+            # A loss is the least of them: it can be mended by a new start.
             raise min(errors, key=lambda error: isinstance(error, EngineGone))
 
     async def _ask(self, engine: Engine, text_sha256: str, text: str) -> None:
         self._in_flight[text_sha256] = text
-        outcome = await self._asking.outcome(engine, text)
+        end = await self._asking.ask(engine, text)
         del self._in_flight[text_sha256]
-        self._end(text_sha256, outcome)
+        self._asked()
+        if end.heard:
+            self._end(text_sha256, end.outcome)
+        else:
+            self._set_aside.append((text_sha256, text))
+
+    async def _try_set_aside(self, engine: Engine) -> None:
+        while self._set_aside:
+            text_sha256, text = self._set_aside[0]
+            if not self._has_talked():
+                await self._asking.control(engine)
+            outcome = _deadly(engine)
+            if self._lost_alone[text_sha256] < _DEADLY:
+                try:
+                    outcome = (await self._asking.ask(engine, text)).outcome
+                except EngineGone:
+                    self._lost_alone[text_sha256] += 1
+                    self._losses_in_a_row -= 1  # the text's, as far as one knows
+                    self._set_aside.append(self._set_aside.pop(0))
+                    raise
+                self._asked()
+            self._set_aside.pop(0)
+            self._end(text_sha256, outcome)
+
+    def _has_talked(self) -> bool:
+        """Whether the engine has had a word for anyone since its start."""
+        return self._asking.words > self._words_at_start
 
     def _end(self, text_sha256: str, outcome: Outcome) -> None:
         failed = outcome.status != Status.ANSWERED
-        if not failed:
-            self._deaths_in_a_row = 0
+        self._losses_in_a_row = 0
         self._record(text_sha256, outcome)
         self._progress.add(failed=failed, tokens=outcome.prompt_tokens + outcome.answer_tokens)
         if self._progress.failed > self._max_failures:
@@ -125,14 +193,22 @@ class ShardAsking:
                 "are to be expected, raise max_failed_share of the experiment",
             )
 
-    def _after_death(self, death: EngineGone) -> None:
-        self._deaths_in_a_row += 1
-        self._suspects += self._in_flight.items()
+    def _after_loss(self, loss: EngineGone) -> None:
+        self._losses_in_a_row += 1
+        self._set_aside += self._in_flight.items()
         self._in_flight.clear()
-        log.warning("the engine died (%s); %d texts were in flight", death, len(self._suspects))
-        if self._deaths_in_a_row > self._restarts:
+        if not self._has_talked():
+            self._lost_alone.clear()  # this engine was lost on its own, and so perhaps were those
+        log.warning(
+            "the engine is gone (%s); %d texts are set aside and asked again",
+            loss,
+            len(self._set_aside),
+        )
+        if self._losses_in_a_row > self._restarts:
+            if isinstance(loss.__cause__, NotemillError):
+                raise loss.__cause__
             raise NotemillError(
-                f"the engine died {self._deaths_in_a_row} times without an answer between",
+                f"the engine was lost {self._losses_in_a_row} times without an answer between",
                 where="the engine's log, beside this log",
                 remedy="read the end of the engine's log; out of memory is the usual reason: "
                 "fewer slots, a smaller num_ctx, or a larger mem_mb in the profile",
@@ -142,10 +218,13 @@ class ShardAsking:
         while True:
             await asyncio.sleep(EVERY_S)
             self._progress.line_if_due()
+            self._beat()
 
 
 def _deadly(engine: Engine) -> Outcome:
-    detail = "the engine died twice with this note, the second time with it alone"
+    detail = (
+        f"the engine was lost {_DEADLY} times with this note alone, which it was not with others"
+    )
     return Outcome(
         Status.SERVER_ERROR.value, None, detail, 1, "", 0, 0, 0.0, engine.description, now()
     )

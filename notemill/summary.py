@@ -47,11 +47,14 @@ def _table(report: LoadReport) -> Table:
         table.add_row("failed", "0")
     table.add_row("blank", str(report.blank))
     table.add_row("texts asked", str(report.asked))
-    table.add_row("notes/s of one job", f"{report.notes / max(report.job_seconds, 0.1):.2f}")
+    table.add_row("texts/s of one job", f"{report.asked / max(report.job_seconds, 0.1):.2f}")
     table.add_row("results", f"table {report.results_table}")
     table.add_row("failures", f"table {report.failures_table}")
     accounted = report.answered + report.failed + report.blank
     table.add_row("accounted for", f"{accounted} of {report.notes}")
+    table.add_row("values read back and equal", str(report.values_compared))
+    if report.removed:
+        table.add_row("rows removed", str(report.removed))
     return table
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from dataclasses import dataclass
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,18 @@ from typing import Any
 from pydantic import BaseModel
 
 from notemill.errors import NotemillError
+from notemill.files import explained
+from notemill.logs import Terminated
+from notemill.task_import import import_task, line_of
 
 NOTE_PLACE = "{note}"
 SYSTEM_PROMPT = "system.md"
 USER_PROMPT = "user.md"
 SCHEMA = "schema.py"
 ANSWER_CLASS = "Answer"
+
+_LEFTOVER = re.compile(r"^(\.|#|__pycache__$|Thumbs\.db$)|(~|\.(pyc|swp|bak|orig|rej|tmp))$")
+"""Names of what editors, Python and version control leave in a folder."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,9 @@ class Task:
 
     system_prompt: comes first, the same for every note, so that the engine can keep it.
     user_prompt: ends with the place for the note.
-    schema_source: the text of schema.py, whose class `Answer` decides what counts.
+    schema_source: the text of schema.py, whose class `Answer` decides what counts, and of the
+    helper modules beside it, each below its name.
+    files: sha256 (hex) of each other file of the folder, by its path in the folder, POSIX.
     """
 
     name: str
@@ -34,16 +43,31 @@ class Task:
     system_prompt: str
     user_prompt: str
     schema_source: str
+    files: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def answer_model(self) -> type[BaseModel]:
         """The class `Answer` of schema.py, imported on first use."""
-        return _import_answer(self.folder / SCHEMA, f"notemill_task_{self.name}")
+        return _import_answer(self)
 
     @cached_property
     def json_schema(self) -> dict[str, Any]:
         """JSON schema of the answer, fields in the order of the class."""
-        return self.answer_model.model_json_schema()
+        return self.schema_as()
+
+    def schema_as(self, **how: Any) -> dict[str, Any]:
+        """The answer's JSON schema as Pydantic writes it with these arguments."""
+        try:
+            return self.answer_model.model_json_schema(**how)
+        except NotemillError:
+            raise
+        except Exception as error:
+            raise NotemillError(
+                f"the class {ANSWER_CLASS} has no JSON schema: {_first_line(error)}",
+                where=str(self.folder / SCHEMA),
+                remedy="use types that JSON can hold: str, int, float, bool, Literal, lists and "
+                "classes of these",
+            ) from error
 
     def user_message(self, note: str, hint: str = "") -> str:
         """The user's message about one note; a hint (for a retry) stands before the prompt."""
@@ -54,25 +78,8 @@ class Task:
 def read_task(folder: Path, name: str) -> Task:
     """Read config/tasks/NAME. Raises NotemillError for a missing file or a prompt without place."""
     place = folder / name
-    texts = {}
-    for file in (SYSTEM_PROMPT, USER_PROMPT, SCHEMA):
-        try:
-            texts[file] = (place / file).read_text(encoding="utf-8").strip("\n")
-        except FileNotFoundError:
-            others = sorted(path.parent.name for path in folder.glob(f"*/{SCHEMA}"))
-            raise NotemillError(
-                f"task '{name}' has no {file}",
-                where=str(place),
-                remedy=f"write {file}, or name one of the tasks that are there: "
-                f"{', '.join(others) or 'none yet'}",
-            ) from None
-        except UnicodeDecodeError:
-            raise NotemillError(
-                f"{file} of task '{name}' is not UTF-8 text",
-                where=str(place / file),
-                remedy="save the file as UTF-8",
-            ) from None
-    user = texts[USER_PROMPT]
+    _must_be_there(folder, place)
+    system, user = (_text(place / file, name) for file in (SYSTEM_PROMPT, USER_PROMPT))
     if user.count(NOTE_PLACE) != 1 or not user.endswith(NOTE_PLACE):
         raise NotemillError(
             f"{USER_PROMPT} of task '{name}' must hold {NOTE_PLACE} once, at its very end",
@@ -80,21 +87,76 @@ def read_task(folder: Path, name: str) -> Task:
             remedy=f"end the file with {NOTE_PLACE}: what comes before the note is the same for "
             "all notes, so the engine computes it once",
         )
-    return Task(name, place, texts[SYSTEM_PROMPT], user, texts[SCHEMA])
+    source = _text(place / SCHEMA, name)
+    files = {}
+    for path in task_files(place):
+        inside = path.relative_to(place).as_posix()
+        if inside in (SYSTEM_PROMPT, USER_PROMPT, SCHEMA):
+            continue
+        files[inside] = _digest(path)
+        if path.suffix == ".py":
+            source += f"\n\n\n# {inside}\n\n{_text(path, name)}"
+    return Task(name, place, system, user, source, files)
 
 
-def _import_answer(path: Path, module_name: str) -> type[BaseModel]:
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module  # Pydantic looks a class's annotations up there
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+def task_files(place: Path) -> list[Path]:
+    """All files of a task's folder that count, sorted: not hidden ones, caches or backups."""
+    found = []
+    for folder, folders, names in os.walk(place):
+        folders[:] = [name for name in folders if not _LEFTOVER.search(name)]
+        found += [Path(folder, name) for name in names if not _LEFTOVER.search(name)]
+    return sorted(path for path in found if path.is_file())
+
+
+def _must_be_there(folder: Path, place: Path) -> None:
+    if not folder.is_dir():
         raise NotemillError(
-            f"schema.py does not import: {type(error).__name__}: {error}",
+            "the folder of the tasks is not there",
+            where=f"tasks: {folder}, which is {folder.absolute()}",
+            remedy="correct `tasks` in the configuration; a relative path is taken from the folder "
+            "that the workflow runs in (`snakemake --directory`), so an absolute one is safest",
+        )
+    for file in (SYSTEM_PROMPT, USER_PROMPT, SCHEMA):
+        if not (place / file).is_file():
+            others = sorted(path.parent.name for path in folder.glob(f"*/{SCHEMA}"))
+            raise NotemillError(
+                f"task '{place.name}' has no {file}",
+                where=str(place),
+                remedy=f"write {file}, or name one of the tasks that are there: "
+                f"{', '.join(others) or 'none yet'}",
+            )
+
+
+def _text(path: Path, name: str) -> str:
+    try:
+        with explained(path):
+            return path.read_text(encoding="utf-8").strip("\n")
+    except UnicodeDecodeError:
+        raise NotemillError(
+            f"{path.name} of task '{name}' is not UTF-8 text",
             where=str(path),
-            remedy=f"make `python {path}` run without an error",
+            remedy="save the file as UTF-8",
+        ) from None
+
+
+def _digest(path: Path) -> str:
+    """sha256 of a file, the same whether git or an editor ends its lines with CR LF or LF."""
+    with explained(path):
+        return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def _import_answer(task: Task) -> type[BaseModel]:
+    path = task.folder / SCHEMA
+    try:
+        module = import_task(task.folder, task.name, task_files(task.folder))
+    except (NotemillError, KeyboardInterrupt, Terminated):
+        raise
+    except BaseException as error:  # SystemExit too: Snakemake would end without a word
+        raise NotemillError(
+            f"schema.py does not import: {type(error).__name__}: {_first_line(error)}",
+            where=line_of(error, task.folder),
+            remedy=f"make `python {path}` run to its end without an error; a helper lies beside "
+            "schema.py, a package is installed into the environment",
         ) from error
     answer = getattr(module, ANSWER_CLASS, None)
     if not (isinstance(answer, type) and issubclass(answer, BaseModel)):
@@ -105,3 +167,7 @@ def _import_answer(path: Path, module_name: str) -> type[BaseModel]:
             "thing to answer",
         )
     return answer
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]

@@ -5,7 +5,7 @@ Imports nothing heavier than Pydantic, because every Slurm job reads it twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from notemill.config.base import (
 )
 from notemill.config.cohort import Cohort
 from notemill.config.database import Database
-from notemill.config.engine import Engine, OllamaEngine, OpenAiEngine
+from notemill.config.engine import Engine, OllamaEngine, OpenAiEngine, RunnerOptions
 from notemill.config.experiment import (
     DIGEST_PATTERN,
     MODEL_PATTERN,
@@ -64,8 +64,13 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Config:
+        _alike_but_for_case("cohorts", self.cohorts)
+        _alike_but_for_case("experiments", self.experiments)
         for name, experiment in self.experiments.items():
             _known(experiment.engine, self.engines, f"experiments.{name}.engine", "engines")
+            engine = self.engines[experiment.engine]
+            if experiment.options.openai_fields_only and isinstance(engine, OllamaEngine):
+                raise ValueError(f"experiments.{name}.options.openai_fields_only: not for Ollama")
             for cohort in experiment.cohorts or []:
                 _known(cohort, self.cohorts, f"experiments.{name}.cohorts", "cohorts")
         return self
@@ -93,6 +98,17 @@ def read_config(values: Mapping[str, Any], *, where: str = "config/config.yaml")
 def _known(name: str, known: Mapping[str, Any], key: str, section: str) -> None:
     if name not in known:
         raise ValueError(f"{key}: '{name}' is not one of `{section}` ({', '.join(known)})")
+
+
+def _alike_but_for_case(section: str, names: Iterable[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        if other := seen.get(name.lower()):
+            raise ValueError(
+                f"{section}.{name}: differs from {other} in upper and lower case alone, which some "
+                "file systems and databases do not tell apart; rename one"
+            )
+        seen[name.lower()] = name
 
 
 _IN_WORDS = {
@@ -132,5 +148,5 @@ def _explain(error: ValidationError) -> list[str]:
 
 def _all_keys() -> set[str]:
     sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options]
-    sections += [OllamaEngine, OpenAiEngine]
+    sections += [OllamaEngine, OpenAiEngine, RunnerOptions]
     return {key for section in sections for key in section.model_fields}

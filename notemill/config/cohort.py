@@ -12,8 +12,8 @@ OWN_COLUMNS = frozenset(
     {
         *("text", "text_sha256", "text_state", "replaced_bytes"),  # notes shards
         *("status", "detail", "engine", "attempts", "changes"),  # result shards
-        *("prompt_tokens", "answer_tokens", "seconds", "answered_at"),
-        *("cohort", "experiment", "query_meta"),  # tables
+        *("prompt_tokens", "answer_tokens", "control_tokens", "seconds", "answered_at"),
+        *("cohort", "experiment", "query_meta", "notemill_row"),  # tables
     }
 )
 """The columns that notemill adds to the id columns in its files and tables (docs/data-model.md)."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from notemill.config.base import Section, UserPath
 
@@ -16,14 +16,30 @@ PASSWORD_VARIABLE = "NOTEMILL_DATABASE_PASSWORD"
 
 
 class Tls(Section):
-    """TLS options, handed to PyMySQL as they are."""
+    """TLS or no connection; the server's certificate is always checked."""
 
-    ca: UserPath | None = Field(None, description="The authority's certificate (PEM).")
+    ca: UserPath | None = Field(
+        None,
+        description="The authority's certificate (PEM); empty: the system's authorities.",
+    )
     cert: UserPath | None = Field(None, description="Your own certificate (PEM), where asked for.")
     key: UserPath | None = Field(None, description="The key of your certificate (PEM).")
     verify_identity: bool = Field(
-        True, description="Check that the server's certificate carries the server's name."
+        True,
+        description="Check that the server's certificate carries the server's name; false needs "
+        "`ca`.",
     )
+
+    @model_validator(mode="after")
+    def _something_is_checked(self) -> Tls:
+        if not self.verify_identity and not self.ca:
+            raise ValueError(
+                "verify_identity: false without ca accepts every server that has any certificate; "
+                "name your database's authority as ca"
+            )
+        if self.key and not self.cert:
+            raise ValueError("key without cert; name your certificate as cert")
+        return self
 
 
 class Database(Section):
@@ -38,7 +54,11 @@ class Database(Section):
         description="MySQL option file with user and password (mode 0600), such as ~/.my.cnf.",
     )
     option_group: str = Field("client", description="The group of the option file to read.")
-    tls: Tls | None = Field(None, description="TLS options; leave out for the server's default.")
+    tls: Tls | None = Field(
+        None,
+        description="Speak TLS alone and check the server's certificate ({} with the system's "
+        "authorities); without this section TLS is used where the server has it, unchecked.",
+    )
     reached_from: Literal["login", "compute"] = Field(
         "login",
         description="Where extract and load run: on the login node, or as Slurm jobs on compute "

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from notemill.config.base import Section
+from notemill.config.owned import refused_variables
 
 
 class _Engine(Section):
@@ -36,8 +37,41 @@ class _Engine(Section):
         300, gt=0, description="Seconds for one request, waiting included; doubled on a retry."
     )
     restarts: int = Field(
-        3, ge=0, description="How often one job may restart a server that died, before it fails."
+        3,
+        ge=0,
+        description="How often in a row, with no note ended between, one job starts a lost server "
+        "again before it fails.",
     )
+
+    @field_validator("environment")
+    @classmethod
+    def _none_of_notemills(cls, environment: dict[str, str]) -> dict[str, str]:
+        if refused := refused_variables(environment):
+            raise ValueError("; ".join(refused))
+        return environment
+
+
+class RunnerOptions(Section):
+    """Ollama's own options that change speed and memory, not answers."""
+
+    num_gpu: int | None = Field(None, ge=-1, description="Layers on the GPU.")
+    main_gpu: int | None = Field(None, ge=0, description="The GPU for small tensors.")
+    num_batch: int | None = Field(None, ge=1, description="Tokens of a prompt read at once.")
+    num_thread: int | None = Field(None, ge=1, description="CPU threads.")
+    use_mmap: bool | None = Field(None, description="Whether the weights are mapped, not read.")
+    draft_num_predict: int | None = Field(
+        None, ge=0, description="Tokens that a draft model foresees (from 0.32)."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_others(cls, values: Any) -> Any:
+        if isinstance(values, dict) and (others := sorted(values.keys() - cls.model_fields.keys())):
+            raise ValueError(
+                f"{', '.join(map(str, others))}: no runner option; what changes an answer goes "
+                "into experiments.*.options, or its `extra`"
+            )
+        return values
 
 
 class OllamaEngine(_Engine):
@@ -58,10 +92,10 @@ class OllamaEngine(_Engine):
     kv_cache_type: Literal["f16", "q8_0", "q4_0"] = Field(
         "f16", description="OLLAMA_KV_CACHE_TYPE; q8_0 halves the memory of the context."
     )
-    runner_options: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Ollama's own runner options (num_gpu, num_batch, num_thread, use_mmap), sent "
-        "with every request. They change speed, not answers, so they are not part of the identity.",
+    runner_options: RunnerOptions = Field(
+        RunnerOptions(),
+        description="Ollama's own runner options, sent with every request. They change speed, not "
+        "answers, so they are not part of the identity.",
     )
     accept_version: str | None = Field(
         None, description="A version outside the supported ranges that you have tested yourself."
@@ -98,6 +132,11 @@ class OpenAiEngine(_Engine):
         None, description="The model's file (GGUF), whose sha256 identifies it."
     )
 
+    @property
+    def embedded(self) -> bool:
+        """Whether each job starts the llama.cpp that comes with notemill."""
+        return not (self.address or self.command)
+
     @model_validator(mode="after")
     def _address_or_command(self) -> OpenAiEngine:
         if self.address and self.command:
@@ -106,6 +145,17 @@ class OpenAiEngine(_Engine):
             raise ValueError(
                 "give `address` (a running server), `command` (one to start), or `weights` alone "
                 "(a GGUF file for the embedded llama.cpp)"
+            )
+        if self.api_key_file and not self.address:
+            raise ValueError(
+                "`api_key_file` belongs to an `address`; a command that the job starts is given a "
+                "key of its own, in the file {api_key_file}"
+            )
+        if self.gpu == "required" and (self.address or self.embedded):
+            raise ValueError(
+                "`gpu: required` can't be proven of "
+                + ("an `address`" if self.address else "the embedded llama.cpp, a CPU build")
+                + "; leave it out, or let the job start a `command` (llama-server, vLLM)"
             )
         if self.address and not re.match(
             r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/])", self.address

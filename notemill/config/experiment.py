@@ -7,10 +7,13 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from notemill.config.base import Name, Section, SqlName
+from notemill.config.owned import refused_options
 
 MODEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 PREFIX_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,20}$|^$"
+BEYOND_OPENAI = ("top_k", "min_p", "repeat_penalty")
+"""Options that OpenAI's interface does not have; llama.cpp, vLLM and SGLang take them."""
 
 
 class Options(Section):
@@ -26,18 +29,50 @@ class Options(Section):
     )
     temperature: float = Field(0.0, ge=0, description="0 takes the likeliest token each time.")
     seed: int = Field(1, ge=0, description="Seed of the sampling.")
-    top_k: int = Field(40, ge=0, description="Sampling cut by rank (sent to Ollama).")
+    top_k: int = Field(40, ge=0, description="Sampling cut by rank.")
     top_p: float = Field(0.9, gt=0, le=1, description="Sampling cut by probability mass.")
-    min_p: float = Field(0.0, ge=0, lt=1, description="Sampling cut by share (sent to Ollama).")
-    repeat_penalty: float = Field(
-        1.0, gt=0, description="1 leaves copied words alone (sent to Ollama)."
-    )
+    min_p: float = Field(0.0, ge=0, lt=1, description="Sampling cut by share.")
+    repeat_penalty: float = Field(1.0, gt=0, description="1 leaves copied words alone.")
     think: bool | None = Field(
         None, description="For thinking models: false asks them not to; empty says nothing."
     )
-    extra: dict[str, Any] = Field(
-        default_factory=dict, description="Further options, sent to the engine as they are."
+    openai_fields_only: bool = Field(
+        False,
+        description="For a server that refuses fields beyond OpenAI's own: top_k, min_p and "
+        "repeat_penalty are not sent then, and can't be set.",
     )
+    extra: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Further options, sent to the engine as they are; none that notemill sends.",
+    )
+
+    @model_validator(mode="after")
+    def _extra_is_further(self) -> Options:
+        if refused := refused_options(self.extra):
+            raise ValueError("extra: " + "; ".join(refused))
+        template = self.extra.get("chat_template_kwargs")
+        if self.think is not None and isinstance(template, dict) and "enable_thinking" in template:
+            raise ValueError("extra: chat_template_kwargs.enable_thinking is what `think` says")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_set_is_sent(self) -> Options:
+        for name in self.not_sent:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is not sent with openai_fields_only, so it can't be set")
+        return self
+
+    @property
+    def not_sent(self) -> tuple[str, ...]:
+        """Names of the options that the engine never gets."""
+        return BEYOND_OPENAI if self.openai_fields_only else ()
+
+    def as_sent(self) -> dict[str, Any]:
+        """The options as JSON, those that the engine never gets left out: what a row says of them.
+
+        num_ctx is not sent to an OpenAI-compatible server; it is proven to be the server's.
+        """
+        return self.model_dump(mode="json", exclude=set(self.not_sent))
 
 
 class Experiment(Section):
@@ -47,6 +82,7 @@ class Experiment(Section):
     engine: Name = Field(description="One of `engines`.")
     model: str = Field(
         pattern=MODEL_PATTERN,
+        max_length=255,
         description="The model's name as the engine knows it, with its tag: llama3.1:8b-instruct.",
     )
     digest: str | None = Field(
@@ -63,7 +99,8 @@ class Experiment(Section):
         ge=0,
         le=1,
         description="A shard's job fails when more than this share of its texts has no valid "
-        "answer: then something is wrong with the prompt, the model or the server.",
+        "answer: then something is wrong with the prompt or the model. One failed text is always "
+        "allowed; 0 allows none.",
     )
     results_table: SqlName = Field(description="Table for validated answers.")
     failures_table: SqlName | None = Field(
@@ -79,6 +116,14 @@ class Experiment(Section):
     def _options_fit(self) -> Experiment:
         if self.options.num_predict >= self.options.num_ctx:
             raise ValueError("options.num_predict must be smaller than options.num_ctx")
+        return self
+
+    @model_validator(mode="after")
+    def _failures_have_a_name(self) -> Experiment:
+        if len(self.failures) > 64:
+            raise ValueError(
+                f"{self.failures} is longer than a table's name may be (64); name failures_table"
+            )
         return self
 
     @property

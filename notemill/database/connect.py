@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import ssl
 import stat
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from notemill.config.database import PASSWORD_VARIABLE, Database, Tls
+from notemill.database.session import set_up_mysql
 from notemill.errors import NotemillError
 
 _CONNECT_TIMEOUT_S = 20
@@ -20,6 +23,7 @@ def connect(database: Database) -> sa.Engine:
     """An engine for the configured database; nothing is opened yet.
 
     Parameters never show in errors (hide_parameters), because they are notes and answers.
+    Raises NotemillError for an address or files that can't be right.
     """
     url = sa.make_url(database.url)
     if url.get_backend_name() == "sqlite":
@@ -30,13 +34,19 @@ def connect(database: Database) -> sa.Engine:
             where=f"database.url: {database.url}",
             remedy="add it at the end: mysql+pymysql://host/NAME",
         )
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         connect_args=_mysql_arguments(database),
         hide_parameters=True,
         pool_pre_ping=True,
         isolation_level="REPEATABLE READ",
     )
+
+    @sa.event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _: Any) -> None:
+        set_up_mysql(connection)
+
+    return engine
 
 
 def server_name(connection: sa.Connection) -> str:
@@ -60,24 +70,38 @@ def _mysql_arguments(database: Database) -> dict[str, Any]:
         arguments["read_default_group"] = database.option_group
     if password := os.environ.get(PASSWORD_VARIABLE):
         arguments["password"] = password
-    if database.tls:
-        arguments |= _tls_arguments(database.tls)
+    if database.tls is not None:
+        arguments["ssl"] = _tls_context(database.tls)
     return arguments
 
 
-def _tls_arguments(tls: Tls) -> dict[str, Any]:
-    files = {"ssl_ca": tls.ca, "ssl_cert": tls.cert, "ssl_key": tls.key}
-    for name, path in files.items():
+def _tls_context(tls: Tls) -> ssl.SSLContext:
+    """TLS or no connection, the server's certificate checked by `ca` or the system's authorities.
+
+    PyMySQL's own options would check nothing at all without a `ca`.
+    """
+    for name, path in (("ca", tls.ca), ("cert", tls.cert), ("key", tls.key)):
         if path and not path.is_file():
             raise NotemillError(
-                f"database.tls.{name.removeprefix('ssl_')} is not a file",
+                f"database.tls.{name} is not a file",
                 where=str(path),
                 remedy="correct the path; your database's administrators give out the file",
             )
-    arguments: dict[str, Any] = {name: str(path) for name, path in files.items() if path}
-    arguments["ssl_verify_cert"] = tls.ca is not None
-    arguments["ssl_verify_identity"] = tls.verify_identity and tls.ca is not None
-    return arguments
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        if tls.cert:
+            context.load_cert_chain(tls.cert, tls.key)
+    except (ssl.SSLError, OSError) as error:
+        raise NotemillError(
+            f"the files of database.tls can't be used ({error})",
+            where=", ".join(str(path) for path in (tls.ca, tls.cert, tls.key) if path),
+            remedy="they must be PEM files that you may read; your database's administrators give "
+            "them out",
+        ) from None
+    # The authority that MySQL makes for itself lacks what Python 3.13 asks of one.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.check_hostname = tls.verify_identity
+    return context
 
 
 def _refuse_open_option_file(path: Path) -> None:
@@ -98,7 +122,22 @@ def _refuse_open_option_file(path: Path) -> None:
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": _SQLITE_BUSY_S}, hide_parameters=True)
+    path = Path(url.database or "")
+    if not path.is_file():
+        raise NotemillError(
+            "the SQLite file of database.url does not exist",
+            where=str(path.absolute()),
+            remedy="correct the path in database.url: three slashes before a path below the folder "
+            "that you run in, four before one from the root",
+        )
+    # mode=rw: no empty file where it went meanwhile.
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(address, timeout=_SQLITE_BUSY_S, uri=True),
+        poolclass=sa.pool.NullPool,
+        hide_parameters=True,
+    )
 
     # The driver's own transactions begin late and not for every statement; ours are explicit.
     @sa.event.listens_for(engine, "connect")

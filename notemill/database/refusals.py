@@ -23,17 +23,25 @@ _LOST = {1053, 1927, 2006, 2013, 2055}
 _NO_SPACE = {1021, 1114, 28}
 DEADLOCK = {1205, 1213}
 _READ_ONLY = 1792
+_TOO_WIDE = {1117, 1118}
+_WANTS_TO_WRITE = re.compile(
+    r"(ALTER|CREATE|DELETE|DROP|INSERT|REPLACE|TRUNCATE|UPDATE)[\w ]* command denied"
+    r"|attempt to write a readonly database"
+)
 _ABOUT_NAMES = {1049, 1051, 1054, 1064, 1103, 1109, 1146, 1305}
 _COLUMN = re.compile(r"column '([^']{1,64})'", re.IGNORECASE)
 
 
 @contextmanager
-def database_errors(database: Database, doing: str) -> Iterator[None]:
-    """Explain what the database refuses while `doing` something, such as 'reading cohort x'."""
+def database_errors(database: Database, doing: str, query_of: str | None = None) -> Iterator[None]:
+    """Explain what the database refuses while `doing` something, such as 'reading cohort x'.
+
+    query_of: the cohort whose query runs, so that a query that writes is named as one.
+    """
     try:
         yield
     except DBAPIError as error:
-        raise explain(error, database, doing) from error
+        raise explain(error, database, doing, query_of) from error
 
 
 def error_number(error: DBAPIError) -> int:
@@ -42,10 +50,18 @@ def error_number(error: DBAPIError) -> int:
     return arguments[0] if arguments and isinstance(arguments[0], int) else 0
 
 
-def explain(error: DBAPIError, database: Database, doing: str) -> NotemillError:
+def explain(
+    error: DBAPIError, database: Database, doing: str, query_of: str | None = None
+) -> NotemillError:
     """The error for the user."""
     where = sa.make_url(database.url).render_as_string(hide_password=True)
     number, text = error_number(error), _message(error)
+    if number == _READ_ONLY or (query_of and _WANTS_TO_WRITE.search(text)):
+        return NotemillError(
+            f"the query wants to write, while {doing}",
+            where=f"cohorts.{query_of}.query" if query_of else where,
+            remedy="a cohort's query is one SELECT that changes nothing",
+        )
     if isinstance(error.orig, sqlite3.Error):
         code = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
         return _explain_sqlite(text, code, where, doing)
@@ -69,11 +85,12 @@ def explain(error: DBAPIError, database: Database, doing: str) -> NotemillError:
             where=where,
             remedy="correct the query, table or column name in the configuration",
         )
-    if number == _READ_ONLY:
+    if number in _TOO_WIDE:
         return NotemillError(
-            f"the query wants to write, while {doing}",
+            f"a table would be too wide for the database (error {number}), while {doing}",
             where=where,
-            remedy="a cohort's query is one SELECT that changes nothing",
+            remedy="give the task's answer fewer fields: put some together in a nested model, "
+            "which becomes one column of JSON",
         )
     if number in _LOST:
         return NotemillError(

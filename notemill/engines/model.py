@@ -12,10 +12,11 @@ from pathlib import Path
 import ollama
 
 from notemill.config import Engine, OllamaEngine, OpenAiEngine
+from notemill.engines.control_tokens import control_tokens
 from notemill.engines.ollama_server import running_ollama
 from notemill.engines.ollama_store import StoredModel, find_model, stored_models
 from notemill.engines.record import ModelRecord
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 from notemill.files import explained, sha256_of_file
 from notemill.journal import now
 from notemill.logs import log
@@ -37,28 +38,47 @@ def record_model(engine: Engine, name: str, server_log: Path) -> ModelRecord:
         digest=stored.digest,
         weights_sha256=stored.verified_weights(),
         layers=stored.layers,
+        control_tokens=_control_tokens(stored.weights, stored.template()),
         recorded_at=now(),
     )
 
 
 def _record_weights(engine: OpenAiEngine, name: str) -> ModelRecord:
     digest = ""
+    tokens = None
     if engine.weights:
         if not engine.weights.is_file():
-            raise NotemillError(
+            raise EngineRefused(
                 f"the weights of model '{name}' are not there",
                 where=f"{engine.weights} (engines.*.weights)",
                 remedy="correct the path to the model's GGUF file",
             )
         digest = sha256_of_file(engine.weights)
+        tokens = _control_tokens(engine.weights)
     return ModelRecord(
-        engine="openai", model=name, digest=digest, weights_sha256=digest, recorded_at=now()
+        engine="openai",
+        model=name,
+        digest=digest,
+        weights_sha256=digest,
+        control_tokens=tokens,
+        recorded_at=now(),
     )
+
+
+def _control_tokens(weights: Path, *templates: str) -> list[str] | None:
+    tokens = control_tokens(weights, templates)
+    if tokens is None:
+        log.warning(
+            "%s is no GGUF, so the model's control tokens are not known; those of other models are "
+            "looked for in the notes",
+            weights,
+        )
+    return tokens
 
 
 def _pull(engine: OllamaEngine, name: str, server_log: Path) -> StoredModel:
     if not engine.pull:
-        raise NotemillError(
+        raise EngineRefused(
             f"model '{name}' is not in the store, which holds: "
             f"{', '.join(stored_models(engine.models)) or 'none'}",
             where=f"{engine.models} (engines.*.models)",

@@ -5,41 +5,105 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
-import ollama
 
 from notemill.answers import End, Question, Reply
 from notemill.config import Options
+from notemill.engines.probes import PromptSize
 from notemill.engines.protocol import (
     AnswerTimeout,
     EngineGone,
     PromptTooLong,
     RequestFailed,
 )
-from notemill.errors import NotemillError
+from notemill.engines.replies import Said, Tokens, read_reply
+from notemill.errors import EngineRefused, NotemillError
 
 _BUSY_PAUSE_S = 0.5
+_GET_S = 60.0
 _TOO_LONG = (
     "input length exceeds the context length",  # 0.12.6 to 0.24
     "prompt is longer than the context length",  # from 0.30, models with a template
     "exceeds the available context size",  # from 0.30, the others
 )
+_TOLD = (
+    "unexpected EOF",
+    "connection refused",
+    "process no longer running",
+    "unexpectedly stopped",
+    "invalid JSON schema in format",
+    "must be of type",
+    "out of memory",
+    "does not support thinking",
+)
+"""All that is passed on of Ollama's words once it has read a note: they may quote its answer (as
+llama.cpp's `Failed to parse input at pos 12: ...` does, and any of the runner's last words)."""
+_FOR_GOOD = ("invalid JSON schema in format", "must be of type", "does not support thinking")
+_DAMAGED = (
+    "invalid file magic",
+    "corrupted or incomplete",
+    "exceeds file size",
+    "unknown model architecture",
+    "missing tensor",
+    "unsupported model",
+)
 _ENDS = {"stop": End.STOP, "length": End.LENGTH}
+
+
+class _Message(Said):
+    content: str = ""
+
+
+class _Chat(Said):
+    message: _Message
+    done: bool
+    done_reason: str | None = None
+    prompt_eval_count: Tokens = 0
+    eval_count: Tokens = 0
+
+
+class _Version(Said):
+    version: str
+
+
+class _Tag(Said):
+    name: str
+    digest: str
+
+
+class _Tags(Said):
+    models: list[_Tag]
+
+
+class Loaded(Said):
+    """What /api/ps says of a loaded model: bytes, and tokens of context (not said by old ones)."""
+
+    size: int = 0
+    size_vram: int = 0
+    context_length: int | None = None
+
+
+class _Ps(Said):
+    models: list[Loaded]
+
+
+_Read = TypeVar("_Read", _Version, _Tags, _Ps)
 
 
 class OllamaClient:
     """Client of one server with one model. The same options go with every request."""
 
-    baseline: int = 0
+    prompts: PromptSize | None = None
     description: str = "ollama"
 
     def __init__(
         self, address: str, model: str, options: Options, runner_options: dict[str, Any]
     ) -> None:
         # trust_env=False: a proxy of the site has no business with loopback.
-        self._client = _BatchClient(host=address, timeout=None, trust_env=False)
+        self._client = httpx.AsyncClient(base_url=address, timeout=None, trust_env=False)
+        self.address = address
         self._model = model
         self._think = options.think
         self._num_ctx = options.num_ctx
@@ -49,11 +113,15 @@ class OllamaClient:
             "top_p": options.top_p,
             "min_p": options.min_p,
             "repeat_penalty": options.repeat_penalty,
-            **options.extra,
             **runner_options,
+            **options.extra,
         }
-        self.cuts_long_prompts = False
-        self._baseline_without_system: int | None = None
+        self._empty_without_system: int | None = None
+
+    @property
+    def baseline(self) -> int:
+        """See Engine; 0 until it is measured."""
+        return self.prompts.baseline if self.prompts else 0
 
     async def ask(self, question: Question, timeout_s: float) -> Reply:
         """One answer; see Engine.ask."""
@@ -63,6 +131,8 @@ class OllamaClient:
                 reply = await self._chat(question)
         except TimeoutError:
             raise AnswerTimeout from None
+        if self.prompts:
+            self.prompts.check(question, reply)
         if expected is not None and reply.prompt_tokens < expected:
             raise PromptTooLong(
                 f"{reply.prompt_tokens} of {expected} prompt tokens were read: the prompt was cut"
@@ -71,60 +141,58 @@ class OllamaClient:
 
     async def version(self) -> str:
         """The server's version."""
-        return str((await self._get("/api/version"))["version"])
+        return (await self._get(_Version, "/api/version")).version
 
     async def digest(self) -> str | None:
         """The model's digest as the server sees it, None if it does not have the model."""
-        for model in (await self._get("/api/tags"))["models"]:
-            if model["name"] in (self._model, f"{self._model}:latest"):
-                return str(model["digest"]).removeprefix("sha256:")
+        for model in (await self._get(_Tags, "/api/tags")).models:
+            if model.name in (self._model, f"{self._model}:latest"):
+                return model.digest.removeprefix("sha256:")
         return None
 
     async def preload(self, timeout_s: float) -> None:
-        """Load the model with the experiment's options, so that the first note finds it ready."""
+        """Load the model with the experiment's options, so that the first note finds it ready.
+
+        Raises NotemillError with Ollama's own words: it has not read any note yet.
+        """
         try:
             async with asyncio.timeout(timeout_s):
-                await self._guarded(
-                    self._client.chat_whole(model=self._model, messages=[], options=self._options)
-                )
+                await self._chatted({"messages": [], "options": self._options})
         except TimeoutError:
             raise NotemillError(
                 f"the model was not loaded in {timeout_s:g} s",
                 where="engines.*.start_timeout_s",
                 remedy="raise it; on a slow file system copy the model store to a local disk",
             ) from None
+        except _Refused as refusal:
+            raise _not_loaded(refusal.words) from None
         except RequestFailed as error:
-            raise NotemillError(
-                f"the engine can't load the model: {error}",
-                where="the engine's log, beside this job's log",
-                remedy="when memory is short: fewer slots, a smaller num_ctx, or a larger GPU",
-            ) from error
+            raise _not_loaded(str(error)) from None
 
-    async def loaded(self) -> dict[str, Any]:
-        """What /api/ps says of the model: size and size_vram (bytes), context_length (tokens)."""
-        models = (await self._get("/api/ps"))["models"]
-        return dict(models[0]) if models else {}
+    async def loaded(self) -> Loaded:
+        """What /api/ps says of the model."""
+        models = (await self._get(_Ps, "/api/ps")).models
+        return models[0] if models else Loaded()
 
     async def measure_cutting(self, empty: Question) -> None:
         """For servers that cut a long prompt in silence: learn to foresee its tokens."""
-        self.cuts_long_prompts = True
-        self._baseline_without_system = (await self._count_without_system(empty)).prompt_tokens
+        self._empty_without_system = (await self._count_without_system(empty)).prompt_tokens
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()  # type: ignore[no-untyped-call]
+        await self._client.aclose()
 
     async def _expected_tokens(self, question: Question) -> int | None:
         """Tokens of the whole prompt, where the server would cut and the prompt might not fit.
 
         The user's message alone is counted by the server itself; the system's part is known.
         """
-        if not self.cuts_long_prompts or self._baseline_without_system is None:
+        if not self.prompts or self._empty_without_system is None:
             return None
-        if len(question.user.encode()) + self.baseline + question.num_predict < self._num_ctx:
+        if len(question.user.encode()) + self.prompts.empty + question.num_predict < self._num_ctx:
             return None  # no token is shorter than a byte: it fits
         alone = await self._count_without_system(question)
-        expected = alone.prompt_tokens + self.baseline - self._baseline_without_system
+        expected = alone.prompt_tokens + self.prompts.empty - self._empty_without_system
         if expected + 1 >= self._num_ctx or alone.prompt_tokens + 1 >= self._num_ctx:
             raise PromptTooLong(f"at least {expected} tokens in a context of {self._num_ctx}")
         return expected
@@ -148,74 +216,94 @@ class OllamaClient:
             "seed": question.seed,
             "temperature": question.temperature,
         }
-        body = await self._guarded(
-            self._client.chat_whole(
-                model=self._model,
-                messages=messages,
-                format=question.json_schema,
-                options=self._options | sampling,
-                **({} if self._think is None else {"think": self._think}),
-            )
-        )
-        return Reply(
-            text=body.message.content or "",
-            end=_ENDS.get(body.done_reason or "", End.ABORTED) if body.done else End.ABORTED,
-            prompt_tokens=body.prompt_eval_count or 0,
-            answer_tokens=body.eval_count or 0,
-        )
-
-    async def _get(self, path: str) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "messages": messages,
+            "format": question.json_schema,
+            "options": self._options | sampling,
+        }
+        if self._think is not None:
+            body["think"] = self._think
         try:
-            return dict(await self._client.get_json(path))
-        except (httpx.HTTPError, ConnectionError, ollama.ResponseError) as error:
-            raise EngineGone(f"{path}: {type(error).__name__}") from error
+            chat = await self._chatted(body)
+        except _Refused as refusal:
+            raise refusal.meaning() from None
+        return Reply(
+            text=chat.message.content,
+            end=_ENDS.get(chat.done_reason or "", End.ABORTED) if chat.done else End.ABORTED,
+            prompt_tokens=chat.prompt_eval_count,
+            answer_tokens=chat.eval_count,
+        )
 
-    async def _guarded(self, request: Any) -> ollama.ChatResponse:
-        """Send a request, waiting while the server is busy loading, and sort its refusals."""
+    async def _get(self, kind: type[_Read], path: str) -> _Read:
+        try:
+            reply = await self._client.get(path, timeout=_GET_S)
+            if reply.status_code != httpx.codes.OK:
+                raise RequestFailed(f"status {reply.status_code}")
+            return read_reply(kind, reply.content)
+        except httpx.TransportError as error:
+            raise EngineGone(f"{path}: {type(error).__name__}") from error
+        except (RequestFailed, httpx.DecodingError) as error:
+            raise NotemillError(
+                f"Ollama answers {path} with {error or 'what can not be decoded'}",
+                where=self.address,
+                remedy="is engines.*.command an Ollama? Read the engine's log, beside this job's",
+            ) from None
+
+    async def _chatted(self, body: dict[str, Any]) -> _Chat:
+        """Send a chat, waiting while the server is busy loading. Raises _Refused.
+
+        Servers from 0.12.6 on refuse a prompt that is too long instead of cutting it when they
+        are sent truncate and shift; older ones pay them no heed.
+        """
+        body = {"model": self._model, "stream": False, "keep_alive": -1, **body}
+        body |= {"truncate": False, "shift": False}
         while True:
             try:
-                reply: ollama.ChatResponse = await request()
-                return reply
-            except ollama.ResponseError as error:
-                if error.status_code == 503:
-                    await asyncio.sleep(_BUSY_PAUSE_S)
-                    continue
-                raise _refusal(error) from error
-            except (httpx.TransportError, ConnectionError) as error:
+                reply = await self._client.post("/api/chat", json=body)
+            except httpx.TransportError as error:
                 raise EngineGone(type(error).__name__) from error
+            except httpx.DecodingError:
+                raise RequestFailed("a reply that can not be decoded") from None
+            if reply.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                await asyncio.sleep(_BUSY_PAUSE_S)
+            elif reply.status_code != httpx.codes.OK:
+                raise _Refused(reply)
+            else:
+                return read_reply(_Chat, reply.content)
 
 
-class _BatchClient(ollama.AsyncClient):
-    """The official client with two fields that it has no arguments for yet: truncate and shift.
+class _Refused(Exception):
+    """A status that is not 200. words: Ollama's; never for a log once it has read a note."""
 
-    Servers from 0.12.6 on then refuse a prompt that is too long, instead of cutting it.
-    """
+    def __init__(self, reply: httpx.Response) -> None:
+        super().__init__()
+        self.status = reply.status_code
+        self.words = reply.text
+        with suppress(ValueError, AttributeError):
+            self.words = str(json.loads(self.words).get("error", self.words))
 
-    def chat_whole(self, **fields: Any) -> Any:
-        """A request for an uncut chat, to be awaited as often as need be."""
-        body = {**fields, "stream": False, "truncate": False, "shift": False, "keep_alive": -1}
-
-        async def send() -> ollama.ChatResponse:
-            return await self._request(ollama.ChatResponse, "POST", "/api/chat", json=body)
-
-        return send
-
-    async def get_json(self, path: str) -> Any:
-        """A plain GET."""
-        reply = await self._request_raw("GET", path, timeout=60)  # type: ignore[no-untyped-call]
-        return reply.json()
-
-
-def _refusal(error: ollama.ResponseError) -> Exception:
-    """What a refusal means. What Ollama refuses for good, it has refused to the probes already."""
-    text = _plain(error.error)
-    if any(words in text for words in _TOO_LONG):
-        return PromptTooLong("refused by the engine: longer than the context")
-    return RequestFailed(f"Ollama answered {error.status_code}: {text}")
+    def meaning(self) -> Exception:
+        """What Ollama refuses for good, it has refused to the probes already."""
+        if any(words in self.words for words in _TOO_LONG):
+            return PromptTooLong("refused by the engine: longer than the context")
+        told = [words for words in _TOLD if words in self.words]
+        return RequestFailed(
+            ", ".join([f"status {self.status}", *told]),
+            words=self.words,
+            for_good=self.status == httpx.codes.BAD_REQUEST or any(t in _FOR_GOOD for t in told),
+        )
 
 
-def _plain(text: str) -> str:
-    """The server's words, unwrapped from JSON and short; they never quote a prompt."""
-    with suppress(ValueError, AttributeError):
-        text = json.loads(text).get("error", text)
-    return str(text)[:200]
+def _not_loaded(words: str) -> NotemillError:
+    line = " ".join(words.split())[:300]
+    if any(sign in words for sign in _DAMAGED):
+        return EngineRefused(
+            f"Ollama can't read the model's weights: {line}",
+            where="engines.*.models",
+            remedy="pull or create the model again; for a new kind of model use a newer Ollama",
+        )
+    return NotemillError(
+        f"the engine can't load the model: {line}",
+        where="the engine's log, beside this job's log",
+        remedy="when memory is short: fewer slots, a smaller num_ctx, or a larger GPU",
+    )

@@ -16,19 +16,20 @@ from notemill.engines.ollama_store import stored_models
 from notemill.engines.ollama_versions import check_version
 from notemill.engines.probes import (
     empty_note,
-    measure_baseline,
+    measure_prompts,
     prove_schema,
     refuses_long_prompt,
 )
 from notemill.engines.record import ModelRecord
 from notemill.engines.server import (
     ServerProcess,
+    ended_early,
     filled,
     private_home,
     server_environment,
     with_setup,
 )
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import log
 from notemill.tasks import Task
 
@@ -52,7 +53,8 @@ async def running_ollama(
         )
         words = {"models": engine.models, "home": home}
         command = [*filled(engine.command, words), "serve"]
-        server = ServerProcess(with_setup(engine.setup, command), environment, server_log)
+        command = with_setup(engine.setup, command, environment)
+        server = ServerProcess(command, environment, server_log)
         try:
             yield await _listening(server), server
         finally:
@@ -68,7 +70,9 @@ async def proven_ollama(
         address,
         server,
     ):
-        client = OllamaClient(address, record.model, options, engine.runner_options)
+        client = OllamaClient(
+            address, record.model, options, engine.runner_options.model_dump(exclude_none=True)
+        )
         try:
             await _prove(client, server, engine, record, task, options)
             yield client
@@ -91,9 +95,10 @@ async def _prove(
     await _prove_model(client, engine, record)
     await client.preload(engine.start_timeout_s)
     await _prove_memory(client, engine, options)
-    await prove_schema(client, task, options)
-    client.baseline = await measure_baseline(client, task, options)
-    if not await refuses_long_prompt(client, task, options):
+    timeout_s = 2 * engine.answer_timeout_s
+    await prove_schema(client, task, options, timeout_s)
+    client.prompts = await measure_prompts(client, task, options, timeout_s)
+    if not await refuses_long_prompt(client, task, options, timeout_s):
         log.warning(
             "%s cuts prompts beyond the context without a word; long notes are counted first, "
             "which costs time: a version from 0.12.6 on refuses them instead",
@@ -116,14 +121,14 @@ async def _prove(
 async def _prove_model(client: OllamaClient, engine: OllamaEngine, record: ModelRecord) -> None:
     digest = await client.digest()
     if digest is None:
-        raise NotemillError(
+        raise EngineRefused(
             f"the started Ollama does not have the model '{record.model}'; the store holds: "
             f"{', '.join(stored_models(engine.models)) or 'none'}",
             where=f"{engine.models} (engines.*.models)",
             remedy="if Ollama runs in a container, bind the store into it: --bind {models}",
         )
     if digest != record.digest:
-        raise NotemillError(
+        raise EngineRefused(
             f"model '{record.model}' has the digest {digest[:12]}, but this experiment's other "
             f"answers come from {record.digest[:12]}",
             where=f"{engine.models} (engines.*.models)",
@@ -134,16 +139,16 @@ async def _prove_model(client: OllamaClient, engine: OllamaEngine, record: Model
 
 async def _prove_memory(client: OllamaClient, engine: OllamaEngine, options: Options) -> None:
     loaded = await client.loaded()
-    context = loaded.get("context_length")
+    context = loaded.context_length
     if context is not None and context < options.num_ctx:
-        raise NotemillError(
+        raise EngineRefused(
             f"the model runs with a context of {context} tokens, not {options.num_ctx}",
             where="experiments.*.options.num_ctx",
             remedy="the model knows no longer context: set num_ctx to that, or take another model",
         )
     if not gpu_expected(engine.gpu):
         return
-    size, on_gpu = loaded.get("size", 0), loaded.get("size_vram", 0)
+    size, on_gpu = loaded.size, loaded.size_vram
     if not size or on_gpu / size < _ON_GPU:
         raise NotemillError(
             f"only {on_gpu / (1 << 30):.1f} of {size / (1 << 30):.1f} GiB of the model are on the "
@@ -162,13 +167,7 @@ async def _listening(server: ServerProcess) -> str:
         if (match := _LISTENING.search(server.output())) and server.alive:
             return f"http://127.0.0.1:{match[1]}"
         if not server.alive:
-            raise NotemillError(
-                f"`ollama serve` ended with status {server.exit_status} before it listened; its "
-                f"last words: {_last_line(server)}",
-                where=str(server.log),
-                remedy="run the engine's command by hand on such a node: is the program there, "
-                "the module loaded, the image readable?",
-            )
+            raise ended_early(server, "`ollama serve`")
         await asyncio.sleep(0.05)
     raise NotemillError(
         f"`ollama serve` did not listen on 127.0.0.1 within {_LISTEN_S} s",
@@ -193,8 +192,3 @@ def _batch_environment(engine: OllamaEngine, slots: int, num_ctx: int) -> dict[s
         "OLLAMA_LOAD_TIMEOUT": f"{int(engine.start_timeout_s)}s",
         "LLAMA_ARG_CACHE_RAM": "0",
     }
-
-
-def _last_line(server: ServerProcess) -> str:
-    lines = server.output().strip().splitlines()
-    return lines[-1][:200] if lines else "none"

@@ -7,10 +7,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from notemill.errors import NotemillError
-from notemill.files import sha256_of_file
+from notemill.errors import EngineRefused
+from notemill.files import explained, sha256_of_file
 
 _WEIGHTS = "application/vnd.ollama.image.model"
+_TEMPLATE = "application/vnd.ollama.image.template"
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,23 @@ class StoredModel:
     @property
     def weights(self) -> Path:
         """The weights' file."""
-        return self.store / "blobs" / f"sha256-{self.layers[_WEIGHTS]}"
+        return self._blob(_WEIGHTS)
+
+    def template(self) -> str:
+        """The model's own template, empty if it has none."""
+        if _TEMPLATE not in self.layers:
+            return ""
+        path = self._blob(_TEMPLATE)
+        with explained(path):
+            return path.read_bytes().decode(errors="replace")
+
+    def _blob(self, media_type: str) -> Path:
+        return self.store / "blobs" / f"sha256-{self.layers[media_type]}"
 
     def verified_weights(self) -> str:
-        """The weights' sha256, read from the bytes. Raises NotemillError if they are damaged."""
+        """The weights' sha256, read from the bytes. Raises EngineRefused if they are damaged."""
         if not self.weights.is_file():
-            raise NotemillError(
+            raise EngineRefused(
                 "the model's weights are missing from the store",
                 where=str(self.weights),
                 remedy="pull the model again; a server started on this store without "
@@ -37,7 +49,7 @@ class StoredModel:
             )
         actual = sha256_of_file(self.weights)
         if actual != self.layers[_WEIGHTS]:
-            raise NotemillError(
+            raise EngineRefused(
                 "the model's weights are damaged: their sha256 is not the one in their name",
                 where=str(self.weights),
                 remedy="remove the model (ollama rm) and pull it again",
@@ -48,10 +60,10 @@ class StoredModel:
 def find_model(store: Path, name: str) -> StoredModel | None:
     """The model of this name, None if the store does not have it.
 
-    Raises NotemillError for a folder that is no model store.
+    Raises EngineRefused for a folder that is no model store.
     """
     if not store.is_dir():
-        raise NotemillError(
+        raise EngineRefused(
             "the model store is not there",
             where=f"{store} (engines.*.models)",
             remedy="set `models` to the folder that holds Ollama's blobs/ and manifests/",
@@ -68,7 +80,7 @@ def find_model(store: Path, name: str) -> StoredModel | None:
         }
         layers[_WEIGHTS]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise NotemillError(
+        raise EngineRefused(
             f"the store's manifest of model '{name}' is damaged or holds no weights",
             where=str(path),
             remedy="remove the model (ollama rm) and pull it again",

@@ -3,31 +3,68 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from typing import Any
 
 import openai
 from openai import DefaultAsyncHttpxClient
+from pydantic import Field
 
 from notemill.answers import End, Question, Reply
 from notemill.config import Options
+from notemill.config.experiment import BEYOND_OPENAI
+from notemill.engines.probes import PromptSize
 from notemill.engines.protocol import (
     AnswerTimeout,
     EngineGone,
     PromptTooLong,
     RequestFailed,
 )
+from notemill.engines.replies import Said, Tokens, read_reply
 from notemill.errors import NotemillError
 
 _BUSY_PAUSE_S = 0.5
 _BUSY = (429, 503)
+_FOR_GOOD = (400, 422)
 _TOO_LONG = ("exceed_context_size", "exceeds the available context size",
              "maximum context length", "context_length_exceeded")  # fmt: skip
 _ENDS = {"stop": End.STOP, "length": End.LENGTH}
+_KIND_OF_ERROR = re.compile(r"[A-Za-z_]{1,40}(?:error|Error)")
+_BUILD = re.compile(r"[!-~]{1,64}")
+
+
+class _Message(Said):
+    content: str | None = None
+
+
+class _Choice(Said):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(Said):
+    prompt_tokens: Tokens = 0
+    completion_tokens: Tokens = 0
+
+
+class _Completion(Said):
+    choices: list[_Choice] = Field(min_length=1)
+    usage: _Usage | None = None
+    system_fingerprint: object = None
+
+
+class _Model(Said):
+    id: str
+
+
+class _Models(Said):
+    data: list[_Model]
 
 
 class OpenAiClient:
     """Client of one server with one model. The same options go with every request."""
 
-    baseline: int = 0
+    prompts: PromptSize | None = None
     description: str = "openai"
 
     def __init__(self, address: str, api_key: str, model: str, options: Options) -> None:
@@ -38,13 +75,13 @@ class OpenAiClient:
             api_key=api_key or "none",
             max_retries=0,  # retries are ours: each changes something and is counted
             timeout=None,
-            http_client=DefaultAsyncHttpxClient(trust_env=not loopback),
+            # No redirects: notes go to the address that was given, and nowhere else.
+            http_client=DefaultAsyncHttpxClient(trust_env=not loopback, follow_redirects=False),
         )
+        self.address = address
         self._model = model
         self._top_p = options.top_p
-        self._extra = dict(options.extra)
-        if options.think is not None:
-            self._extra["chat_template_kwargs"] = {"enable_thinking": options.think}
+        self._extra = _beyond_openai(options)
         self._fingerprint = ""
 
     @property
@@ -52,26 +89,40 @@ class OpenAiClient:
         """What the server last said of its own build, empty if it says nothing."""
         return self._fingerprint
 
+    @property
+    def baseline(self) -> int:
+        """See Engine; 0 until it is measured."""
+        return self.prompts.baseline if self.prompts else 0
+
     async def ask(self, question: Question, timeout_s: float) -> Reply:
         """One answer; see Engine.ask."""
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._chat(question)
+                reply = await self._chat(question)
         except TimeoutError:
             raise AnswerTimeout from None
+        if self.prompts:
+            self.prompts.check(question, reply)
+        return reply
 
     async def models(self) -> list[str]:
-        """Names of the models that the server has. Raises EngineGone while it has none."""
+        """Names of the models that the server has.
+
+        Raises EngineGone while it gives none, RequestFailed when it is no such server.
+        """
         try:
-            return [model.id for model in (await self._client.models.list()).data]
+            reply = await self._client.models.with_raw_response.list()
+            return [model.id for model in read_reply(_Models, reply.content).data]
         except openai.AuthenticationError as error:
             raise NotemillError(
                 "the engine refuses the key",
                 where="engines.*.api_key_file",
                 remedy="put the right key into the file",
             ) from error
+        except openai.APIStatusError as error:
+            raise EngineGone(f"status {error.status_code}") from error
         except openai.OpenAIError as error:
-            raise EngineGone(type(error).__name__) from error
+            raise EngineGone(_without_words(error)) from error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -80,7 +131,7 @@ class OpenAiClient:
     async def _chat(self, question: Question) -> Reply:
         while True:
             try:
-                body = await self._client.chat.completions.create(
+                reply = await self._client.chat.completions.with_raw_response.create(
                     model=self._model,
                     messages=[
                         {"role": "system", "content": question.system},
@@ -107,27 +158,53 @@ class OpenAiClient:
                     continue
                 raise _refusal(error) from error
             except openai.APIConnectionError as error:
-                raise EngineGone(type(error).__name__) from error
-        self._fingerprint = body.system_fingerprint or self._fingerprint
+                # By its name: openai has its own httpx.
+                if _without_words(error) == "DecodingError":
+                    raise RequestFailed("a reply that can not be decoded") from None
+                raise EngineGone(_without_words(error)) from error
+        body = read_reply(_Completion, reply.content)
+        build = body.system_fingerprint
+        if isinstance(build, str) and _BUILD.fullmatch(build):
+            self._fingerprint = build
         choice = body.choices[0]
+        usage = body.usage or _Usage()
         return Reply(
             text=choice.message.content or "",
-            end=_ENDS.get(choice.finish_reason, End.ABORTED),
-            prompt_tokens=body.usage.prompt_tokens if body.usage else 0,
-            answer_tokens=body.usage.completion_tokens if body.usage else 0,
+            end=_ENDS.get(choice.finish_reason or "", End.ABORTED),
+            prompt_tokens=usage.prompt_tokens,
+            answer_tokens=usage.completion_tokens,
         )
+
+
+def _beyond_openai(options: Options) -> dict[str, Any]:
+    """What stands beside OpenAI's own fields of a request."""
+    fields = {name: value for name, value in options.as_sent().items() if name in BEYOND_OPENAI}
+    if "repeat_penalty" in fields:  # llama.cpp's name for it; and vLLM's and SGLang's
+        fields["repetition_penalty"] = fields["repeat_penalty"]
+    fields |= options.extra
+    if options.think is not None:
+        template = fields.get("chat_template_kwargs") or {}
+        fields["chat_template_kwargs"] = {**template, "enable_thinking": options.think}
+    return fields
+
+
+def _without_words(error: openai.OpenAIError) -> str:
+    return type(error.__cause__ or error).__name__
 
 
 def _refusal(error: openai.APIStatusError) -> Exception:
     text = str(error.message)
     if any(words in text for words in _TOO_LONG):
         return PromptTooLong("refused by the engine: longer than the context")
-    # Servers may quote the request in their words, so only the status and the kind are told.
-    told = f"status {error.status_code}, {error.type or type(error).__name__}"
+    # Servers may quote the request or the answer in their words, so only the status and the kind
+    # of the error are told.
+    kind = str(error.type)
+    known = _KIND_OF_ERROR.fullmatch(kind)
+    told = f"status {error.status_code}, {kind if known else type(error).__name__}"
     if error.status_code in (401, 403, 404):
         return NotemillError(
             f"the engine refuses every such request ({told})",
             where="engines.*: address, api_key_file; experiments.*.model",
             remedy="correct the key or the model's name; the engine's log has its words",
         )
-    return RequestFailed(told)
+    return RequestFailed(told, words=text, for_good=error.status_code in _FOR_GOOD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import sys
 import time
@@ -12,23 +13,27 @@ from importlib import metadata
 from pathlib import Path
 
 from notemill.config import OpenAiEngine, Options
+from notemill.engines.gpu import prove_gpu
 from notemill.engines.openai_client import OpenAiClient
-from notemill.engines.probes import measure_baseline, prove_schema, refuses_long_prompt
-from notemill.engines.protocol import EngineGone
+from notemill.engines.probes import measure_prompts, prove_schema, refuses_long_prompt
+from notemill.engines.protocol import EngineGone, RequestFailed
 from notemill.engines.record import ModelRecord
 from notemill.engines.server import (
     ServerProcess,
+    ended_early,
     filled,
     free_port,
     private_home,
     server_environment,
     with_setup,
 )
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 from notemill.files import sha256_of_file
 from notemill.logs import log
 from notemill.tasks import Task
 
+_FIRST_ANSWER_S = 60.0
+_PAUSE_S = 0.1
 _EMBEDDED = [
     *("{python}", "-P", str(Path(__file__).with_name("llamacpp_server.py"))),
     *("--model", "{weights}", "--alias", "{model}", "--port", "{port}"),
@@ -51,6 +56,7 @@ async def proven_openai(
     _prove_weights(engine, record)
     if engine.address:
         client = OpenAiClient(engine.address, _key(engine), record.model, options)
+        prove_gpu(engine, None)
         try:
             await _prove(client, engine, record, task, options)
             yield client
@@ -69,6 +75,7 @@ async def _started(
     with private_home() as home:
         key = secrets.token_urlsafe(24)
         key_file = home / "api-key"
+        key_file.touch(mode=0o600)
         key_file.write_text(key)
         port = free_port()
         words = {
@@ -85,10 +92,12 @@ async def _started(
         }
         command = filled(engine.command or _EMBEDDED, words)
         environment = server_environment(home, engine.environment)
-        server = ServerProcess(with_setup(engine.setup, command), environment, server_log)
+        command = with_setup(engine.setup, command, environment)
+        server = ServerProcess(command, environment, server_log)
         client = OpenAiClient(f"http://127.0.0.1:{port}/v1", key, record.model, options)
         try:
             await _ready(client, server, port, engine.start_timeout_s)
+            await asyncio.to_thread(prove_gpu, engine, server)
             yield client
         finally:
             await client.close()
@@ -96,28 +105,28 @@ async def _started(
 
 
 async def _ready(client: OpenAiClient, server: ServerProcess, port: int, timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if not server.alive:
-            raise NotemillError(
-                f"the engine's command ended with status {server.exit_status} before it answered",
-                where=str(server.log),
-                remedy="read the end of that log: it is what the command wrote",
-            )
-        # Nothing is sent before the port is known to be our child's: a stranger may have taken it.
-        if server.owns_port(port):
-            try:
-                await client.models()
-                return
-            except EngineGone:
-                pass
-        await asyncio.sleep(0.1)
-    raise NotemillError(
-        f"the engine did not answer on 127.0.0.1:{port} within {timeout_s:g} s",
-        where=str(server.log),
-        remedy="does the command listen on {port} of 127.0.0.1? A large model may need a larger "
-        "start_timeout_s",
-    )
+    problem: Exception | None = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            while server.alive:
+                # Nothing is sent before the port is known to be our child's: a stranger may have
+                # taken it.
+                if server.owns_port(port):
+                    try:
+                        await client.models()
+                        return
+                    except (EngineGone, RequestFailed) as error:
+                        problem = error
+                await asyncio.sleep(_PAUSE_S)
+    except TimeoutError:
+        raise NotemillError(
+            f"the engine did not answer on 127.0.0.1:{port} within {timeout_s:g} s"
+            + (f" (last: {problem})" if problem else ""),
+            where=str(server.log),
+            remedy="does the command listen on {port} of 127.0.0.1? A large model may need a "
+            "larger start_timeout_s",
+        ) from None
+    raise ended_early(server, "the engine's command")
 
 
 async def _prove(
@@ -128,24 +137,18 @@ async def _prove(
     options: Options,
 ) -> None:
     started = time.monotonic()
-    try:
-        models = await client.models()
-    except EngineGone as error:
-        raise NotemillError(
-            f"the engine does not answer ({error})",
-            where=f"engines.*.address: {engine.address}",
-            remedy="is the server up, and does this node reach it?",
-        ) from error
+    models = await _models(client, engine)
     if record.model not in models:
-        raise NotemillError(
+        raise EngineRefused(
             f"the engine does not have the model '{record.model}'; it has: {', '.join(models)}",
-            where="experiments.*.model",
+            where=f"{client.address} (experiments.*.model)",
             remedy="use one of these names, or start the server with this one (an alias)",
         )
-    await prove_schema(client, task, options)
-    client.baseline = await measure_baseline(client, task, options)
-    if not await refuses_long_prompt(client, task, options):
-        raise NotemillError(
+    timeout_s = 2 * engine.answer_timeout_s
+    await prove_schema(client, task, options, timeout_s)
+    client.prompts = await measure_prompts(client, task, options, timeout_s)
+    if not await refuses_long_prompt(client, task, options, timeout_s):
+        raise EngineRefused(
             f"the engine answers a prompt longer than num_ctx ({options.num_ctx} tokens): either "
             "it cuts prompts without a word, or its context is larger",
             where="engines.*.command and experiments.*.options.num_ctx",
@@ -164,6 +167,29 @@ async def _prove(
     )
 
 
+async def _models(client: OpenAiClient, engine: OpenAiEngine) -> list[str]:
+    """Names of the server's models; asked for a while, as an address may just be restarting."""
+    limit = min(_FIRST_ANSWER_S, engine.start_timeout_s)
+    problem = f"no answer in {limit:g} s"
+    try:
+        async with asyncio.timeout(limit):
+            while True:
+                try:
+                    return await client.models()
+                except EngineGone as error:
+                    problem = str(error)
+                except RequestFailed as error:
+                    problem = f"it answers /models with {error}"
+                await asyncio.sleep(_PAUSE_S)
+    except TimeoutError:
+        raise NotemillError(
+            f"no model server answers there: {problem}",
+            where=f"{client.address} (engines.*.address)",
+            remedy="is the server up, does this node reach it, and is the address the one that "
+            "ends with /v1?",
+        ) from None
+
+
 def _name_and_version(engine: OpenAiEngine, client: OpenAiClient) -> str:
     if engine.address or engine.command:
         return f"openai {client.system_fingerprint}".strip()
@@ -173,7 +199,7 @@ def _name_and_version(engine: OpenAiEngine, client: OpenAiClient) -> str:
 
 def _prove_weights(engine: OpenAiEngine, record: ModelRecord) -> None:
     if engine.weights and sha256_of_file(engine.weights) != record.digest:
-        raise NotemillError(
+        raise EngineRefused(
             f"the weights of '{record.model}' are not those of this experiment's other answers",
             where=str(engine.weights),
             remedy="put the former file back; or set the experiment's `digest` to the new sha256, "
@@ -191,10 +217,13 @@ def _key(engine: OpenAiEngine) -> str:
                 where=str(engine.api_key_file),
                 remedy=f"chmod 600 {engine.api_key_file}",
             )
-        return engine.api_key_file.read_text().strip()
-    except OSError:
+        key = engine.api_key_file.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        key = ""
+    if not re.fullmatch(r"[!-~]+", key):
         raise NotemillError(
-            "engines.*.api_key_file can't be read",
+            "engines.*.api_key_file can't be read, or holds no key",
             where=str(engine.api_key_file),
-            remedy="write the key into this file, mode 0600",
-        ) from None
+            remedy="write the key alone into this file, mode 0600",
+        )
+    return key

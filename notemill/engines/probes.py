@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from notemill.answers import End, Question, Reply
 from notemill.config import Options
 from notemill.engines.protocol import AnswerTimeout, PromptTooLong, RequestFailed
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 from notemill.tasks import Task
 
-_PROBE_S = 600.0
+PROBE_S = 600.0
+_SHORT_NOTES = ("a", "s", "I", "x", "1", "0", ".", "-", ")", "no", "Clear", "é")
+"""Of one token or two, to see what the end of the prompt makes of them."""
+_ONE_TOKEN = 256
+"""Characters: no vocabulary has a longer token."""
 # Unnatural words in an order that is not the alphabet's: only a constraint produces them.
 _PROBE_ANSWER = {"zulu": "q7x", "alpha": "v3k"}
 _PROBE_SCHEMA: dict[str, Any] = {
@@ -22,21 +27,53 @@ _PROBE_SCHEMA: dict[str, Any] = {
 
 
 class Askable(Protocol):
-    """A client as it is before it is proven."""
+    """A client as it is before it is proven. address: for messages."""
+
+    @property
+    def address(self) -> str: ...
 
     async def ask(self, question: Question, timeout_s: float) -> Reply: ...
 
 
-async def prove_schema(client: Askable, task: Task, options: Options) -> None:
+@dataclass(frozen=True)
+class PromptSize:
+    """What a task's prompts take of the context without a note.
+
+    empty: prompt tokens around an empty note. least: the fewest around a short one: `Note: ` and
+    `x` may be as many tokens as `Note: ` alone. characters: of the user's message around no note.
+    """
+
+    empty: int
+    least: int
+    characters: int
+
+    @property
+    def baseline(self) -> int:
+        """Prompt tokens that every prompt with a note exceeds."""
+        return min(self.empty, self.least - 1)
+
+    def check(self, question: Question, reply: Reply) -> None:
+        """Raise RequestFailed when a note that is longer than any token added none."""
+        note = len(question.user) - self.characters
+        if note > _ONE_TOKEN and reply.end is End.STOP and reply.prompt_tokens <= self.empty:
+            raise RequestFailed(
+                f"{reply.prompt_tokens} prompt tokens, {self.empty} without a note: the prompt was "
+                "not read whole"
+            )
+
+
+async def prove_schema(
+    client: Askable, task: Task, options: Options, timeout_s: float = PROBE_S
+) -> None:
     """The schema constrains the answer, and its fields keep their order where it matters."""
     question = _question("Answer.", "Write one word.", _PROBE_SCHEMA, options, num_predict=96)
-    reply = await _ask(client, question, "the schema probe")
+    reply = await _ask(client, question, "the schema probe", timeout_s)
     try:
         answer = json.loads(reply.text)
     except ValueError:
         answer = None
     if reply.end is not End.STOP or answer != _PROBE_ANSWER:
-        raise NotemillError(
+        raise EngineRefused(
             "the engine does not hold to a JSON schema with this model",
             where="the schema probe before the first note",
             remedy="use an instruct model without thinking, or options.think: false; some "
@@ -44,7 +81,7 @@ async def prove_schema(client: Askable, task: Task, options: Options) -> None:
         )
     fields = list(task.json_schema["properties"])
     if list(answer) != list(_PROBE_ANSWER) and fields != sorted(fields):
-        raise NotemillError(
+        raise EngineRefused(
             "the engine writes the answer's fields in alphabetical order, not in the schema's "
             f"({', '.join(fields)})",
             where="the schema probe before the first note",
@@ -53,36 +90,54 @@ async def prove_schema(client: Askable, task: Task, options: Options) -> None:
         )
 
 
-async def measure_baseline(client: Askable, task: Task, options: Options) -> int:
-    """Prompt tokens around an empty note; the context must hold them and an answer."""
-    reply = await _ask(client, empty_note(task, options), "the probe with an empty note")
-    if reply.prompt_tokens <= 0:
-        raise NotemillError(
+async def measure_prompts(
+    client: Askable, task: Task, options: Options, timeout_s: float = PROBE_S
+) -> PromptSize:
+    """Prompt tokens around an empty note and short ones; the context must hold them and an answer.
+
+    A few requests of one token each.
+    """
+
+    async def tokens(user: str) -> int:
+        question = _short_question(task, options, user)
+        return (await _ask(client, question, "the probe of the prompts", timeout_s)).prompt_tokens
+
+    before = task.user_message("")
+    empty = await tokens(before)
+    if empty <= 0:
+        raise EngineRefused(
             "the engine does not say how many tokens a prompt took, so a cut prompt would go "
             "unseen",
-            where="the probe with an empty note",
+            where=f"{client.address}, the probe with an empty note",
             remedy="use a server that reports usage (Ollama, llama.cpp, vLLM)",
         )
-    room = options.num_ctx - reply.prompt_tokens - options.num_predict
+    room = options.num_ctx - empty - options.num_predict
     if room <= 0:
-        raise NotemillError(
-            f"the prompts take {reply.prompt_tokens} tokens and the answer up to "
+        raise EngineRefused(
+            f"the prompts take {empty} tokens and the answer up to "
             f"{options.num_predict}: num_ctx {options.num_ctx} leaves none for the note",
             where="experiments.*.options",
             remedy="raise num_ctx (the longest note + prompts + num_predict), or shorten the "
             "prompts",
         )
-    return reply.prompt_tokens
+    least = min([await tokens(before + note) for note in _SHORT_NOTES])
+    if before[-1:].isalnum():  # a note may end the prompt's last word, and make one token of it
+        least = min(least, await tokens(before[: -len(before.split()[-1])].rstrip()))
+    return PromptSize(empty, least, len(before))
 
 
 def empty_note(task: Task, options: Options) -> Question:
-    """The task's question about no note, for its prompt tokens: one token of answer."""
-    return _question(
-        task.system_prompt, task.user_message(""), task.json_schema, options, num_predict=1
-    )
+    """The task's question about no note, for its prompt tokens."""
+    return _short_question(task, options, task.user_message(""))
 
 
-async def refuses_long_prompt(client: Askable, task: Task, options: Options) -> bool:
+def _short_question(task: Task, options: Options, user: str) -> Question:
+    return _question(task.system_prompt, user, task.json_schema, options, num_predict=1)
+
+
+async def refuses_long_prompt(
+    client: Askable, task: Task, options: Options, timeout_s: float = PROBE_S
+) -> bool:
     """Whether a prompt beyond the context is refused; False: it is cut without a word."""
     question = _question(
         task.system_prompt,
@@ -92,11 +147,11 @@ async def refuses_long_prompt(client: Askable, task: Task, options: Options) -> 
         num_predict=8,
     )
     try:
-        await client.ask(question, _PROBE_S)
+        await client.ask(question, timeout_s)
     except (PromptTooLong, RequestFailed):
         return True
     except AnswerTimeout:
-        raise _no_answer("the probe with a prompt beyond the context") from None
+        raise _no_answer(client, "the probe of a prompt beyond the context", timeout_s) from None
     return False
 
 
@@ -106,28 +161,38 @@ def _question(
     return Question(system, user, schema, num_predict, options.seed, options.temperature)
 
 
-async def _ask(client: Askable, question: Question, probe: str) -> Reply:
+async def _ask(client: Askable, question: Question, probe: str, timeout_s: float) -> Reply:
     try:
-        return await client.ask(question, _PROBE_S)
+        return await client.ask(question, timeout_s)
     except AnswerTimeout:
-        raise _no_answer(probe) from None
+        raise _no_answer(client, probe, timeout_s) from None
     except RequestFailed as error:
+        words = " ".join(error.words.split())[:300]  # it has read no note yet
+        if error.for_good:
+            raise EngineRefused(
+                f"the engine refuses the request: {error}; its words: {words or 'none'}",
+                where=f"{client.address}, {probe}",
+                remedy="is it the task's schema.py, or an option that this engine does not take "
+                "(options.extra, options.openai_fields_only)? Use another, or another engine",
+            ) from None
         raise NotemillError(
-            f"the engine fails before the first note: {error}",
-            where=probe,
-            remedy="read the engine's log, beside this job's log",
-        ) from error
+            f"the engine fails before the first note: {error}" + (f"; {words}" if words else ""),
+            where=f"{client.address}, {probe}",
+            remedy="read the engine's log, beside this job's log; for an engine with an address: "
+            "is a model server there, with a chat interface?",
+        ) from None
     except PromptTooLong:
-        raise NotemillError(
+        raise EngineRefused(
             "the prompts alone do not fit the context",
             where="experiments.*.options.num_ctx",
             remedy="raise num_ctx, or shorten the prompts",
         ) from None
 
 
-def _no_answer(probe: str) -> NotemillError:
+def _no_answer(client: Askable, probe: str, timeout_s: float) -> NotemillError:
     return NotemillError(
-        f"the engine gave no answer in {_PROBE_S:g} s",
-        where=probe,
-        remedy="is the model on the GPU? Read the engine's log, beside this job's log",
+        f"the engine gave no answer in {timeout_s:g} s",
+        where=f"{client.address}, {probe}",
+        remedy="is the model on the GPU? Read the engine's log, beside this job's log; a slow "
+        "engine may need a larger answer_timeout_s",
     )

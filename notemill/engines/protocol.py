@@ -10,12 +10,15 @@ from notemill.answers import Question, Reply
 class Engine(Protocol):
     """A ready server with the model loaded and proven.
 
-    baseline: prompt tokens of the experiment's prompts around an empty note.
     description: name and version, such as 'ollama 0.24.0'.
     """
 
-    baseline: int
     description: str
+
+    @property
+    def baseline(self) -> int:
+        """Prompt tokens that every prompt with a note exceeds, however short the note is."""
+        ...
 
     async def ask(self, question: Question, timeout_s: float) -> Reply:
         """One request, at most timeout_s seconds from now, waiting included.
@@ -35,7 +38,16 @@ class AnswerTimeout(Exception):
 
 
 class RequestFailed(Exception):
-    """The server failed on this request and may well answer the next. Its text is safe to log."""
+    """The server failed on this request and may well answer the next. Its text is safe to log.
+
+    for_good: it has understood and refused the request. words: the server's own, which may quote
+    what it read or wrote; for a message before the first note alone.
+    """
+
+    def __init__(self, told: str, *, words: str = "", for_good: bool = False) -> None:
+        super().__init__(told)
+        self.words = words
+        self.for_good = for_good
 
 
 class EngineGone(Exception):

@@ -15,6 +15,8 @@ class ModelRecord(BaseModel):
     digest: Ollama's manifest digest, else the weights' sha256; empty when a remote server hides it.
     weights_sha256: of the weights' file, checked against its bytes; empty when not to be had.
     layers: media type and digest of each layer of the model (Ollama).
+    control_tokens: of its vocabulary and templates; None when its weights can't be read (a GGUF
+    can): then the known ones of other models are taken for its own.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,6 +26,7 @@ class ModelRecord(BaseModel):
     digest: str
     weights_sha256: str
     layers: dict[str, str] = {}
+    control_tokens: list[str] | None = None
     recorded_at: str
 
     def write(self, path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,11 +19,32 @@ from pathlib import Path
 import psutil
 
 from notemill.config.database import PASSWORD_VARIABLE
-from notemill.errors import NotemillError
+from notemill.config.owned import beginnings
+from notemill.errors import EngineRefused, NotemillError
 
 _STOP_S = 10.0
 _LOG_TAIL_BYTES = 1 << 16
 _PR_SET_PDEATHSIG = 1
+_PRIVATE = ("HOME", "NO_PROXY", "no_proxy")
+_NOT_EXECUTABLE, _NOT_FOUND = 126, 127
+"""Exit statuses of a shell whose command can't be run."""
+_TELLING = re.compile(
+    r"error|fail|cannot|can't|could not|not found|no such|denied|unknown|invalid|unable|killed",
+    re.IGNORECASE,
+)
+_FOR_GOOD = {
+    r"holds at most \d+ tokens|max_model_len .* is greater than|longer than the maximum": (
+        "lower experiments.*.options.num_ctx to what the model holds, or take another model"
+    ),
+    r"corrupted or incomplete|is not a GGUF file|unknown model architecture|invalid magic": (
+        "get the weights again and compare their sha256 with the publisher's; a new kind of model "
+        "may need a newer engine"
+    ),
+    r"unrecognized arguments|unknown flag|invalid argument:|unknown command": (
+        "correct engines.*.command: this program does not take it"
+    ),
+}
+"""Last words that no retry changes, as regular expressions, and the remedy."""
 _NOT_FOR_SERVERS = {
     "ROCR_VISIBLE_DEVICES",  # set by Slurm; keeps Ollama off NVIDIA GPUs
     PASSWORD_VARIABLE,
@@ -35,7 +58,9 @@ class ServerProcess:
         """Start it. Raises NotemillError when the command can't be run."""
         self.log = log
         self._log_start = log.stat().st_size if log.exists() else 0
+        # Private: engines may quote a note or an answer in what they write.
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.fchmod(handle, 0o600)
         try:
             self._process = subprocess.Popen(
                 command,
@@ -47,7 +72,8 @@ class ServerProcess:
                 preexec_fn=_end_with_parent,
             )
         except OSError as error:
-            raise NotemillError(
+            for_good = error.errno in (errno.ENOENT, errno.EACCES, errno.ENOEXEC)
+            raise (EngineRefused if for_good else NotemillError)(
                 f"the engine's command can't be run: {error.strerror}",
                 where=f"{command[0]} (engines.*.command)",
                 remedy="give the program's full path, or load its module in engines.*.setup",
@@ -71,6 +97,10 @@ class ServerProcess:
             size = stream.seek(0, os.SEEK_END)
             stream.seek(max(self._log_start, size - _LOG_TAIL_BYTES))
             return stream.read().decode(errors="replace")
+
+    def pids(self) -> set[int]:
+        """Its running processes."""
+        return {process.pid for process in self._session()}
 
     def owns_port(self, port: int) -> bool:
         """Whether a process of this server's session listens on the loopback port."""
@@ -114,6 +144,49 @@ class ServerProcess:
         return members
 
 
+def ended_early(server: ServerProcess, program: str) -> NotemillError:
+    """What to say of a server that ended before it answered, with its own last sensible line.
+
+    To be asked before anything but prompts was sent to it: then its output can't quote a note.
+    """
+    status, output = server.exit_status, server.output()
+    for sign, remedy in _FOR_GOOD.items():
+        if match := re.search(f"^.*(?:{sign}).*$", output, re.MULTILINE):
+            return EngineRefused(
+                f"{program} ended with status {status}: {_short(match[0])}",
+                where=str(server.log),
+                remedy=remedy,
+            )
+    words = last_words(output)
+    if status in (_NOT_EXECUTABLE, _NOT_FOUND):
+        return EngineRefused(
+            f"a command of engines.*.setup or engines.*.command can't be run: {words}",
+            where=str(server.log),
+            remedy="correct engines.*.setup or engines.*.command: run both by hand on such a node. "
+            "Is the program there, the module loaded, the image readable?",
+        )
+    return NotemillError(
+        f"{program} ended with status {status} before it answered; its last words: {words}",
+        where=str(server.log),
+        remedy="correct engines.*.setup or engines.*.command: run both by hand on such a node. Is "
+        "the program there, the module loaded, the image readable, the memory enough?",
+    )
+
+
+def last_words(output: str) -> str:
+    """The last line that tells of an error, else the last one, short; `nothing` if there is none.
+
+    Not the last line as it comes: a Python traceback is followed by notices, Go's by usage.
+    """
+    lines = [line for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if _TELLING.search(line)]
+    return _short((telling or lines or ["nothing"])[-1])
+
+
+def _short(line: str) -> str:
+    return " ".join(line.split())[:300]
+
+
 @contextmanager
 def private_home() -> Iterator[Path]:
     """A folder for the server's HOME, on the node's own disk, gone afterwards."""
@@ -130,19 +203,29 @@ def server_environment(home: Path, *extra: Mapping[str, str]) -> dict[str, str]:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in _NOT_FOR_SERVERS and not name.startswith(("OLLAMA_", "LLAMA_ARG_"))
+        if name not in _NOT_FOR_SERVERS and not name.startswith(beginnings())
     }
-    environment |= {"HOME": str(home), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    environment |= dict.fromkeys(_PRIVATE, "127.0.0.1") | {"HOME": str(home)}
     for more in extra:
         environment |= more
     return environment
 
 
-def with_setup(setup: str, command: list[str]) -> list[str]:
-    """The command, run after the site's set-up lines in a login shell if there are any."""
+def with_setup(setup: str, command: list[str], environment: Mapping[str, str]) -> list[str]:
+    """The command, run after the site's set-up lines in a login shell if there are any.
+
+    A module or a profile may set the server's variables too: `environment` is what counts.
+    """
     if not setup.strip():
         return command
-    return ["bash", "-l", "-c", f'set -e\n{setup}\nexec "$@"', "notemill", *command]
+    ours = [
+        f"{name}={value}"
+        for name, value in environment.items()
+        if name.startswith(beginnings()) or name in _PRIVATE
+    ]
+    forget = "unset " + " ".join(f"${{!{start}@}}" for start in beginnings())
+    script = f'set -e\n{setup}\n{forget}\nexec env "$@"'
+    return ["bash", "-l", "-c", script, "notemill", *ours, *command]
 
 
 def filled(command: list[str], values: Mapping[str, object]) -> list[str]:

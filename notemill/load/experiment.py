@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 import notemill
 from notemill.answer_shard import ShardOrigin
 from notemill.answers import Status
+from notemill.errors import NotemillError
+from notemill.load.proof import as_stored, differing
 from notemill.load.tables import Tables
 from notemill.load.work import Load
 
@@ -47,7 +50,7 @@ def write_experiment(
         "schema_source": task.schema_source,
         "json_schema": json.dumps(task.json_schema),
         "options": json.dumps(
-            work.experiment.options.model_dump() | {"attempts": work.experiment.attempts}
+            work.experiment.options.as_sent() | {"attempts": work.experiment.attempts}
         ),
         "cohort_query": manifest.query,
         "extracted_at": _plain_utc(datetime.fromisoformat(manifest.extracted_at)),
@@ -70,6 +73,27 @@ def write_experiment(
         )
     )
     connection.execute(sa.insert(table), row)
+    _prove(connection, table, row)
+
+
+def _prove(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> None:
+    """The row as a SELECT gives it back is the row as it was written."""
+    raw = sa.table(table.name, *(sa.column(name) for name in row))
+    key = [raw.c[name] == row[name] for name in ("experiment", "cohort")]
+    found = connection.execute(sa.select(*raw.columns).where(*key)).all()
+    told = ["its number of rows"]
+    if len(found) == 1:
+        wanted = [as_stored(value, connection) for value in row.values()]
+        pairs = zip(row, wanted, found[0], strict=True)
+        told = [name for name, one, other in pairs if differing([one], [other])]
+    if told:
+        raise NotemillError(
+            f"the database gives back another row of {table.name} than it was given: "
+            f"{', '.join(told)}; nothing was changed",
+            where=table.name,
+            remedy="does a trigger or another program change this table? Load into a fresh one "
+            "(experiments_table) and compare",
+        )
 
 
 def _plain_utc(time_with_zone: datetime) -> datetime:

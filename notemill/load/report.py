@@ -12,8 +12,10 @@ from notemill.files import write_text
 class LoadReport(BaseModel):
     """notes = answered + failed + blank, counted in the database.
 
-    rows: of the cohort's query; texts: distinct; asked: texts asked by the jobs that wrote the
-    shards; job_seconds: wall time of those jobs, added up; tokens: prompts and answers.
+    removed: rows that earlier loads of this experiment and cohort left and no note of the cohort
+    has; values_compared: values read back from results and failures, each equal to the shards'.
+    rows: of the cohort's query; texts: distinct. Of all jobs, failed and repeated ones too: asked,
+    texts asked; job_seconds, their wall time added up; tokens, of prompts and answers.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,6 +31,8 @@ class LoadReport(BaseModel):
     failed: int
     failed_by_status: dict[str, int]
     blank: int
+    removed: int
+    values_compared: int
     asked: int
     job_seconds: float
     tokens: int

@@ -11,8 +11,16 @@ from notemill.answer_columns import AnswerColumn
 from notemill.errors import NotemillError
 from notemill.notes.manifest import IdColumn
 
-EXPERIMENT_LENGTH = 64
+SEQUENCE = "notemill_row"
+"""Column of the staging table: the row's number in the order of the result shards."""
+_NAME_LENGTH = 64
+"""Of an experiment's id and of a cohort's name."""
 _LONGEST_IN_ROW = 255
+_ROW_BYTES = 65535 - 12288
+"""MySQL's longest row, off-page columns apart, less what is not an answer's."""
+_MOST_FIELDS = 150
+"""InnoDB keeps 40 bytes of each long column in a page of 8,126."""
+_BYTES_A_CHARACTER = 4
 _KEY_BYTES = 3072
 """InnoDB's longest key."""
 _COLLATIONS = ("utf8mb4_0900_bin", "utf8mb4_nopad_bin", "utf8mb4_bin")
@@ -20,7 +28,11 @@ _COLLATIONS = ("utf8mb4_0900_bin", "utf8mb4_nopad_bin", "utf8mb4_bin")
 
 _long_text = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 _time = sa.DateTime().with_variant(mysql.DATETIME(fsp=0), "mysql", "mariadb")
-_MYSQL: Any = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
+_MYSQL: Any = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_row_format": "DYNAMIC",
+}
 
 
 class Tables:
@@ -36,39 +48,39 @@ class Tables:
         failures: str,
         experiments: str,
     ) -> None:
+        check_names(results, failures, experiments)
+        check_key_length(ids)
+        check_fields(answers)
         self._ids = ids
         self._collation = _exact_collation(connection)
         self.id_names = [column.name for column in ids]
-        check_key_length(ids)
+        self.key = [*self.id_names, "experiment", "cohort"]
         metadata = sa.MetaData()
         self.results = sa.Table(
             results,
             metadata,
             *self._id_columns(),
-            *(_answer_column(column) for column in answers),
-            sa.Column("query_meta", sa.String(255), nullable=False),
-            self._experiment(),
+            *_answer_columns(answers),
+            *_whose_columns(),
             *_origin_columns(),
-            sa.PrimaryKeyConstraint(*self.id_names, "experiment"),
+            sa.PrimaryKeyConstraint(*self.key),
             **_MYSQL,
         )
         self.failures = sa.Table(
             failures,
             metadata,
             *self._id_columns(),
-            sa.Column("status", sa.String(32), nullable=False),
-            sa.Column("detail", _long_text),
-            sa.Column("query_meta", sa.String(255), nullable=False),
-            self._experiment(),
+            *_ending_columns(),
+            *_whose_columns(),
             *_origin_columns(),
-            sa.PrimaryKeyConstraint(*self.id_names, "experiment"),
+            sa.PrimaryKeyConstraint(*self.key),
             **_MYSQL,
         )
         self.experiments = sa.Table(
             experiments,
             metadata,
-            self._experiment(),
-            sa.Column("cohort", sa.String(64), nullable=False),
+            _name_column("experiment"),
+            _name_column("cohort"),
             *_experiment_columns(),
             sa.PrimaryKeyConstraint("experiment", "cohort"),
             **_MYSQL,
@@ -76,27 +88,32 @@ class Tables:
         self.staging = sa.Table(
             "notemill_staging",
             sa.MetaData(),
+            sa.Column(SEQUENCE, sa.BigInteger, autoincrement=False),
             *self._id_columns(),
-            sa.Column("status", sa.String(32), nullable=False),
-            sa.Column("detail", _long_text),
-            *(_answer_column(column) for column in answers),
+            *_ending_columns(),
+            *_answer_columns(answers),
             *_origin_columns(),
-            sa.PrimaryKeyConstraint(*self.id_names),
+            sa.PrimaryKeyConstraint(SEQUENCE),
+            sa.UniqueConstraint(*self.id_names),
             prefixes=["TEMPORARY"],
             **_MYSQL,
         )
 
-    def create(self, connection: sa.Connection) -> None:
-        """Create what is missing; raise NotemillError for a table of another shape."""
+    def create(self, connection: sa.Connection) -> list[str]:
+        """Create what is missing and give its names; what exists is the caller's to check."""
         inspector = sa.inspect(connection)
-        for table in (self.results, self.failures, self.experiments):
-            if inspector.has_table(table.name):
-                _check_shape(inspector, table)
-            else:
-                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+        missing = [table for table in self.lasting if not inspector.has_table(table.name)]
+        for table in missing:
+            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
         connection.commit()
+        return [table.name for table in missing]
 
-    def same_note(self, table: sa.Table) -> sa.ColumnElement[bool]:
+    @property
+    def lasting(self) -> tuple[sa.Table, sa.Table, sa.Table]:
+        """The tables that stay: results, failures, experiments."""
+        return self.results, self.failures, self.experiments
+
+    def same_note(self, table: sa.FromClause) -> sa.ColumnElement[bool]:
         """Condition: the table's row is of the note of the staging table's row."""
         return sa.and_(*(table.c[name] == self.staging.c[name] for name in self.id_names))
 
@@ -122,25 +139,39 @@ class Tables:
             case "timestamp":
                 return sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
-    def _experiment(self) -> sa.Column[str]:
-        kind = sa.String(EXPERIMENT_LENGTH).with_variant(
-            mysql.VARCHAR(EXPERIMENT_LENGTH, charset="ascii", collation="ascii_bin"),
-            "mysql",
-            "mariadb",
-        )
-        return sa.Column("experiment", kind, nullable=False)
+
+def _name_column(name: str) -> sa.Column[str]:
+    """An experiment's id or a cohort's name, compared exactly: 'CT' and 'ct' are two."""
+    kind = sa.String(_NAME_LENGTH).with_variant(
+        mysql.VARCHAR(_NAME_LENGTH, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
+    )
+    return sa.Column(name, kind, nullable=False)
+
+
+def _whose_columns() -> list[sa.Column[Any]]:
+    """Which experiment's and cohort's row it is: the same on every row of a load."""
+    return [
+        sa.Column("query_meta", sa.String(255), nullable=False),
+        _name_column("experiment"),
+        _name_column("cohort"),
+    ]
+
+
+def _ending_columns() -> list[sa.Column[Any]]:
+    """How a note ended."""
+    return [sa.Column("status", sa.String(32), nullable=False), sa.Column("detail", _long_text)]
 
 
 def _origin_columns() -> list[sa.Column[Any]]:
-    """How a row came to be; the same in results, failures and staging."""
+    """How a row came to be, as in the result shard; the same in results, failures and staging."""
     return [
-        sa.Column("cohort", sa.String(64), nullable=False),
         sa.Column("text_sha256", sa.String(64), nullable=False),
         sa.Column("engine", sa.String(255)),
         sa.Column("attempts", sa.Integer),
         sa.Column("changes", sa.String(1024)),
         sa.Column("prompt_tokens", sa.Integer),
         sa.Column("answer_tokens", sa.Integer),
+        sa.Column("control_tokens", sa.Integer),
         sa.Column("seconds", sa.Double()),
         sa.Column("answered_at", _time),
     ]
@@ -153,7 +184,7 @@ def _experiment_columns() -> list[sa.Column[Any]]:
         sa.Column("model", sa.String(255), nullable=False),
         sa.Column("model_digest", sa.String(64), nullable=False),
         sa.Column("weights_sha256", sa.String(64), nullable=False),
-        sa.Column("engines", sa.String(255), nullable=False),
+        sa.Column("engines", _long_text, nullable=False),
         sa.Column("system_prompt", _long_text, nullable=False),
         sa.Column("user_prompt", _long_text, nullable=False),
         sa.Column("schema_source", _long_text, nullable=False),
@@ -175,7 +206,10 @@ def _experiment_columns() -> list[sa.Column[Any]]:
     ]
 
 
-def _answer_column(column: AnswerColumn) -> sa.Column[Any]:
+def _answer_columns(answers: list[AnswerColumn]) -> list[sa.Column[Any]]:
+    """Short texts in the row while all of them fit, else beside it."""
+    short = sum(_is_short(column) for column in answers)
+    in_row = short * (_LONGEST_IN_ROW * _BYTES_A_CHARACTER + 2) <= _ROW_BYTES
     types: dict[str, sa.types.TypeEngine[Any]] = {
         "integer": sa.BigInteger(),
         "number": sa.Double(),
@@ -183,9 +217,20 @@ def _answer_column(column: AnswerColumn) -> sa.Column[Any]:
         "json": _long_text,
         "text": _long_text,
     }
-    if column.kind == "text" and column.longest is not None and column.longest <= _LONGEST_IN_ROW:
-        return sa.Column(column.column, sa.String(_LONGEST_IN_ROW))
-    return sa.Column(column.column, types[column.kind])
+    return [
+        sa.Column(
+            column.column,
+            sa.String(_LONGEST_IN_ROW) if in_row and _is_short(column) else types[column.kind],
+            info={"kind": column.kind},
+        )
+        for column in answers
+    ]
+
+
+def _is_short(column: AnswerColumn) -> bool:
+    return (
+        column.kind == "text" and column.longest is not None and column.longest <= _LONGEST_IN_ROW
+    )
 
 
 def _exact_collation(connection: sa.Connection) -> str | None:
@@ -202,10 +247,31 @@ def _exact_collation(connection: sa.Connection) -> str | None:
     return next(name for name in _COLLATIONS if name in names or name == _COLLATIONS[-1])
 
 
+def check_names(results: str, failures: str, experiments: str) -> None:
+    """Raise NotemillError when two of an experiment's tables would be one."""
+    names = [results.lower(), failures.lower(), experiments.lower()]
+    if len(set(names)) < len(names):
+        raise NotemillError(
+            f"results, failures and experiments need three tables: {', '.join(names)}",
+            where="results_table, failures_table, experiments_table",
+            remedy="give each another name",
+        )
+
+
+def check_fields(answers: list[AnswerColumn]) -> None:
+    """Raise NotemillError for more fields than a row of MySQL's takes, whatever their kind."""
+    if len(answers) > _MOST_FIELDS:
+        raise NotemillError(
+            f"the answer has {len(answers)} fields, a table of MySQL takes {_MOST_FIELDS}",
+            where="the task's schema.py",
+            remedy="put some together in a nested model, which becomes one column of JSON",
+        )
+
+
 def check_key_length(ids: list[IdColumn]) -> None:
     """Raise NotemillError when MySQL could not make a key of the id columns."""
-    lengths = {"text": 4, "binary": 1}
-    total = EXPERIMENT_LENGTH + sum(
+    lengths = {"text": _BYTES_A_CHARACTER, "binary": 1}
+    total = 2 * _NAME_LENGTH + sum(
         (column.length or _LONGEST_IN_ROW) * lengths[column.kind] if column.kind in lengths else 20
         for column in ids
     )
@@ -214,28 +280,4 @@ def check_key_length(ids: list[IdColumn]) -> None:
             f"the id columns are too long for a key: {total} of {_KEY_BYTES} bytes",
             where=", ".join(column.name for column in ids),
             remedy="cast them to what they need in the cohort's query: CAST(x AS CHAR(64)) AS x",
-        )
-
-
-def _check_shape(inspector: sa.Inspector, table: sa.Table) -> None:
-    there = {column["name"].lower() for column in inspector.get_columns(table.name)}
-    missing = [column.name for column in table.columns if column.name.lower() not in there]
-    if missing:
-        raise NotemillError(
-            f"table {table.name} exists without the columns {', '.join(missing)}",
-            where=table.name,
-            remedy="it was made by another program, or for a task with other fields: choose "
-            "another name in the configuration, or rename the old table",
-        )
-    wanted = {column.name.lower() for column in table.primary_key.columns}
-    keys: list[Any] = [inspector.get_pk_constraint(table.name)["constrained_columns"]]
-    keys += [key["column_names"] for key in inspector.get_unique_constraints(table.name)]
-    keys += [key["column_names"] for key in inspector.get_indexes(table.name) if key["unique"]]
-    if not any({str(name).lower() for name in key} == wanted for key in keys):
-        raise NotemillError(
-            f"table {table.name} has no unique key over {', '.join(sorted(wanted))}, so a note "
-            "could be in it twice",
-            where=table.name,
-            remedy=f"CREATE UNIQUE INDEX {table.name}_one_row_a_note ON {table.name} "
-            f"({', '.join(column.name for column in table.primary_key.columns)})",
         )

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notemill.answer_shard import REMEDY, ShardOrigin, read_origin
-from notemill.config import Experiment
+from notemill.config import Config, Experiment
 from notemill.errors import NotemillError
-from notemill.notes.manifest import Manifest
+from notemill.notes.manifest import Manifest, read_manifest
+from notemill.plan import plan_runs
 from notemill.tasks import Task
 
 
@@ -26,6 +27,20 @@ class Load:
     task: Task
     manifest: Manifest
     shards: list[Path]
+
+
+def load_of(config: Config, experiment_id: str, manifest: Path, shards: list[Path]) -> Load:
+    """What the configuration says about loading this experiment over the manifest's cohort."""
+    run = next(run for run in plan_runs(config) if run.experiment_id == experiment_id)
+    return Load(
+        experiment_name=run.name,
+        experiment_id=run.experiment_id,
+        experiment=run.experiment,
+        experiments_table=config.experiments_table,
+        task=run.task,
+        manifest=read_manifest(manifest),
+        shards=shards,
+    )
 
 
 def checked_origins(work: Load) -> list[ShardOrigin]:

@@ -114,6 +114,7 @@ class ShardSite:
             model=record,
             output=self.layout.answers("cohort", run.experiment_id, "cut-0001", "0000"),
             engine_log=self.folder / "engine.log",
+            refusal=self.layout.refusal(run.experiment_id),
             threads=1,
         )
 

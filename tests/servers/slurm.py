@@ -14,6 +14,7 @@ import getpass
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -132,6 +133,7 @@ class SlurmCluster:
         self.wrap = list(wrap)
         self._exit = ExitStack()
         self._slurmd: dict[str, Daemon] = {}
+        self._central: dict[str, Daemon] = {}
 
     def __enter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="notemill-slurm-"))
@@ -206,6 +208,27 @@ class SlurmCluster:
         """Start a node's slurmd."""
         self._slurmd[name] = self._daemon(f"slurmd-{name}", "slurmd", "-D", "-N", name)
 
+    def stop(self, name: str) -> None:
+        """End `slurmctld` (it saves its state) or `slurmdbd`; jobs go on."""
+        self._central[name].stop()
+
+    def start(self, name: str) -> None:
+        """Start `slurmctld` or `slurmdbd` and wait until it answers."""
+        command, probe, expected = {
+            "slurmdbd": (["-D"], ("sacctmgr", "-n", "list", "cluster"), ""),
+            "slurmctld": (["-D", "-i"], ("scontrol", "ping"), "UP"),
+        }[name]
+        self._central[name] = self._daemon(name, name, *command)
+        self._wait_for_output(self._central[name], probe, expected)
+
+    def pause(self, name: str) -> None:
+        """Let `slurmctld` or `slurmdbd` hang: it takes connections and does not answer."""
+        os.kill(self._central[name].pid, signal.SIGSTOP)
+
+    def unpause(self, name: str) -> None:
+        """Let it go on, with all that it was asked meanwhile."""
+        os.kill(self._central[name].pid, signal.SIGCONT)
+
     def _write_configuration(self, database: MariaDB) -> None:
         host = socket.gethostname().split(".")[0]
         ports = {name: free_port() for name in ("slurmctld", "slurmdbd", *self.nodes)}
@@ -271,15 +294,13 @@ class SlurmCluster:
         )
         wait_until((self.folder / "munge.socket").exists, 10, "munged is not ready", [munged])
 
-        slurmdbd = self._daemon("slurmdbd", "slurmdbd", "-D")
-        self._wait_for_output(slurmdbd, ("sacctmgr", "-n", "list", "cluster"), "")
+        self.start("slurmdbd")
         # Also starts the cluster: slurmctld takes its record from here.
         self.run("sacctmgr", "-i", "add", "cluster", "notemill")
         self.run("sacctmgr", "-i", "add", "account", self.account)
         self.run("sacctmgr", "-i", "add", "user", getpass.getuser(), f"account={self.account}")
 
-        slurmctld = self._daemon("slurmctld", "slurmctld", "-D", "-i")
-        self._wait_for_output(slurmctld, ("scontrol", "ping"), "UP")
+        self.start("slurmctld")
         for name in self.nodes:
             self.start_slurmd(name)
         self._wait_for(self.nodes)

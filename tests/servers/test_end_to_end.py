@@ -52,20 +52,7 @@ def test_every_note_has_its_row_and_only_one(
 ) -> None:
     done = project.on_slurm()
     assert done.returncode == 0, done.stdout
-    results = database.execute(
-        "SELECT patientvisitid, accession, llm_response, llm_explanation FROM clinical.PNA_Results"
-    )
-    expected = {
-        (pid, accession): decoded(text)
-        for pid, accession, text in NOTES
-        if text is not None and decoded(text).strip()
-    }
-    assert len(results) == ANSWERED
-    for pid, accession, response, explanation in results:
-        text = expected.pop((pid, accession))
-        assert response == ("(1) Likely" if "neumonia" in text else "(2) Unlikely")
-        assert explanation == text[:40]
-    assert not expected
+    every_answer_is_right(database)
     failures = database.execute("SELECT patientvisitid, status FROM clinical.PNA_Results_failures")
     assert sorted(failures) == [("N1", "empty_note"), ("N2", "empty_note")]
 
@@ -80,6 +67,24 @@ def test_every_note_has_its_row_and_only_one(
     assert project.planned(profile="slurm") == {}
     what_slurm_was_told(cluster, project, database)
     a_repeated_load_leaves_the_same_rows(project, database)
+
+
+def every_answer_is_right(database: MariaDB) -> None:
+    """The table holds each note's own answer, once, and no other."""
+    results = database.execute(
+        "SELECT patientvisitid, accession, llm_response, llm_explanation FROM clinical.PNA_Results"
+    )
+    expected = {
+        (pid, accession): decoded(text)
+        for pid, accession, text in NOTES
+        if text is not None and decoded(text).strip()
+    }
+    assert len(results) == ANSWERED
+    for pid, accession, response, explanation in results:
+        text = expected.pop((pid, accession))
+        assert response == ("(1) Likely" if "neumonia" in text else "(2) Unlikely")
+        assert explanation == text[:40]
+    assert not expected
 
 
 def what_slurm_was_told(cluster: SlurmCluster, project: Project, database: MariaDB) -> None:
@@ -124,7 +129,6 @@ def test_a_killed_job_is_tried_again_and_asks_only_what_is_missing(
     (project.folder.parent / "faults.json").write_text(json.dumps(slow))
     run = started(project)
     wait_for_answers(project, 6)
-    # Not by scancel: plugin 2.8.0 waits for ever for a job that sacct calls "CANCELLED by 0".
     kill_scripts_of(project)
     output, _ = run.communicate(timeout=600)
     assert run.returncode == 0, output

@@ -10,6 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
+from notemill import asking
+from notemill.answering import answer_shard
 from notemill.errors import NotemillError
 from tests.servers.shard_site import ShardSite
 
@@ -70,8 +72,13 @@ def test_a_passing_fault_is_survived_by_a_changed_attempt(
     ],
 )
 def test_what_never_validates_is_a_status_and_no_label(
-    tmp_path: Path, fault: dict[str, Any], status: str, attempts: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: dict[str, Any],
+    status: str,
+    attempts: int,
 ) -> None:
+    monkeypatch.setattr(asking, "_PAUSE_AFTER_ERROR_S", 0.1)
     site = ShardSite(tmp_path, [SICK, WELL], faults=[fault | {"match": SICK}])
     sick, well = site.answer()
     assert (sick["status"], sick["attempts"]) == (status, attempts)
@@ -110,6 +117,86 @@ def test_a_dead_server_is_started_again(tmp_path: Path) -> None:
     assert by_text[f"5: {SICK}"]["status"] == "server_error"
     others = [row for note, row in by_text.items() if not note.startswith("5:")]
     assert {row["status"] for row in others} == {"answered"}
+
+
+def test_an_outage_of_seven_seconds_ends_no_text(tmp_path: Path) -> None:
+    notes = [f"{n}: {SICK}" for n in range(400)]
+    fault = {"fault": "bad_gateway", "match": "", "seconds": 7}
+    site = ShardSite(tmp_path, notes, experiment={"max_failed_share": 0})
+    # It begins with the 100th note: every request meets it, control questions too.
+    site.faults = [fault | {"after": "100: Findings"}]
+    assert {row["status"] for row in site.answer()} == {"answered"}
+    assert any("bad_gateway" in request["faults"] for request in site.asked())
+
+
+@pytest.mark.parametrize(
+    ("notes", "match"), [(1, ""), (1, "Read the"), (2, "report"), (30, ""), (30, "report")]
+)
+def test_an_engine_that_dies_on_any_request_until_its_fourth_start_ends_no_text(
+    tmp_path: Path, notes: int, match: str
+) -> None:
+    """On the probes too, on control questions and notes, or on notes alone."""
+    fault = {"fault": "crash", "match": match, "starts": 3}
+    site = ShardSite(tmp_path, [f"{n}: {SICK} End of report." for n in range(notes)])
+    site.faults = [fault]
+    assert {row["status"] for row in site.answer()} == {"answered"}
+
+
+def test_a_note_that_alone_gets_server_errors_is_asked_again_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "_PAUSE_AFTER_ERROR_S", 0.1)
+    notes = [f"{n}: {SICK}" for n in range(12)]
+    site = ShardSite(tmp_path, notes, faults=[{"fault": "error_500", "match": "5: Findings"}])
+    rows = site.answer()
+    assert [row["id"] for row in rows if row["status"] == "server_error"] == [6]
+    assert {row["status"] for row in rows} == {"answered", "server_error"}
+    met = [bool(request["faults"]) for request in site.asked()]
+    assert sum(met) == 2 * 3
+    assert met[-2]  # and then the control question
+
+
+def test_one_failed_text_is_allowed_unless_none_is(tmp_path: Path) -> None:
+    notes = [f"{n}: {SICK}" for n in range(6)]
+    fault = {"fault": "exceed_context", "match": "5: Findings"}
+    site = ShardSite(tmp_path, notes, faults=[fault], experiment={"max_failed_share": 0.1})
+    assert [row["status"] for row in site.answer()] == ["answered"] * 5 + ["too_long"]
+    site.experiment = {"max_failed_share": 0}
+    site.job().output.unlink()
+    with pytest.raises(NotemillError, match="1 of 6 texts have no valid answer"):
+        site.answer()
+
+
+def test_an_answer_in_the_journal_that_the_schema_refuses_is_asked_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = ShardSite(tmp_path, [f"{n}: {SICK}" for n in range(6)])
+    rows = site.answer()
+    job = site.job()
+    journal = job.output.with_suffix(".journal.jsonl")
+    lines = journal.read_text().splitlines(keepends=True)
+    place = next(n for n, line in enumerate(lines) if rows[2]["text_sha256"] in line)
+    lines[place] = lines[place].replace(LIKELY, "(1) Banana")
+    journal.write_text("".join(lines))
+    job.output.unlink()
+    (tmp_path / "asked.jsonl").unlink()
+    again = site.answer()
+    assert {row["llm_response"] for row in again} == {LIKELY}
+    assert len([line for line in site.asked() if line["options"]["num_predict"] == 128]) == 1
+    assert "1 of the journal's" in caplog.text
+    assert "Banana" not in caplog.text
+
+
+def test_what_was_spent_is_of_all_runs(tmp_path: Path) -> None:
+    notes = [f"{n}: {SICK}" for n in range(20)]
+    slow = {"fault": "slow", "value": 0.2, "match": "Findings"}
+    site = ShardSite(tmp_path, notes, faults=[slow])
+    first = answer_shard(site.job())
+    assert (first.asked, first.runs) == (20, 1)
+    site.job().output.unlink()
+    again = answer_shard(site.job())
+    assert (again.asked, again.tokens, again.runs) == (20, first.tokens, 2)
+    assert again.seconds >= first.seconds >= 20 / 4 * 0.2
 
 
 def test_too_many_failures_end_the_job_and_keep_what_was_answered(tmp_path: Path) -> None:
@@ -167,8 +254,9 @@ def test_a_dropped_system_prompt_is_noticed_by_its_tokens(tmp_path: Path) -> Non
         (
             [{"fault": "error_500", "value": "invalid JSON schema in format"}],
             {},
-            "fails before the first",
+            "refuses the request: status 500, invalid JSON schema in format",
         ),
+        ([{"fault": "error_500", "value": "no memory"}], {}, "before the first note: status 500"),
     ],
 )
 def test_what_is_wrong_with_a_server_is_said_before_the_first_note(
@@ -258,7 +346,6 @@ def test_sigterm_ends_the_job_with_its_server_and_keeps_the_journal(tmp_path: Pa
 
 def run_as_job(site: ShardSite, folder: Path) -> None:
     """In a forked child: the job as a script runs it."""
-    from notemill.answering import answer_shard  # noqa: PLC0415
     from notemill.logs import job_log  # noqa: PLC0415
 
     try:

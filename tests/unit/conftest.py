@@ -154,7 +154,7 @@ class SmallEngine:
 
     def __init__(self, answer: Callable[[str], str | Reply | Exception] = lambda _: ANSWER) -> None:
         self._answer = answer
-        self._now = 0
+        self.now = 0
         self.questions: list[Question] = []
         self.timeouts: list[float] = []
         self.most_at_once = 0
@@ -162,13 +162,13 @@ class SmallEngine:
     async def ask(self, question: Question, timeout_s: float) -> Reply:
         self.questions.append(question)
         self.timeouts.append(timeout_s)
-        self._now += 1
-        self.most_at_once = max(self.most_at_once, self._now)
+        self.now += 1
+        self.most_at_once = max(self.most_at_once, self.now)
         try:
             await asyncio.sleep(0.001)
             reply = self._answer(question.user.rpartition("\n")[2])
         finally:
-            self._now -= 1
+            self.now -= 1
         if isinstance(reply, Exception):
             raise reply
         return reply if isinstance(reply, Reply) else replied(reply)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from notemill.load.loader import load
 from notemill.load.report import LoadReport
 from notemill.load.work import Load
 from notemill.notes.manifest import read_manifest
-from notemill.notes.shard import read_notes
+from notemill.notes.shard import Note, read_notes
 from notemill.tasks import Task, read_task
 
 from .conftest import Clinic
@@ -21,18 +22,30 @@ from .conftest import Clinic
 NAME, ID = "cough", "cough-0123456789ab"
 
 
-def outcome(status: str, reason: str) -> Outcome:
-    answer = {"response": "yes", "reason": reason} if status == "answered" else None
+def outcome(status: str, values: dict[str, Any]) -> Outcome:
+    answer = values if status == "answered" else None
     detail = "" if answer else "response: missing"
     return Outcome(status, answer, detail, 1, "", 20, 10, 0.5, "small 1", now())
 
 
 class Loads:
-    """An experiment whose answers a test chooses, by the note's text."""
+    """An experiment whose answers a test chooses, by the note's text.
 
-    def __init__(self, clinic: Clinic, task: Task) -> None:
+    answer_to: the answer's fields for a text and the reason that `answer` was given.
+    """
+
+    def __init__(
+        self,
+        clinic: Clinic,
+        task: Task,
+        answer_to: Callable[[str, str], dict[str, Any]] = lambda text, reason: {
+            "response": "yes",
+            "reason": reason or f"of {text}",
+        },
+    ) -> None:
         self.clinic = clinic
         self.task = task
+        self.answer_to = answer_to
 
     def answer(
         self, failed: dict[str, str] | None = None, *, reason: str = "", **changes: Any
@@ -65,12 +78,24 @@ class Loads:
             )
             outcomes = {
                 note.text_sha256.hex(): outcome(
-                    (failed or {}).get(note.text or "", "answered"), reason or f"of {note.text}"
+                    (failed or {}).get(note.text or "", "answered"),
+                    self.answer_to(note.text or "", reason),
                 )
                 for note in notes
             }
             out = self.shard(entry.name, cohort, origin.experiment)
             write_answers(out, iter(notes), outcomes, manifest.id_columns, columns, origin)
+
+    def notes(self, cohort: str = "chest") -> list[Note]:
+        """All notes of the cohort, with their texts."""
+        manifest = read_manifest(self.clinic.layout.manifest(cohort))
+        return [
+            note
+            for entry in manifest.shards
+            for note in read_notes(
+                self.clinic.layout.notes(cohort, entry.name), manifest.id_columns, with_text=True
+            )
+        ]
 
     def shard(self, name: str, cohort: str = "chest", experiment: str = ID) -> Path:
         return self.clinic.layout.answers(cohort, experiment, self.clinic.cut(cohort), name)

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from notemill.answer_columns import AnswerColumn, answer_columns
+from notemill.answer_columns import AnswerColumn, Kind, answer_columns, unstorable
 from notemill.errors import NotemillError
 from notemill.notes.manifest import IdColumn
 from notemill.tasks import Task
@@ -134,3 +134,43 @@ def test_a_name_that_is_taken_is_refused(
         answer_columns(task, prefix, IDS)
     assert "answer_prefix" in refused.value.remedy
     assert refused.value.where == str(task.folder / "schema.py")
+
+
+@pytest.mark.parametrize(
+    ("fields", "prefix", "words"),
+    [
+        (["Pain", "pain"], "llm_", "llm_Pain, llm_pain differ in upper and lower case alone"),
+        (["gr\xf6\xdfe"], "", "names that a database does not take"),
+        (["x" * 61], "llm_", "names that a database does not take"),
+    ],
+)
+def test_a_name_that_no_table_can_have_is_refused(
+    tmp_path: Path, fields: list[str], prefix: str, words: str
+) -> None:
+    lines = "".join(f"    {field}: str\n" for field in fields)
+    task = write_task(tmp_path, f"{HEAD}class Answer(BaseModel):\n{lines}")
+    with pytest.raises(NotemillError, match=words):
+        answer_columns(task, prefix, IDS)
+
+
+def test_a_name_of_64_characters_passes(tmp_path: Path) -> None:
+    task = write_task(tmp_path, f"{HEAD}class Answer(BaseModel):\n    {'x' * 60}: str\n")
+    assert len(answer_columns(task, "llm_", IDS)[0].column) == 64
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        ("text", ["", "abc", None], ["abcd", 1, ["a"]]),
+        ("integer", [0, -(2**63), None], [2**63, True, 1.0, "1"]),
+        ("number", [0.0, 1e308, None], [float("inf"), float("nan"), 1, True, "1"]),
+        ("boolean", [True, False, None], [1, 0, "true"]),
+        ("json", [[1, {"a": None}], "a", 1, None], [[float("nan")], object()]),
+    ],
+)
+def test_a_value_that_its_column_would_change_is_told(
+    kind: Kind, good: list[Any], bad: list[Any]
+) -> None:
+    column = AnswerColumn("x", "llm_x", kind, 3 if kind == "text" else None)
+    assert [value for value in good if unstorable({"x": value}, [column])] == []
+    assert [value for value in bad if not unstorable({"x": value}, [column])] == []

@@ -46,6 +46,7 @@ def outcome(status: str = "answered", **changes: Any) -> Outcome:
         "seconds": 0.5,
         "engine": "small 1",
         "answered_at": TIME,
+        "control_tokens": 3,
     }
     return Outcome(**given | changes)
 
@@ -79,7 +80,7 @@ OUTCOMES = {
 def written(path: Path, notes: list[Note], count: int | None = None) -> list[dict[str, Any]]:
     said = origin(len(notes) if count is None else count)
     write_answers(path, iter(notes), OUTCOMES, IDS, COLUMNS, said)
-    return [row for rows in read_answers(path, 2) for row in rows]
+    return [row for rows in read_answers(path, 2) for row in rows.to_pylist()]
 
 
 def test_every_note_has_its_row_answered_or_not(tmp_path: Path) -> None:
@@ -105,6 +106,7 @@ def test_a_row_says_how_it_came_to_be(tmp_path: Path) -> None:
         "changes": "hint",
         "prompt_tokens": 20,
         "answer_tokens": 10,
+        "control_tokens": 3,
         "seconds": 0.5,
         "engine": "small 1",
         "llm_response": "yes",

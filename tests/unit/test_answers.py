@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import AfterValidator, BaseModel, Field
 
-from notemill.answers import End, Reply, Status, Verdict, judge
+from notemill.answers import End, Reply, Status, Verdict, is_answer, judge
 from notemill.errors import NotemillError
+from notemill.logs import Terminated
 from notemill.tasks import Task
 
 from .conftest import ANSWER, answer_text, replied, write_task
@@ -158,9 +162,16 @@ def test_fields_go_by_the_names_that_the_schema_gives_them(tmp_path: Path) -> No
     assert judged(task, replied('{"Finding": "x"}')).answer == {"Finding": "x"}
 
 
-def test_a_validator_that_breaks_is_named_and_not_the_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "raised", ["KeyError(value)", "SystemExit(0)", "KeyboardInterrupt", "GeneratorExit", "Own"]
+)
+def test_a_validator_that_breaks_is_named_and_not_the_answer(tmp_path: Path, raised: str) -> None:
     schema = """
 from pydantic import BaseModel, field_validator
+
+
+class Own(BaseException):
+    pass
 
 
 class Answer(BaseModel):
@@ -169,9 +180,102 @@ class Answer(BaseModel):
     @field_validator("response")
     @classmethod
     def check(cls, value: str) -> str:
-        raise KeyError(value)
-"""
+        raise RAISED
+""".replace("RAISED", raised)
     task = write_task(tmp_path, schema=schema)
-    with pytest.raises(NotemillError, match="validator of the answer's class raised KeyError") as e:
+    name = raised.partition("(")[0]
+    with pytest.raises(NotemillError, match=f"validator of the answer's class raised {name}") as e:
         judged(task, replied('{"response": "secret"}'))
     assert "secret" not in str(e.value)
+
+
+@pytest.mark.parametrize("raised", [Terminated, asyncio.CancelledError])
+def test_the_jobs_own_end_goes_through_a_validator(
+    task: Task, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException]
+) -> None:
+    """SIGTERM may come while a validator runs."""
+
+    def end(*_: Any, **__: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr(task.answer_model, "model_validate_json", end)
+    with pytest.raises(raised):
+        judged(task, replied())
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "detail"),
+    [
+        ('{"response": "yes", "reason": "a", "response": "no"}', Status.SCHEMA, "repeated_key"),
+        (
+            '{"response": "yes", "reason": "a", "x": {"y": 1, "y": 1}}',
+            Status.SCHEMA,
+            "repeated_key",
+        ),
+        ('{"response": "yes", "reason": "a", "x": NaN}', Status.INVALID_JSON, "not JSON"),
+        ('{"response": "yes", "reason": "a", "x": -Infinity}', Status.INVALID_JSON, "not JSON"),
+        ('{"response": "yes", "reason": "\\ud800"}', Status.INVALID_JSON, "not JSON"),
+        ('{"response": "yes", "reason": "\ud800"}', Status.SCHEMA, "string_unicode"),
+        (
+            '{"response": "yes", "reason": "a", "x": ' + "[" * 10_000,
+            Status.INVALID_JSON,
+            "not JSON",
+        ),
+        ("\ufeff" + ANSWER, Status.INVALID_JSON, "not JSON"),
+        (ANSWER * 2, Status.INVALID_JSON, "not JSON"),
+    ],
+)
+def test_what_is_no_plain_json_is_no_answer(
+    task: Task, text: str, status: Status, detail: str
+) -> None:
+    verdict = judged(task, replied(text))
+    assert verdict.status is status
+    assert detail in verdict.detail
+
+
+def test_an_answer_that_a_validator_changes_is_stored_as_it_left_it(tmp_path: Path) -> None:
+    validator = """finding: str
+@field_validator("finding")
+@classmethod
+def _tidy(cls, finding: str) -> str:
+    return finding.strip().lower()"""
+    task = write_task(tmp_path, schema(validator))
+    verdict = judged(task, replied('{"finding": " Nodule "}'))
+    assert verdict.answer == {"finding": "nodule"}
+    assert is_answer(verdict.answer, task.answer_model)
+    assert not is_answer({"finding": " Nodule "}, task.answer_model)
+
+
+@pytest.mark.parametrize("change", ["finding + '!'", "'x' * 30", "7", "'\\ud800'"])
+def test_an_answer_that_the_schema_refuses_as_a_validator_left_it_is_none(
+    tmp_path: Path, change: str
+) -> None:
+    validator = f"""finding: str = Field(max_length=20)
+@field_validator("finding")
+@classmethod
+def _break(cls, finding: str) -> str:
+    return {change}"""
+    task = write_task(tmp_path, schema(validator))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pydantic's, of a value of another type
+        verdict = judged(task, replied('{"finding": "nodule"}'))
+    assert (verdict.status, verdict.detail) == (Status.SCHEMA, "answer: not_valid_again")
+
+
+class Untrue(BaseModel):
+    """Its JSON schema says something else than its type."""
+
+    x: str = Field(json_schema_extra={"type": "integer"})
+
+
+def test_an_answer_that_its_column_would_not_take_is_none() -> None:
+    assert judge(replied('{"x": "a"}'), Untrue, baseline=5, num_ctx=99).status is Status.SCHEMA
+
+
+class Changing(BaseModel):
+    x: Annotated[int, AfterValidator(lambda value: f"{value} secret")]
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_warning_quotes_an_answer() -> None:
+    assert judge(replied('{"x": 1}'), Changing, baseline=5, num_ctx=99).status is Status.SCHEMA

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from notemill.config import Database
 from notemill.database.connect import connect, server_name
 from notemill.errors import NotemillError
+from tests.certificate import make_certificate
 
 from .conftest import Clinic
 
@@ -82,23 +84,39 @@ def test_an_address_without_a_database_is_refused() -> None:
 class TestTls:
     @pytest.fixture
     def ca(self, tmp_path: Path) -> Path:
-        (tmp_path / "ca.pem").write_text("")
+        make_certificate(tmp_path / "ca", "IP:127.0.0.1")
         return tmp_path / "ca.pem"
 
     def test_with_an_authority_the_server_is_checked(self, ca: Path) -> None:
-        given = arguments(tls={"ca": str(ca)})
-        assert given["ssl_ca"] == str(ca)
-        assert given["ssl_verify_cert"] is True
-        assert given["ssl_verify_identity"] is True
+        context = arguments(tls={"ca": str(ca)})["ssl"]
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.check_hostname
+        assert len(context.get_ca_certs()) == 1
 
     def test_the_name_may_be_left_unchecked(self, ca: Path) -> None:
-        given = arguments(tls={"ca": str(ca), "verify_identity": False})
-        assert (given["ssl_verify_cert"], given["ssl_verify_identity"]) == (True, False)
+        context = arguments(tls={"ca": str(ca), "verify_identity": False})["ssl"]
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert not context.check_hostname
 
-    def test_an_own_certificate_passes_through(self, ca: Path) -> None:
-        given = arguments(tls={"cert": str(ca), "key": str(ca)})
-        assert (given["ssl_cert"], given["ssl_key"]) == (str(ca), str(ca))
-        assert "ssl_ca" not in given
+    @pytest.mark.parametrize("tls", [{}, {"verify_identity": True}])
+    def test_without_an_authority_the_systems_are_asked(self, tls: dict[str, Any]) -> None:
+        context = arguments(tls=tls)["ssl"]
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.check_hostname
+
+    def test_a_check_that_checks_nothing_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="accepts every server"):
+            Database.model_validate({"url": URL, "tls": {"verify_identity": False}})
+
+    def test_a_key_without_its_certificate_is_refused(self, ca: Path) -> None:
+        with pytest.raises(ValueError, match="key without cert"):
+            Database.model_validate({"url": URL, "tls": {"key": str(ca)}})
+
+    def test_a_file_that_is_no_certificate_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "empty.pem").write_text("")
+        with pytest.raises(NotemillError, match="can't be used") as refused:
+            arguments(tls={"ca": str(tmp_path / "empty.pem")})
+        assert refused.value.where == str(tmp_path / "empty.pem")
 
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(NotemillError, match=r"database\.tls\.ca is not a file") as refused:
@@ -107,6 +125,21 @@ class TestTls:
 
 
 class TestSqlite:
+    def test_a_file_that_is_not_there_is_named_and_not_made(self, tmp_path: Path) -> None:
+        path = tmp_path / "clinc.sqlite"
+        with pytest.raises(NotemillError, match="does not exist") as refused:
+            connect(Database(url=f"sqlite:///{path}"))
+        assert refused.value.where == str(path)
+        assert "database.url" in refused.value.remedy
+        assert not path.exists()
+
+    def test_a_file_that_goes_meanwhile_is_not_made_anew(self, clinic: Clinic) -> None:
+        engine = connect(clinic.database)
+        clinic.file.unlink()
+        with pytest.raises(sa.exc.OperationalError):
+            engine.connect()
+        assert not clinic.file.exists()
+
     def test_its_name_and_version_are_told(self, clinic: Clinic) -> None:
         with connect(clinic.database).connect() as connection:
             assert server_name(connection) == f"SQLite {sqlite3.sqlite_version}"

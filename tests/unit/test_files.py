@@ -2,12 +2,20 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from notemill.errors import NotemillError
-from notemill.files import explained, private_folder, sha256_of_file, write_text, written_whole
+from notemill.files import (
+    check_folder,
+    explained,
+    private_folder,
+    sha256_of_file,
+    write_text,
+    written_whole,
+)
 
 from .conftest import full_disk, names_in
 
@@ -85,3 +93,32 @@ def test_sha256_of_file(tmp_path: Path) -> None:
     assert sha256_of_file(tmp_path / "abc") == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda place: place.write_text("x"), "is a file, not a folder"),
+        (lambda place: place.symlink_to("nowhere"), "a link that leads nowhere"),
+        (lambda place: place.symlink_to(place), "a link that leads nowhere"),
+    ],
+)
+@pytest.mark.parametrize("below", ["", "deep/er"])
+def test_a_folder_that_can_not_be_is_refused_and_nothing_is_made(
+    tmp_path: Path, make: Callable[[Path], object], words: str, below: str
+) -> None:
+    make(tmp_path / "results")
+    for refuses in (check_folder, private_folder):
+        with pytest.raises(NotemillError, match=words):
+            refuses(tmp_path / "results" / below)
+    assert names_in(tmp_path) == ["results"]
+
+
+def test_a_folder_on_a_read_only_file_system_is_refused() -> None:
+    with pytest.raises(NotemillError, match="can't be written"):
+        check_folder(Path("/proc/1/results"))
+
+
+def test_a_folder_that_can_be_made_passes_and_is_not_made(tmp_path: Path) -> None:
+    check_folder(tmp_path / "a" / "b")
+    assert names_in(tmp_path) == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 from notemill.config import Engine, OllamaEngine, OpenAiEngine
 from notemill.identity import fingerprint
 from notemill.plan import plan_runs
-from notemill.tasks import Task
+from notemill.tasks import Task, read_task
 
 from .conftest import SCHEMA, config, config_values, write_task
 
@@ -115,3 +118,83 @@ def test_paths_slots_and_threads_of_an_engine_leave_it(
 
 def test_a_tasks_folder_leaves_it(tmp_path: Path) -> None:
     assert identity(write_task(tmp_path / "a")) == identity(write_task(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("file", ["codes.py", "list.txt", "lists/chest.csv", "binary.dat"])
+def test_every_file_of_the_tasks_folder_counts(tmp_path: Path, file: str) -> None:
+    def with_file(content: bytes | None) -> str:
+        task = write_task(tmp_path)
+        place = task.folder / file
+        place.parent.mkdir(exist_ok=True)
+        place.unlink(missing_ok=True)
+        if content is not None:
+            place.write_bytes(content)
+        return identity(read_task(tmp_path, "cough"))
+
+    contents = (None, b"", b"x = 1\n", b"x = 2\n")
+    assert len({with_file(content) for content in contents}) == len(contents)
+
+
+def test_a_file_under_another_name_counts(tmp_path: Path) -> None:
+    task = write_task(tmp_path)
+    (task.folder / "a.txt").write_text("x")
+    before = identity(read_task(tmp_path, "cough"))
+    (task.folder / "a.txt").rename(task.folder / "b.txt")
+    assert identity(read_task(tmp_path, "cough")) != before
+
+
+def test_what_the_schema_says_counts_though_no_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = SCHEMA.replace("reason: str", "reason: Literal[os.environ['WORDS']]")
+    identities = set()
+    for words in ("a", "b"):
+        monkeypatch.setenv("WORDS", words)
+        identities.add(identity(write_task(tmp_path, "import os\n" + schema)))
+    assert len(identities) == 2
+
+
+@pytest.mark.parametrize(
+    "leftover",
+    [".schema.py.swp", "schema.py~", "#schema.py#", "schema.py.bak", "__pycache__/schema.pyc",
+     ".ipynb_checkpoints/schema.py", ".git/config", ".DS_Store", "Thumbs.db"],
+)  # fmt: skip
+def test_what_editors_and_python_leave_behind_leaves_it(tmp_path: Path, leftover: str) -> None:
+    task = write_task(tmp_path)
+    before = identity(task)
+    place = task.folder / leftover
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("x")
+    assert identity(read_task(tmp_path, "cough")) == before
+
+
+def test_line_endings_and_blank_lines_around_a_file_leave_it(tmp_path: Path) -> None:
+    task = write_task(tmp_path)
+    (task.folder / "list.txt").write_text("a\nb\n")
+    before = identity(read_task(tmp_path, "cough"))
+    for path in task.folder.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    (task.folder / "system.md").write_text("\n\nYou read notes.\n\n\n")
+    assert identity(read_task(tmp_path, "cough")) == before
+
+
+def test_choices_from_a_set_have_one_identity_in_every_process(tmp_path: Path) -> None:
+    schema = SCHEMA.replace("\n\nclass", "\nWORDS = {'a', 'b', 'c', 'd', 'e'}\n\nclass").replace(
+        "reason: str", "reason: Literal[tuple(WORDS)]"
+    )
+    write_task(tmp_path, schema)
+    code = (
+        "import sys; from pathlib import Path; from tests.unit.test_identity import *;"
+        "print(identity(read_task(Path(sys.argv[1]), 'cough')))"
+    )
+    identities = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in range(3)
+    }
+    assert len(identities) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,20 +119,43 @@ def test_two_experiments_share_a_table_and_leave_each_other_alone(loads: Loads) 
     assert loads.clinic.rows("SELECT count(*) FROM experiments") == [(2,)]
 
 
-def test_a_note_of_two_cohorts_has_one_row(loads: Loads) -> None:
+def test_two_cohorts_that_share_ids_leave_each_other_alone(loads: Loads) -> None:
+    """Ids 1 and 2 with other texts, in a cohort whose name differs by a letter's case."""
     loads.load()
-    loads.clinic.fill((7, "seven"))
-    query = "SELECT visit, note FROM notes WHERE visit IN (1, 2, 7)"
-    loads.clinic.extract("later", query=query)
-    loads.answer({"one": "timeout"}, cohort="later", reason="later")
-    assert loads.load("later").notes == 3
-    rows = "SELECT visit, cohort FROM answers UNION ALL SELECT visit, cohort FROM answers_failures"
-    assert dict(loads.clinic.rows(rows)) == {
-        **dict.fromkeys((1, 2, 7), "later"),
-        **dict.fromkeys((3, 4, 5, 6), "chest"),
-    }
-    assert len(loads.clinic.rows(rows)) == 7
-    assert loads.load().notes == 6  # the first one still comes out
+    before = everything(loads.clinic)
+    query = "SELECT visit, 'an addendum to ' || note AS note FROM notes WHERE visit < 3"
+    loads.clinic.extract("Chest", query=query)
+    loads.answer({"an addendum to one": "timeout"}, cohort="Chest", reason="of the addendum")
+    assert loads.load("Chest").notes == 2
+    in_both = [[row for row in rows if "chest" in row] for rows in everything(loads.clinic)]
+    assert in_both == before
+    rows = "SELECT visit FROM {} WHERE cohort = 'Chest'"
+    assert loads.clinic.rows(rows.format("answers")) == [(2,)]
+    assert loads.clinic.rows(rows.format("answers_failures")) == [(1,)]
+    assert loads.load().removed == 0
+    assert loads.load("Chest").removed == 0
+
+
+def test_rows_of_notes_that_the_cohort_no_longer_has_are_removed_and_counted(
+    loads: Loads,
+) -> None:
+    loads.load()
+    other = "cough-ba9876543210"
+    loads.answer(experiment=other)
+    loads.load(experiment=other)
+    kept = [[row for row in rows if other in row] for rows in everything(loads.clinic)]
+    shutil.rmtree(loads.clinic.layout.cohort("chest"))  # given up, as the plan's message says
+    query = "SELECT visit, note FROM notes WHERE visit IN (3, 4, 6)"
+    loads.clinic.extract(query=query)
+    loads.answer()
+    report = loads.load()
+    assert (report.notes, report.removed) == (3, 3)
+    assert loads.clinic.rows(f"SELECT visit FROM answers WHERE experiment = '{ID}'") == [(3,), (4,)]
+    assert loads.clinic.rows(f"SELECT visit FROM answers_failures WHERE experiment = '{ID}'") == [
+        (6,)
+    ]
+    assert [[row for row in rows if other in row] for rows in everything(loads.clinic)] == kept
+    assert loads.load().removed == 0
 
 
 def test_rows_of_another_program_stay(loads: Loads) -> None:
@@ -171,12 +195,13 @@ class TestATableThatIsThere:
         "CREATE TABLE answers (visit INTEGER NOT NULL, experiment TEXT NOT NULL, "
         "llm_response TEXT, llm_reason TEXT, query_meta TEXT, cohort TEXT, text_sha256 TEXT, "
         "engine TEXT, attempts INT, changes TEXT, prompt_tokens INT, answer_tokens INT, "
+        "control_tokens INT, "
         "seconds REAL, answered_at TEXT, mine TEXT"
     )
 
     def test_of_another_shape_is_refused_with_the_remedy(self, loads: Loads) -> None:
         loads.clinic.run("CREATE TABLE answers (visit INTEGER PRIMARY KEY, llm_response TEXT)")
-        with pytest.raises(NotemillError, match="exists without the columns llm_reason") as refused:
+        with pytest.raises(NotemillError, match=r"the columns llm_reason, .* missing") as refused:
             loads.load()
         assert refused.value.where == "answers"
         assert "choose another name" in refused.value.remedy
@@ -184,15 +209,16 @@ class TestATableThatIsThere:
 
     def test_without_the_key_is_refused_and_the_remedy_helps(self, loads: Loads) -> None:
         loads.clinic.run(f"{self.SAME})")
-        with pytest.raises(NotemillError, match="no unique key over experiment, visit") as refused:
+        with pytest.raises(NotemillError, match="no unique key is over visit, exp") as refused:
             loads.load()
-        statement = refused.value.remedy
+        (statement,) = statements(refused.value)
         assert statement.startswith("CREATE UNIQUE INDEX")
         loads.clinic.run(statement)
         assert loads.load().answered == 3
 
     @pytest.mark.parametrize(
-        "key", ["PRIMARY KEY (experiment, visit)", "UNIQUE (visit, experiment)"]
+        "key",
+        ["PRIMARY KEY (cohort, experiment, visit)", "UNIQUE (visit, experiment, cohort)"],
     )
     def test_with_the_key_and_more_columns_is_used(self, loads: Loads, key: str) -> None:
         loads.clinic.run(f"{self.SAME}, {key})")
@@ -206,6 +232,101 @@ class TestATableThatIsThere:
         with pytest.raises(NotemillError, match="no unique key"):
             loads.load()
 
+    def test_of_0_1_0_is_refused_with_sql_that_mends_it(self, loads: Loads) -> None:
+        loads.load()
+        fresh = everything(loads.clinic)
+        for table in ("answers", "answers_failures"):
+            (created,) = loads.clinic.rows(f"SELECT sql FROM sqlite_master WHERE name = '{table}'")
+            old = created[0].replace("(visit, experiment, cohort)", "(visit, experiment)")
+            loads.clinic.run(f"ALTER TABLE {table} RENAME TO new")
+            loads.clinic.run(old)
+            loads.clinic.run(f"INSERT INTO {table} SELECT * FROM new")
+            loads.clinic.run("DROP TABLE new")
+        with pytest.raises(NotemillError, match="no unique key is over visit, exp") as refused:
+            loads.load()
+        assert refused.value.where == "answers, answers_failures"
+        assert everything(loads.clinic) == fresh
+        for statement in statements(refused.value):
+            loads.clinic.run(statement)
+        assert everything(loads.clinic) == fresh
+        loads.load()
+        assert everything(loads.clinic) == fresh
+
+    @pytest.mark.parametrize(
+        ("old", "new", "told"),
+        [
+            ("llm_response TEXT", "llm_response INT", "column llm_response is INT"),
+            ("seconds REAL", "seconds INT", "column seconds is INT, not DOUBLE"),
+            ("llm_reason TEXT", "llm_reason TEXT NOT NULL", "column llm_reason must be empty"),
+            ("mine TEXT", "mine TEXT NOT NULL", "column mine, which is not notemill's"),
+            ("attempts INT", "attempts INT AS (1)", "column attempts is computed"),
+            ("mine TEXT", "mine TEXT, UNIQUE (visit)", "by its unique key"),
+        ],
+    )
+    def test_that_could_not_keep_every_value_is_refused_and_mended(
+        self, loads: Loads, old: str, new: str, told: str
+    ) -> None:
+        words = f"{self.SAME}, PRIMARY KEY (visit, experiment, cohort))"
+        assert old in words
+        loads.clinic.run(words.replace(old, new))
+        with pytest.raises(NotemillError, match=told) as refused:
+            loads.load()
+        for statement in statements(refused.value):
+            loads.clinic.run(statement)
+        assert loads.load().answered == 3
+
+    def test_of_other_ids_is_refused(self, loads: Loads) -> None:
+        """'7' and '007' would be one note in a column of integers."""
+        loads.load()
+        before = everything(loads.clinic)
+        loads.clinic.run("CREATE TABLE texts (visit TEXT, note TEXT)")
+        loads.clinic.run("INSERT INTO texts VALUES (?, ?)", [("7", "one"), ("007", "two")])
+        loads.clinic.extract("texts", query="SELECT visit, note FROM texts")
+        loads.answer(cohort="texts")
+        with pytest.raises(NotemillError, match="column visit is BIGINT, not VARCHAR") as refused:
+            loads.load("texts")
+        assert "choose another name" in refused.value.remedy
+        assert everything(loads.clinic) == before
+        assert loads.load("texts", results_table="by_text").answered == 2
+        assert loads.clinic.rows("SELECT visit FROM by_text ORDER BY 1") == [("007",), ("7",)]
+
+    def test_whose_key_takes_different_ids_as_one_is_refused(self, loads: Loads) -> None:
+        loads.clinic.run(
+            f"{self.SAME}, UNIQUE (visit, experiment COLLATE NOCASE, cohort COLLATE NOCASE))"
+        )
+        with pytest.raises(NotemillError, match="no unique key"):
+            loads.load()
+
+    @pytest.mark.parametrize("table", ["results_table", "failures_table"])
+    def test_that_is_a_view_is_refused(self, loads: Loads, table: str) -> None:
+        loads.clinic.run("CREATE VIEW looked_at AS SELECT * FROM notes")
+        with pytest.raises(NotemillError, match="looked_at exists, and it is a view"):
+            loads.load(**{table: "looked_at"})
+
+    @pytest.mark.parametrize(
+        "names",
+        [
+            {"results_table": "notes"},
+            {"failures_table": "notes"},
+            {"failures_table": "Answers"},
+            {"failures_table": "experiments"},
+            {"results_table": "Experiments"},
+        ],
+    )
+    def test_that_is_another_one_of_ours_or_the_notes_is_refused(
+        self, loads: Loads, names: dict[str, str]
+    ) -> None:
+        with pytest.raises(NotemillError, match=r"three tables|are missing") as refused:
+            loads.load(**names)
+        assert "ALTER" not in refused.value.remedy
+        assert loads.clinic.rows("SELECT count(*) FROM notes") == [(6,)]
+
+
+def statements(refused: NotemillError) -> list[str]:
+    """The SQL that an error tells to run."""
+    sql = refused.remedy.partition(":\n")[2]
+    return [each.strip() for each in sql.split(";") if each.strip()]
+
 
 def test_a_load_killed_in_the_middle_changes_nothing(loads: Loads) -> None:
     loads.load()
@@ -213,9 +334,9 @@ def test_a_load_killed_in_the_middle_changes_nothing(loads: Loads) -> None:
     loads.answer({"one": "timeout"}, reason="new")
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from notemill.load import loader\n"
+        "from notemill.load import loader, proof\n"
         "from tests.unit.loads import reopened\n"
-        "loader._reconcile = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "proof.Prover._refuse_differences = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "reopened(Path(sys.argv[1])).load()\n"
     )
     killed = subprocess.run(
@@ -240,6 +361,76 @@ class TestACountThatDoesNotComeOut:
             loads.load()
         assert "trigger" in no.value.remedy
         assert everything(loads.clinic) == before
+
+    def test_because_of_a_row_too_many_changes_nothing(self, loads: Loads) -> None:
+        loads.load()
+        before = everything(loads.clinic)
+        loads.answer(reason="new")
+        loads.clinic.run(
+            "CREATE TRIGGER forger AFTER UPDATE ON answers WHEN NEW.visit = 3 BEGIN "
+            "INSERT INTO answers (visit, query_meta, experiment, cohort, text_sha256) "
+            "VALUES (99, '', NEW.experiment, NEW.cohort, ''); END"
+        )
+        with pytest.raises(NotemillError, match="6 notes in the cohort, 7 in the database"):
+            loads.load()
+        assert everything(loads.clinic) == before
+
+
+class TestAValueThatComesBackAsAnother:
+    @pytest.mark.parametrize(
+        ("table", "column", "value"),
+        [
+            ("answers", "llm_reason", "upper(NEW.llm_reason)"),
+            ("answers", "llm_reason", "NEW.llm_reason || ' '"),
+            ("answers", "llm_reason", "NULL"),
+            ("answers", "llm_response", "'no'"),
+            ("answers", "query_meta", "'other'"),
+            ("answers", "text_sha256", "upper(NEW.text_sha256)"),
+            ("answers", "seconds", "NEW.seconds * 1.0000000000000002"),
+            ("answers", "attempts", "CAST(NEW.attempts AS REAL) + 0.5"),
+            ("answers", "answered_at", "'junk'"),
+            ("answers_failures", "detail", "'other'"),
+            ("answers_failures", "status", "'timeout'"),
+            ("experiments", "answered", "NEW.answered + 1"),
+            ("experiments", "options", "'{}'"),
+        ],
+    )
+    def test_changes_nothing_and_names_the_column(
+        self, loads: Loads, table: str, column: str, value: str
+    ) -> None:
+        loads.load()
+        before = everything(loads.clinic)
+        loads.answer({"three": "schema"}, reason="new")
+        key = {"experiments": "cohort = NEW.cohort"}.get(table, "visit = NEW.visit")
+        for event in ("INSERT", "UPDATE"):
+            loads.clinic.run(
+                f"CREATE TRIGGER {event}_liar AFTER {event} ON {table} "
+                f"BEGIN UPDATE {table} SET {column} = {value} WHERE {key}; END"
+            )
+        with pytest.raises(NotemillError, match=column) as refused:
+            loads.load()
+        assert "gives back" in refused.value.what
+        assert "junk" not in str(refused.value)
+        assert everything(loads.clinic) == before
+
+    def test_of_one_note_is_caught_too(self, loads: Loads) -> None:
+        loads.load()
+        loads.clinic.run("DELETE FROM answers")
+        loads.clinic.run(
+            "CREATE TRIGGER swap AFTER INSERT ON answers WHEN NEW.visit = 3 "
+            "BEGIN UPDATE answers SET visit = 33 WHERE visit = 3; END"
+        )
+        with pytest.raises(NotemillError, match="1 rows are not once in answers"):
+            loads.load()
+        assert loads.clinic.rows(RESULTS) == []
+
+    def test_the_report_says_how_many_values_were_compared(self, loads: Loads) -> None:
+        report = loads.load()
+        widths = [
+            len(loads.clinic.rows(f"PRAGMA table_info({table})"))
+            for table in ("answers", "answers_failures")
+        ]
+        assert report.values_compared == 3 * widths[0] + 3 * widths[1]
 
 
 class TestAShard:
@@ -283,7 +474,10 @@ class TestAShard:
 
 def test_answers_are_never_in_a_message(loads: Loads) -> None:
     loads.answer(reason="PRIVATE")
-    loads.clinic.run(f"{TestATableThatIsThere.SAME} NOT NULL, UNIQUE (visit, experiment))")
+    loads.clinic.run(
+        f"{TestATableThatIsThere.SAME}, UNIQUE (visit, experiment, cohort), "
+        "CHECK (llm_reason <> 'PRIVATE'))"
+    )
     with pytest.raises(NotemillError, match="loading 'cough'") as refused:
         loads.load()
     assert "PRIVATE" not in str(refused.value)

@@ -1,7 +1,9 @@
-"""notemill.__main__ and notemill.summary"""
+"""notemill.__main__, notemill.commands and notemill.summary"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,9 @@ def test_check_says_what_would_run(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("a: [", "is not YAML"),
+        ("a: [\nb: 1", "is not YAML"),
+        ("a: b: c", "line 1, column 5"),
+        ("a: \x00", "is not YAML"),
         ("", "does not fit"),
         ("databse: {}", "did you mean 'database'?"),
     ],
@@ -60,6 +64,76 @@ def test_a_missing_configuration_is_named(
 ) -> None:
     assert main(["check", "--configfile", str(tmp_path / "absent.yaml")]) == 1
     assert "--configfile" in capsys.readouterr().err
+
+
+def test_a_configuration_in_another_encoding_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my.yaml").write_bytes("a: caf\xe9".encode("latin-1"))
+    assert main(["check", "--configfile", str(tmp_path / "my.yaml")]) == 1
+    assert "not UTF-8" in capsys.readouterr().err
+
+
+def test_the_check_goes_where_snakemake_would_work(
+    tmp_path: Path,
+    values: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A configuration that is named is found from here, one that is not and all paths from
+    there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.yaml").write_text(yaml.safe_dump(values | {"tasks": "tasks"}))
+    (tmp_path / "there").mkdir()
+    arguments = ["check", "--directory", "there", "--configfile", "here.yaml"]
+    assert main(arguments) == 1
+    assert str(tmp_path / "there" / "tasks") in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks").rename(tmp_path / "there" / "tasks")
+    assert main(arguments) == 0
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there" / "config").mkdir()
+    (tmp_path / "here.yaml").rename(tmp_path / "there" / "config" / "config.yaml")
+    assert main(["check", "-d", "there"]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "-d", "absent"]) == 1
+    assert "correct --directory" in capsys.readouterr().err
+
+
+def test_results_that_are_no_folder_are_refused_by_the_check(
+    tmp_path: Path, values: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(values["results"]).write_text("a file")
+    assert run("check", tmp_path, values) == 1
+    assert "is a file, not a folder" in capsys.readouterr().err
+    Path(values["results"]).unlink()
+    Path(values["results"]).symlink_to(tmp_path / "nowhere")
+    assert run("check", tmp_path, values) == 1
+    assert "a link that leads nowhere" in capsys.readouterr().err
+
+
+def test_the_check_says_what_a_user_wants_to_know_before(
+    tmp_path: Path, values: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    values["cohorts"]["chest"]["query"] = "SELECT visit, note FROM clinic.R"
+    assert run("check", tmp_path, values) == 0
+    _, note = capsys.readouterr().out.splitlines()
+    assert "names r, which experiment 'cough' writes" in note
+
+
+def test_without_the_environment_one_message_says_how_to_make_it(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    done = subprocess.run(
+        [tmp_path / "bare" / "bin" / "python", "-m", "notemill", "check"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "this Python has no package '" in done.stderr
+    assert "pip install --require-hashes -r requirements.lock" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_schema_that_engines_ignore_is_refused_by_the_check(
@@ -91,6 +165,8 @@ def test_the_summary_tells_the_loads_that_have_ended(
         failed=3,
         failed_by_status={"schema": 1, "timeout": 2},
         blank=1,
+        removed=2,
+        values_compared=180,
         asked=8,
         job_seconds=4.0,
         tokens=100,
@@ -98,7 +174,9 @@ def test_the_summary_tells_the_loads_that_have_ended(
     ).write(path)
     assert run("summary", tmp_path, values) == 0
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for words in ("failed: schema 1", "failed: timeout 2", "accounted for 10 of 10", "2.50"):
+    for words in ("failed: schema 1", "failed: timeout 2", "accounted for 10 of 10", "job 2.00"):
+        assert words in told
+    for words in ("values read back and equal 180", "rows removed 2"):
         assert words in told
 
     path.write_text("{}")

@@ -12,8 +12,9 @@ from notemill.engines.model import record_model
 from notemill.engines.record import read_record
 from notemill.errors import NotemillError
 
-from .test_ollama_store import MODEL, TEMPLATE, put
+from .test_ollama_store import MODEL, TEMPLATE, WEIGHTS, put
 
+TINY = Path(__file__).parents[2] / "models" / "notemill-tiny.gguf"
 LOG = Path("/nosuch/engine.log")  # no server is started
 
 
@@ -25,8 +26,9 @@ def test_a_model_of_the_store_is_recorded_with_its_layers(tmp_path: Path) -> Non
     digest = put(tmp_path, "registry.ollama.ai/library/m/8b")
     record = record_model(ollama(tmp_path), "m:8b", LOG)
     assert (record.engine, record.model, record.digest) == ("ollama", "m:8b", digest)
-    assert record.weights_sha256 == hashlib.sha256(b"GGUF").hexdigest()
+    assert record.weights_sha256 == hashlib.sha256(WEIGHTS).hexdigest()
     assert set(record.layers) == {MODEL, TEMPLATE}
+    assert record.control_tokens == ["<|im_start|>"]  # its template's
 
 
 def test_a_model_that_is_missing_and_may_not_be_pulled_is_named(tmp_path: Path) -> None:
@@ -45,10 +47,21 @@ def test_damaged_weights_are_not_recorded(tmp_path: Path) -> None:
 
 
 def test_a_weights_file_is_recorded_by_its_bytes(tmp_path: Path) -> None:
-    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    (tmp_path / "m.gguf").write_bytes(WEIGHTS)
     engine = OpenAiEngine(kind="openai", weights=tmp_path / "m.gguf", command=["server"])
     record = record_model(engine, "m", LOG)
-    assert record.digest == record.weights_sha256 == hashlib.sha256(b"GGUF").hexdigest()
+    assert record.digest == record.weights_sha256 == hashlib.sha256(WEIGHTS).hexdigest()
+
+
+def test_the_control_tokens_of_a_weights_file_are_recorded() -> None:
+    engine = OpenAiEngine(kind="openai", weights=TINY)
+    assert "<|assistant|>" in (record_model(engine, "m", LOG).control_tokens or [])
+
+
+def test_weights_that_are_no_gguf_have_no_known_control_tokens(tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").write_bytes(b"something else")
+    engine = OpenAiEngine(kind="openai", weights=tmp_path / "m.safetensors", command=["server"])
+    assert record_model(engine, "m", LOG).control_tokens is None
 
 
 def test_a_missing_weights_file_is_named(tmp_path: Path) -> None:

@@ -15,11 +15,15 @@ MODEL = "application/vnd.ollama.image.model"
 TEMPLATE = "application/vnd.ollama.image.template"
 
 
-def put(store: Path, place: str, weights: bytes = b"GGUF") -> str:
+WEIGHTS = b"GGUF" + bytes([3, 0, 0, 0]) + bytes(16)
+"""A GGUF with nothing in it."""
+
+
+def put(store: Path, place: str, weights: bytes = WEIGHTS) -> str:
     """A model in the store, at its place below manifests/; returns its digest."""
     (store / "blobs").mkdir(parents=True, exist_ok=True)
     layers = []
-    for kind, content in ((MODEL, weights), (TEMPLATE, b"{{ .Prompt }}")):
+    for kind, content in ((MODEL, weights), (TEMPLATE, b"<|im_start|>{{ .Prompt }}")):
         digest = hashlib.sha256(content).hexdigest()
         (store / "blobs" / f"sha256-{digest}").write_bytes(content)
         layers.append({"mediaType": kind, "digest": f"sha256:{digest}", "size": len(content)})
@@ -48,7 +52,7 @@ def test_a_model_is_found_by_each_kind_of_name(tmp_path: Path, name: str, place:
     found = find_model(tmp_path, name)
     assert found is not None
     assert found.digest == digest
-    assert found.layers[MODEL] == hashlib.sha256(b"GGUF").hexdigest()
+    assert found.layers[MODEL] == hashlib.sha256(WEIGHTS).hexdigest()
     assert found.verified_weights() == found.layers[MODEL]
 
 

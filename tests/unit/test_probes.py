@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from notemill.answers import End, Question, Reply
 from notemill.config import Options
-from notemill.engines.probes import measure_baseline, prove_schema, refuses_long_prompt
+from notemill.engines.probes import (
+    PromptSize,
+    measure_prompts,
+    prove_schema,
+    refuses_long_prompt,
+)
 from notemill.engines.protocol import AnswerTimeout, PromptTooLong, RequestFailed
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 from notemill.tasks import Task
 
 from .conftest import replied
@@ -21,8 +28,14 @@ from .conftest import replied
 OPTIONS = Options(num_ctx=1000, num_predict=100)
 
 
+def asked(task: Task, note: str) -> Question:
+    return Question(task.system_prompt, task.user_message(note), {}, 100, 1, 0)
+
+
 class Client:
     """A server's client: answers as `answer` says, or raises it."""
+
+    address = "https://models.example/v1"
 
     def __init__(self, answer: Callable[[Question], Reply] | Exception) -> None:
         self._answer = answer
@@ -77,21 +90,91 @@ class TestTheSchema:
         run(prove_schema, lambda question: obeying(question, sort=True), task)
 
 
+class Merging:
+    """Counts tokens as a tokenizer that joins the end of the prompt with the note.
+
+    A token is a word with the space before it, or a character that is neither.
+    """
+
+    def __init__(self, lost: str = "") -> None:
+        self._lost = lost
+
+    def __call__(self, question: Question) -> Reply:
+        text = f"{question.system}\n{question.user}".replace(self._lost or "\0", "")
+        return replied(prompt_tokens=len(re.findall(r" ?[a-z]+| ?[0-9]| |[^a-z0-9 ]", text, re.I)))
+
+
 class TestTheBaseline:
+    ENDS = (
+        "Note: {note}",
+        "Note:{note}",
+        "Note:\n{note}",
+        "Read\n\n{note}",
+        "See ({note}",
+        "x{note}",
+        "I see clea{note}",
+    )
+    SHORT = ("a", "I", "7", ".", ")", "no", "ok", "B", "x.", "9 mm", "-", "e", "\u00e9", "r")
+
+    def sized(self, task: Task) -> PromptSize:
+        size: PromptSize = run(measure_prompts, Merging(), task)
+        return size
+
     def test_is_what_the_prompts_take_around_an_empty_note(self, task: Task) -> None:
         client = Client(lambda _: replied(prompt_tokens=42))
-        assert asyncio.run(measure_baseline(client, task, OPTIONS)) == 42
+        size = asyncio.run(measure_prompts(client, task, OPTIONS))
+        assert size == PromptSize(empty=42, least=42, characters=len("Read:\n"))
         assert client.questions[0].user == "Read:\n"
         assert client.questions[0].system == "You read notes."
+        assert all(question.num_predict == 1 for question in client.questions)
+
+    @pytest.mark.parametrize("end", ENDS)
+    def test_is_exceeded_by_the_shortest_note_whatever_the_prompt_ends_in(
+        self, task: Task, end: str
+    ) -> None:
+        task = replace(task, user_prompt=end)
+        size = self.sized(task)
+        for note in self.SHORT:
+            question = asked(task, note)
+            assert Merging()(question).prompt_tokens > size.baseline
+            size.check(question, Merging()(question))
+
+    def test_counts_a_note_that_merges_with_the_prompts_space(self, task: Task) -> None:
+        task = replace(task, user_prompt="Note: {note}")
+        size = self.sized(task)
+        assert Merging()(asked(task, "x")).prompt_tokens == size.empty == size.baseline + 1
+
+    @pytest.mark.parametrize("end", ENDS)
+    def test_is_not_exceeded_without_the_system_prompt(self, task: Task, end: str) -> None:
+        task = replace(task, user_prompt=end, system_prompt="You read notes and say what is so.")
+        size = self.sized(task)
+        for note in self.SHORT:
+            lost = Merging(lost=task.system_prompt)(asked(task, note))
+            assert lost.prompt_tokens <= size.baseline
+
+    @pytest.mark.parametrize("end", ENDS)
+    def test_a_missing_note_is_seen(self, task: Task, end: str) -> None:
+        task = replace(task, user_prompt=end)
+        size, note = self.sized(task), "Clear lungs. " * 30
+        question = asked(task, note)
+        size.check(question, Merging()(question))
+        with pytest.raises(RequestFailed, match="the prompt was not read whole"):
+            size.check(question, Merging(lost=note)(question))
+
+    def test_of_a_prompt_that_ends_its_line_sees_a_short_note_that_is_missing(
+        self, task: Task
+    ) -> None:
+        size = self.sized(task)
+        assert Merging(lost="ok")(asked(task, "ok")).prompt_tokens <= size.baseline
 
     def test_must_be_told(self, task: Task) -> None:
-        with pytest.raises(NotemillError, match="does not say how many tokens"):
-            run(measure_baseline, lambda _: replied(prompt_tokens=0), task)
+        with pytest.raises(EngineRefused, match="does not say how many tokens"):
+            run(measure_prompts, lambda _: replied(prompt_tokens=0), task)
 
     def test_must_leave_room_for_a_note(self, task: Task) -> None:
-        assert run(measure_baseline, lambda _: replied(prompt_tokens=899), task) == 899
-        with pytest.raises(NotemillError, match="900 tokens and the answer up to 100") as refused:
-            run(measure_baseline, lambda _: replied(prompt_tokens=900), task)
+        assert run(measure_prompts, lambda _: replied(prompt_tokens=899), task).empty == 899
+        with pytest.raises(EngineRefused, match="900 tokens and the answer up to 100") as refused:
+            run(measure_prompts, lambda _: replied(prompt_tokens=900), task)
         assert "raise num_ctx" in refused.value.remedy
 
 
@@ -109,7 +192,7 @@ class TestAPromptBeyondTheContext:
         assert len(client.questions[0].user.split()) > OPTIONS.num_ctx
 
 
-@pytest.mark.parametrize("probe", [prove_schema, measure_baseline])
+@pytest.mark.parametrize("probe", [prove_schema, measure_prompts])
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
@@ -124,3 +207,5 @@ def test_an_engine_that_fails_the_probes_ends_the_job(
     with pytest.raises(NotemillError, match=words) as refused:
         run(probe, failure, task)
     assert refused.value.remedy
+    if not isinstance(failure, PromptTooLong):
+        assert Client.address in str(refused.value.where)

@@ -147,10 +147,31 @@ def test_names_that_sqlite_does_not_know_are_told(clinic: Clinic) -> None:
 
 
 def test_a_file_that_cannot_be_opened_is_told(clinic: Clinic) -> None:
-    clinic.database = Database(url="sqlite:////nosuch/folder/file.sqlite")
-    error = said_by_sqlite(clinic, "SELECT 1")
-    assert "unable to open" in error.what
-    assert "/nosuch/folder/file.sqlite" in str(error.where)
+    with pytest.raises(NotemillError, match="unable to open") as refused:
+        with database_errors(clinic.database, "x"):
+            engine = connect(clinic.database)
+            clinic.file.unlink()
+            engine.connect()
+    assert str(clinic.file) in str(refused.value.where)
+
+
+@pytest.mark.parametrize("verb", ["DELETE FROM", "UPDATE", "INSERT INTO", "DROP TABLE"])
+def test_a_query_that_writes_is_told_as_one(clinic: Clinic, verb: str) -> None:
+    clinic.fill((1, "one"))
+    rest = {"UPDATE": " SET note = 'x'", "INSERT INTO": " VALUES (2, 'x')"}.get(verb, "")
+    with pytest.raises(NotemillError, match="the query wants to write") as refused:
+        clinic.extract(query=f"{verb} notes{rest}")
+    assert refused.value.where == "cohorts.chest.query"
+    assert "one SELECT" in refused.value.remedy
+    assert clinic.rows("SELECT * FROM notes") == [(1, "one")]
+
+
+def test_a_query_that_may_not_write_is_told_as_one_that_wants_to() -> None:
+    words = "DELETE command denied to user 'me'@'h' for table 'notes'"
+    error = DBAPIError("DELETE FROM notes", {}, pymysql.err.OperationalError(1142, words))
+    told = explain(error, DATABASE, "reading cohort 'chest'", query_of="chest")
+    assert "wants to write" in told.what
+    assert told.where == "cohorts.chest.query"
 
 
 def test_errors_of_other_kinds_pass_unchanged(clinic: Clinic) -> None:

@@ -30,6 +30,19 @@ class Finding(BaseModel):
     name: str
 
 
+class Aliased(BaseModel):
+    name: str = Field(alias="Name")
+
+
+class Computing(BaseModel):
+    name: str
+
+    @pydantic.computed_field
+    @property
+    def longer(self) -> str:
+        return self.name + "!"
+
+
 class Tree(BaseModel):
     name: str
     parts: list["Tree"]
@@ -148,3 +161,67 @@ class Answer(BaseModel):
 def test_an_answer_without_fields_of_its_own_is_refused(tmp_path: Path, answer: str) -> None:
     with pytest.raises(NotemillError, match="Answer: has no fields"):
         check_schema(write_task(tmp_path, HEAD + answer))
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "x: int = Field(alias='y')",
+        "x: int = Field(validation_alias='y')",
+        "x: int = Field(validation_alias=pydantic.AliasChoices('x', 'y'))",
+        "x: int = Field(validation_alias=pydantic.AliasPath('x', 0))",
+        "x_y: int\n    model_config = {'alias_generator': str.upper}",
+        "x: Aliased",
+        "x: list[Aliased] | None",
+    ],
+)
+def test_an_alias_is_refused(tmp_path: Path, field: str) -> None:
+    with pytest.raises(NotemillError, match="has an alias; name the field itself"):
+        check(tmp_path, field)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "x: int = Field(serialization_alias='y')",
+        "x: int = Field(exclude=True)",
+        "x: int\n    @pydantic.field_serializer('x')\n    def s(self, v): return str(v)",
+        "x: str\n    @pydantic.field_serializer('x')\n    def s(self, v) -> str: return v + '!'",
+        "x: Annotated[str, pydantic.PlainSerializer(lambda v: v + '!')]",
+        "x: Annotated[str, pydantic.WrapSerializer(lambda v, h: h(v) + '!')]",
+        "x: list[Annotated[str, pydantic.PlainSerializer(lambda v: v + '!')]]",
+        "x: int\n    @pydantic.model_serializer\n    def s(self): return {'y': 1}",
+        "x: int\n    @pydantic.computed_field\n    @property\n    def y(self) -> int: return 1",
+        "x: Computing",
+        "x: list[Computing]",
+        "x: Annotated[int, pydantic.PlainValidator(lambda v: v)]",
+        "x: Annotated[bool, pydantic.BeforeValidator(bool, json_schema_input_type=str)]",
+        "x: pydantic.Json",
+        "x: __import__('decimal').Decimal",
+    ],
+)
+def test_what_would_be_stored_otherwise_than_answered_is_refused(
+    tmp_path: Path, field: str
+) -> None:
+    with pytest.raises(NotemillError, match="stored otherwise than it was answered"):
+        check(tmp_path, field)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "x: str\n    @pydantic.field_validator('x')\n    def v(cls, v): return v.strip()",
+        "x: Annotated[str, pydantic.AfterValidator(str.strip)]",
+        "x: Annotated[str, pydantic.StringConstraints(strip_whitespace=True, max_length=9)]",
+        "x: RootModel[list[int]]",
+        "x: tuple[int, str]",
+        "x: int\n    model_config = {'extra': 'forbid'}",
+    ],
+)
+def test_validators_that_keep_the_type_pass(tmp_path: Path, field: str) -> None:
+    check(tmp_path, field)
+
+
+def test_keys_without_a_column_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotemillError, match="further keys, which have no column"):
+        check(tmp_path, "x: int\n    model_config = {'extra': 'allow'}")

@@ -18,13 +18,14 @@ import pytest
 from notemill.engines import server as module
 from notemill.engines.server import (
     ServerProcess,
+    ended_early,
     filled,
     free_port,
     private_home,
     server_environment,
     with_setup,
 )
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 
 SERVER = """
 import signal, socket, subprocess, sys, time
@@ -167,6 +168,13 @@ def test_a_new_log_is_the_owners_alone(start: Callable[..., ServerProcess]) -> N
     assert start(command=["true"]).log.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_log_that_was_open_to_others_is_not_any_more(
+    start: Callable[..., ServerProcess], tmp_path: Path
+) -> None:
+    (tmp_path / "server.log").touch(mode=0o644)
+    assert start(command=["true"]).log.stat().st_mode & 0o777 == 0o600
+
+
 def test_of_a_long_output_the_end_is_shown(start: Callable[..., ServerProcess]) -> None:
     server = start(command=["sh", "-c", "yes | head -c 100000; echo the end"])
     until(lambda: not server.alive)
@@ -236,24 +244,99 @@ class TestAPrivateHome:
 
 class TestSetUp:
     def test_without_it_the_command_is_as_it_was(self) -> None:
-        assert with_setup(" \n", ["a", "b c"]) == ["a", "b c"]
+        assert with_setup(" \n", ["a", "b c"], {"HOME": "/h"}) == ["a", "b c"]
 
     def test_its_lines_run_first_and_words_stay_whole(self) -> None:
         command = with_setup(
-            "export GREETING=hello\n", ["sh", "-c", 'echo "$GREETING" "$0"', "b  c"]
+            "export GREETING=hello\n", ["sh", "-c", 'echo "$GREETING" "$0"', "b  c"], {}
         )
         assert subprocess.check_output(command, text=True).splitlines()[-1] == "hello b  c"
 
     def test_a_failing_line_is_the_end(self) -> None:
-        command = with_setup("false", ["echo", "started"])
+        command = with_setup("false", ["echo", "started"], {})
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert "started" not in done.stdout
 
     def test_the_command_takes_the_shells_place(self) -> None:
-        with subprocess.Popen(with_setup("trap : EXIT", ["sleep", "1000"])) as process:
+        with subprocess.Popen(with_setup("trap : EXIT", ["sleep", "1000"], {})) as process:
             until(lambda: psutil.Process(process.pid).name() == "sleep")
             process.kill()
+
+    def test_a_module_does_not_change_what_notemill_sets(self, tmp_path: Path) -> None:
+        """Sites' modules set OLLAMA_MODELS and the like; in a job they have no say."""
+        module = (
+            "export OLLAMA_MODELS=/site OLLAMA_DEBUG=1 LLAMA_ARG_CTX_SIZE=9 LLAMA_LOG_VERBOSITY=9\n"
+            "export HOME=/site no_proxy=none MINE=1\nOLLAMA_HOST=0.0.0.0"
+        )
+        given = server_environment(
+            tmp_path, {"OLLAMA_MODELS": "/mine", "OLLAMA_HOST": "127.0.0.1:0", "LLAMA_ARG_X": "a b"}
+        )
+        command = with_setup(module, ["env", "-0"], given)
+        out = subprocess.check_output(command, env=given, text=True)
+        env = dict(pair.split("=", 1) for pair in out.rstrip("\0").split("\0"))
+        ours = {n: v for n, v in env.items() if n.startswith(("OLLAMA_", "LLAMA_"))}
+        assert ours == {
+            "OLLAMA_MODELS": "/mine",
+            "OLLAMA_HOST": "127.0.0.1:0",
+            "LLAMA_ARG_X": "a b",
+        }
+        assert (env["HOME"], env["no_proxy"], env["MINE"]) == (str(tmp_path), "127.0.0.1", "1")
+
+
+class TestAServerThatEndedEarly:
+    @staticmethod
+    def ended(start: Callable[..., ServerProcess], script: str) -> NotemillError:
+        server = start(command=["bash", "-c", script])
+        until(lambda: not server.alive)
+        return ended_early(server, "the engine's command")
+
+    @pytest.mark.parametrize(
+        ("script", "words"),
+        [
+            ("echo ready; echo 'Error: no space left on device'; echo; echo bye; exit 3",
+             "status 3 before it answered; its last words: Error: no space left on device"),
+            ("echo starting; exit 4", "status 4 before it answered; its last words: starting"),
+            ("exit 5", "status 5 before it answered; its last words: nothing"),
+            ("kill -9 $$", "status -9 before it answered; its last words: nothing"),
+            ("python3 -c 'raise OSError(\"disk gone\")'; echo 'see the docs'; exit 1",
+             "its last words: OSError: disk gone"),
+        ],
+    )  # fmt: skip
+    def test_is_told_with_its_last_sensible_line(
+        self, start: Callable[..., ServerProcess], script: str, words: str
+    ) -> None:
+        error = self.ended(start, script)
+        assert words in error.what
+        assert not isinstance(error, EngineRefused)
+        assert str(error.where).endswith("server.log")
+
+    @pytest.mark.parametrize(
+        ("script", "remedy"),
+        [
+            ("no-such-module load x", "engines.*.setup"),
+            ("/etc/passwd", "by hand on such a node"),
+            ("echo 'the model m holds at most 1024 tokens, --context asks for 4096'; exit 1",
+             "num_ctx"),
+            ("echo 'ValueError: User-specified max_model_len (9000) is greater than the derived "
+             "max_model_len (max_position_embeddings=8192)'; echo 'RuntimeError: Engine core "
+             "initialization failed'; exit 1", "num_ctx"),
+            ("echo 'Error: m.gguf: model is corrupted or incomplete'; exit 1", "sha256"),
+            ("echo 'vllm: error: unrecognized arguments: --slots'; exit 2", "engines.*.command"),
+        ],
+    )  # fmt: skip
+    def test_is_refused_for_good_where_no_retry_helps(
+        self, start: Callable[..., ServerProcess], script: str, remedy: str
+    ) -> None:
+        error = self.ended(start, script)
+        assert isinstance(error, EngineRefused)
+        assert remedy in error.remedy
+
+    def test_is_not_told_with_words_of_an_earlier_one(
+        self, start: Callable[..., ServerProcess], tmp_path: Path
+    ) -> None:
+        (tmp_path / "server.log").write_text("Error: could not parse: Sputum with blood\n")
+        assert "Sputum" not in str(self.ended(start, "exit 1"))
 
 
 def test_only_known_words_are_filled_in() -> None:

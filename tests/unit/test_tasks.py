@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from notemill.errors import NotemillError
+from notemill.logs import Terminated
 from notemill.tasks import Task, read_task
 
-from .conftest import write_task
+from .conftest import SCHEMA, write_task
 
 
 def test_a_task_is_read(task: Task) -> None:
@@ -45,8 +47,19 @@ def test_a_misspelt_task_is_answered_with_those_that_are_there(tmp_path: Path) -
     with pytest.raises(NotemillError, match=r"task 'cuogh' has no system\.md") as refused:
         read_task(tmp_path, "cuogh")
     assert "cough" in refused.value.remedy
+    (tmp_path / "empty").mkdir()
     with pytest.raises(NotemillError, match="none yet"):
         read_task(tmp_path / "empty", "cough")
+
+
+def test_a_folder_of_tasks_that_is_not_there_is_named_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotemillError, match="folder of the tasks is not there") as refused:
+        read_task(Path("config/tasks"), "cough")
+    assert str(tmp_path / "config" / "tasks") in str(refused.value.where)
+    assert "--directory" in refused.value.remedy
 
 
 @pytest.mark.parametrize("user", ["Read.", "{note} Read.", "{note}\n{note}", "Read: {Note}", ""])
@@ -67,9 +80,6 @@ def test_a_prompt_in_another_encoding_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("schema", "words"),
     [
-        ("import nosuch", "ModuleNotFoundError: No module named 'nosuch'"),
-        ("class Answer", "SyntaxError"),
-        ("1 / 0", "ZeroDivisionError"),
         ("", "no class Answer"),
         ("class Answer: pass", "no class Answer"),
         ("Answer = 'yes'", "no class Answer"),
@@ -82,6 +92,56 @@ def test_a_schema_that_is_none_is_named(tmp_path: Path, schema: str, words: str)
         task.json_schema  # noqa: B018
     assert refused.value.where == str(tmp_path / "cough" / "schema.py")
     assert refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ("\nimport nosuch", "ModuleNotFoundError: No module named 'nosuch'"),
+        ("\nclass Answer", "SyntaxError"),
+        ("\n1 / 0", "ZeroDivisionError: division by zero"),
+        ("import sys\nsys.exit('tried')", "SystemExit: tried"),
+        ("\nraise SystemExit", "SystemExit: no message"),
+        ("class Stop(BaseException): pass\nraise Stop('first\\nsecond')", "Stop: first$"),
+        ("def f():\n    1 / 0\nf()", "ZeroDivisionError"),
+    ],
+)
+def test_a_schema_that_does_not_import_ends_in_one_message(
+    tmp_path: Path, schema: str, words: str
+) -> None:
+    task = write_task(tmp_path, schema)
+    with pytest.raises(NotemillError) as refused:
+        task.json_schema  # noqa: B018
+    assert re.search(words, refused.value.what)
+    assert refused.value.where == f"{tmp_path / 'cough' / 'schema.py'}:2"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Terminated])
+def test_a_signal_while_the_schema_is_imported_goes_through(
+    tmp_path: Path, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("notemill.tasks.import_task", interrupted)
+    with pytest.raises(error):
+        write_task(tmp_path).json_schema  # noqa: B018
+
+
+def test_what_a_schema_prints_goes_to_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_task(tmp_path, f"{SCHEMA}\nprint('here')\n").json_schema  # noqa: B018
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "here\n")
+
+
+def test_a_type_without_a_json_schema_is_named(tmp_path: Path) -> None:
+    schema = "from typing import Callable\nfrom pydantic import BaseModel\n"
+    task = write_task(tmp_path, f"{schema}class Answer(BaseModel):\n    x: Callable[[], int]\n")
+    with pytest.raises(NotemillError, match="has no JSON schema: ") as refused:
+        task.json_schema  # noqa: B018
+    assert refused.value.where == str(task.folder / "schema.py")
 
 
 def test_two_tasks_keep_their_own_answers(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.workflow.project import REPOSITORY, Project, job_table
 from tests.workflow.test_run import rows
 
 EVERYTHING = "SELECT *, text_sha256 FROM PNA_Results ORDER BY patientvisitid"
-ALL_JOBS = {"extract": 1, "model": 1, "answer": 3, "load": 1, "all": 1}
+ALL_JOBS = {"extract": 1, "model": 1, "tables": 1, "answer": 3, "load": 1, "all": 1}
 
 
 def test_a_fresh_project_plans_every_job(make_project: Callable[..., Project]) -> None:
@@ -173,8 +173,119 @@ def test_a_job_that_runs_again_asks_no_answered_note(finished: Project) -> None:
 def test_a_changed_prompt_plans_a_new_experiment_and_keeps_the_old(finished: Project) -> None:
     prompt = finished.folder / "tasks" / "pneumonia" / "system.md"
     prompt.write_text(prompt.read_text() + "Be brief.\n")
-    assert finished.planned() == {"answer": 3, "load": 1, "all": 1}
+    assert finished.planned() == {"tables": 1, "answer": 3, "load": 1, "all": 1}
     assert len(answer_shards(finished)) == 3
+
+
+def test_a_changed_helper_of_the_schema_plans_a_new_experiment(finished: Project) -> None:
+    task = finished.folder / "tasks" / "pneumonia"
+    (task / "codes.py").write_text("CODES = 'a', 'b'\n")
+    assert finished.planned() == {"answer": 3, "load": 1, "all": 1}
+
+
+def test_pinning_the_recorded_digest_plans_nothing_and_another_says_what_it_costs(
+    finished: Project,
+) -> None:
+    (record,) = (finished.results / "experiments").glob("*.json")
+    digest = json.loads(record.read_text())["digest"]
+    experiment = finished.config["experiments"]["pneumonia"]
+    experiment["digest"] = digest
+    finished.write_config()
+    assert finished.planned() == {}
+
+    experiment["digest"] = "0" * 64
+    finished.write_config()
+    planned = finished.snakemake("-n")
+    assert job_table(planned.stdout) == {"answer": 3, "load": 1, "all": 1}
+    assert f"its answers so far come from {digest}: every note is asked anew" in planned.stdout
+
+
+def test_a_model_that_was_changed_is_refused_by_the_plan(finished: Project) -> None:
+    (model,) = (finished.results / "models").glob("*.json")
+    found = json.loads(model.read_text()) | {"digest": "0" * 64}
+    model.write_text(json.dumps(found))
+    told = refusal(finished)
+    assert f"now has {'0' * 64}" in told
+    assert f"`digest: {'0' * 64}` in the experiment" in told
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ("import sys\nsys.exit('bye')\n", "schema.py does not import: SystemExit: bye"),
+        ("from notemill.paths import Layout\n", "schema.py:1: imports"),
+        ("1 / 0\n", "ZeroDivisionError"),
+    ],
+)
+def test_a_schema_that_can_not_be_used_ends_in_one_message(
+    make_project: Callable[..., Project], schema: str, words: str
+) -> None:
+    project = make_project()
+    path = project.folder / "tasks" / "pneumonia" / "schema.py"
+    path.write_text(schema + path.read_text())
+    told = refusal(project)
+    assert words in told
+    assert str(path) in told
+
+
+def test_what_a_schema_prints_stays_out_of_what_is_read_by_machines(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project()
+    path = project.folder / "tasks" / "pneumonia" / "schema.py"
+    path.write_text("print('} // here')\n" + path.read_text())
+    done = subprocess.run(
+        [*project.command(), "--rulegraph"],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "here" in done.stderr
+    assert "here" not in done.stdout
+
+
+def test_tables_that_do_not_fit_are_refused_by_the_plan(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project()
+    experiments = project.config["experiments"]
+    experiments["other"] = experiments["pneumonia"] | {"results_table": "PNA_Results_failures"}
+    project.write_config()
+    assert "PNA_Results_failures is the table of failures already" in refusal(project)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.write_text("x"), "is a file, not a folder"),
+        (lambda path: path.symlink_to("nowhere"), "a link that leads nowhere"),
+    ],
+)
+def test_results_that_are_no_folder_end_in_one_message(
+    make_project: Callable[..., Project], make: Callable[[Path], object], words: str
+) -> None:
+    project = make_project()
+    make(project.results)
+    told = refusal(project)
+    assert words in told
+    assert str(project.results) in told
+
+
+def test_relative_paths_are_those_of_the_folder_that_the_workflow_runs_in(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project()
+    (project.folder / "run").mkdir()
+    told = refusal(project, "--directory", "run")
+    assert str(project.folder / "run" / "tasks") in told
+    assert "`snakemake --directory`" in told
+    for name in ("tasks", "notes.sqlite"):
+        (project.folder / name).rename(project.folder / "run" / name)
+    done = project.snakemake("--directory", "run", "--until", "extract")
+    assert done.returncode == 0, done.stdout
+    assert (project.folder / "run" / "results" / "cohorts").is_dir()
+    assert not project.results.exists()
 
 
 def test_paths_slots_and_threads_plan_nothing(finished: Project) -> None:
@@ -195,10 +306,25 @@ def test_a_touched_script_plans_nothing(finished: Project) -> None:
         os.utime(script, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def test_another_results_table_plans_the_load_alone(finished: Project) -> None:
-    finished.config["experiments"]["pneumonia"]["results_table"] = "Other_Results"
+@pytest.mark.parametrize("key", ["results_table", "failures_table"])
+def test_another_table_plans_its_check_and_the_load_alone(finished: Project, key: str) -> None:
+    finished.config["experiments"]["pneumonia"][key] = "Other_Table"
     finished.write_config()
-    assert finished.planned() == {"load": 1, "all": 1}
+    assert finished.planned() == {"tables": 1, "load": 1, "all": 1}
+    done = finished.snakemake()
+    assert done.returncode == 0, done.stdout
+    assert finished.planned() == {}
+
+
+def test_a_lost_report_on_the_tables_asks_nothing_again(finished: Project) -> None:
+    next((finished.results / "tables").rglob("*.json")).unlink()
+    assert finished.planned() == {}
+    # It is made where an answer needs it, and no other answer runs again for it.
+    answer_shards(finished)[1].unlink()
+    stop_the_engine(finished)
+    done = finished.snakemake()
+    assert done.returncode == 0, done.stdout
+    assert finished.planned() == {}
 
 
 def test_the_slurm_profile_plans_without_database_slurm_or_gpu(tmp_path: Path) -> None:
@@ -220,7 +346,7 @@ def test_the_slurm_profile_plans_without_database_slurm_or_gpu(tmp_path: Path) -
     )
     assert done.returncode == 0, done.stdout + done.stderr
     table = job_table(done.stdout + done.stderr)
-    assert table == {"extract": 1, "model": 1, "answer": 16, "load": 1, "all": 1}
+    assert table == {"extract": 1, "model": 1, "tables": 1, "answer": 16, "load": 1, "all": 1}
 
 
 @pytest.mark.parametrize("profile", ["local", "slurm", "slurm-multi-cluster"])
@@ -241,6 +367,15 @@ def test_a_gpu_job_has_what_rule_and_profile_ask_for(
 def test_the_configurations_schema_is_in_step() -> None:
     generated = json.loads(schema_text())
     assert json.loads((REPOSITORY / "config" / "config.schema.json").read_text()) == generated
+
+
+def refusal(project: Project, *arguments: str) -> str:
+    """What a plan that is refused says."""
+    done = project.snakemake("-n", *arguments)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    assert done.stdout.count("what to do:") == 1
+    return done.stdout
 
 
 def answer_shards(project: Project) -> list[Path]:

@@ -124,6 +124,19 @@ def test_bad_configuration_ends_with_one_message(make_project: Callable[..., Pro
     assert "Traceback" not in done.stdout
 
 
+def test_a_table_that_could_not_hold_the_answers_stops_before_any_is_asked(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(results_table="notes")
+    done = project.snakemake("--retries", "0")
+    assert done.returncode != 0
+    assert "table notes exists, and the columns llm_response" in done.stdout
+    assert "choose another name" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not list(project.results.rglob("*.journal.jsonl"))
+    assert len(rows(project, "SELECT * FROM notes")) == len(NOTES)
+
+
 def test_a_failed_job_says_why_without_a_traceback(make_project: Callable[..., Project]) -> None:
     project = make_project()
     project.config["cohorts"]["small"]["query"] = "SELECT * FROM no_such_table"
@@ -154,3 +167,31 @@ def wait_for_journal(project: Project, answers: int) -> int:
                 return count
         time.sleep(0.1)
     raise AssertionError("no journal in time")
+
+
+def test_what_no_retry_can_mend_costs_one_engine(
+    make_project: Callable[..., Project], weights: Path
+) -> None:
+    """Weights whose end is missing: the first job's engine says so, the others start none."""
+    project = make_project()
+    broken = project.folder / "broken.gguf"
+    broken.write_bytes(weights.read_bytes()[:-1000])
+    project.config["engines"]["embedded"]["weights"] = str(broken)
+    project.write_config()
+    failed = project.snakemake("--cores", "1", "--retries", "2")
+    assert failed.returncode != 0
+    logs = [path.read_text() for path in (project.results / "logs" / "answer").rglob("*.log")]
+    told = [log for log in logs if "what to do:" in log]
+    assert len(told) == 3
+    assert len({log.partition(" ERROR ")[2] for log in told}) == 1
+    assert sum("no engine is started" in log for log in told) >= 2
+    assert engines_that_ended(project) == 1
+    # What was mended in place is seen: another run of snakemake tries again.
+    assert project.snakemake("--cores", "1", "--retries", "0").returncode != 0
+    assert engines_that_ended(project) == 2
+
+
+def engines_that_ended(project: Project) -> int:
+    """Engines that said why they could not start."""
+    logs = (project.results / "logs" / "answer").rglob("*.engine.log")
+    return sum(log.read_text().count("Error: ") for log in logs)

@@ -1,29 +1,48 @@
 import os
+import secrets
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake_interface_executor_plugins.settings import ExecMode
 
-from notemill.config import read_config
+from notemill.environment import without_environment
 from notemill.errors import NotemillError
-from notemill.notes.frozen import check_cohorts
-from notemill.paths import Layout, cut_name, shard_names
-from notemill.plan import plan_runs
+
+try:
+    from notemill.config import read_config
+    from notemill.paths import Layout, cut_name, shard_names
+    from notemill.plan import checked_plan
+    from notemill.refusal import PLAN_VARIABLE
+    from notemill.slurm import mend_executor
+except ModuleNotFoundError as error:
+    raise WorkflowError(str(without_environment(f"package '{error.name}'"))) from None
 
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
+
+# This invocation's name, which its jobs inherit and keep when they read this file themselves.
+os.environ.setdefault(PLAN_VARIABLE, secrets.token_hex(8))
+
+# In the process that submits and watches; the jobs' own have nothing to do with it.
+if workflow.exec_mode == ExecMode.DEFAULT:
+    mend_executor()
 
 
 def _checked_plan():
     """Configuration, layout and runs; a wrong configuration ends here, before any job."""
     try:
         checked = read_config(config, where=", ".join(map(str, workflow.configfiles)))
-        check_cohorts(checked)
-        return checked, Layout(checked.results), plan_runs(checked)
+        return checked, Layout(checked.results), checked_plan(checked)
     except NotemillError as error:
         raise WorkflowError(str(error)) from None
 
 
 CONFIG, LAYOUT, RUNS = _checked_plan()
 RUN = {run.experiment_id: run for run in RUNS}
+
+if workflow.is_main_process:
+    for remark in (remark for run in RUNS for remark in run.remarks):
+        logger.warning(remark)
 
 DATABASE_IS_HERE = CONFIG.database.reached_from == "login"
 
@@ -75,4 +94,5 @@ def shards_of(wildcards):
 def results_table_of(wildcards):
     """The tables that a load writes, so that another name loads again."""
     experiment = RUN[wildcards.experiment].experiment
-    return [experiment.results_table, experiment.failures, experiment.answer_prefix]
+    names = [experiment.results_table, experiment.failures, experiment.answer_prefix]
+    return [*names, CONFIG.experiments_table]

@@ -4,10 +4,14 @@ from pathlib import Path
 
 from notemill.config import read_config
 from notemill.logs import job_log
+from notemill.password import leave_password_out
 from notemill.plan import plan_runs
 
+leave_password_out()
 with job_log(snakemake.log[0]):
     from notemill.answering import ShardJob, answer_shard
+    from notemill.engines.record import read_record
+    from notemill.experiment_record import keep_record
     from notemill.paths import Layout
 
     config = read_config(snakemake.config)
@@ -16,6 +20,7 @@ with job_log(snakemake.log[0]):
     cut = snakemake.wildcards.cut
     runs = plan_runs(config)
     run = next(run for run in runs if run.experiment_id == snakemake.wildcards.experiment)
+    keep_record(layout, run.experiment_id, run.experiment, read_record(Path(snakemake.input.model)))
     answer_shard(
         ShardJob(
             cohort=cohort,
@@ -29,6 +34,7 @@ with job_log(snakemake.log[0]):
             model=Path(snakemake.input.model),
             output=Path(snakemake.output[0]),
             engine_log=Path(snakemake.log[0]).with_suffix(".engine.log"),
+            refusal=layout.refusal(run.experiment_id),
             threads=snakemake.threads,
         )
     )

@@ -101,6 +101,8 @@ class Chat:
     ) -> Iterator[dict[str, Any]]:
         if "cold_503" in faults:
             raise Refused(503, BUSY)
+        if "bad_gateway" in faults:
+            raise Refused(502, "bad gateway")
         if "crash" in faults:
             os.kill(os.getpid(), signal.SIGKILL)
         loaded = self._load(model, options)

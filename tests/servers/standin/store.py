@@ -11,6 +11,8 @@ from typing import Any
 REGISTRY = "registry.ollama.ai"
 DEFAULT_CONTEXT = 32768
 _TYPE = "application/vnd.ollama.image."
+_EMPTY_GGUF = b"GGUF" + (3).to_bytes(4, "little") + bytes(16)
+"""The head of a GGUF without metadata and tensors."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def make_model(
     """
     content = {"context_length": context_length, "weights": weights}
     layers = [
-        _blob(store, "model", b"GGUF" + json.dumps(content).encode()),
+        _blob(store, "model", _EMPTY_GGUF + json.dumps(content).encode()),
         _blob(store, "template", b"{{ .Prompt }}"),
         _blob(store, "params", json.dumps({"stop": ["<|im_end|>"]}).encode()),
     ]
@@ -88,7 +90,7 @@ def _read(store: Path, manifest: Path, name: str) -> Model:
 
 def _context_length(weights: Path) -> int:
     try:
-        return int(json.loads(weights.read_bytes()[4:])["context_length"])
+        return int(json.loads(weights.read_bytes()[len(_EMPTY_GGUF) :])["context_length"])
     except ValueError:
         return DEFAULT_CONTEXT  # a real GGUF
 

@@ -1,0 +1,132 @@
+"""The record of an experiment: which model its answers come from, kept by its first answer job.
+
+An experiment without a pinned digest takes the model that it finds first. To pin that very digest
+later, or to unpin it, changes nothing: the record says that the answers which are there are its.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from notemill.config import Engine, Experiment
+from notemill.engines.record import ModelRecord, read_record
+from notemill.errors import NotemillError
+from notemill.files import read_json, write_text
+from notemill.identity import fingerprint
+from notemill.journal import now
+from notemill.paths import Layout, model_id
+from notemill.tasks import Task
+
+
+class ExperimentRecord(BaseModel):
+    """What an experiment's answers come from. experiment: NAME-FINGERPRINT; recorded_at: UTC."""
+
+    model_config = ConfigDict(frozen=True)
+
+    experiment: str
+    model: str
+    digest: str
+    weights_sha256: str
+    recorded_at: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which results are an experiment's. remark: what a user wants to know before it runs."""
+
+    fingerprint: str
+    remark: str = ""
+
+
+def identify(
+    name: str, experiment: Experiment, engine: Engine, task: Task, layout: Layout
+) -> Identity:
+    """The experiment's identity, by what is recorded of it.
+
+    Pinned: the one without a pin if it was answered by that very digest. Not pinned: the one
+    without a pin if it was begun, else the latest that was begun with one. A run can't change
+    this under itself: it writes the record of its own identity alone.
+    Raises NotemillError when the model is no longer the one of the answers.
+    """
+
+    def pinned_to(digest: str | None) -> str:
+        return fingerprint(experiment.model_copy(update={"digest": digest}), engine, task)
+
+    free = pinned_to(None)
+    begun = _read(layout.experiment(f"{name}-{free}"))
+    pins = [
+        record
+        for record in map(_read, sorted(layout.experiments.glob(f"{name}-*.json")))
+        if record and record.experiment == f"{name}-{pinned_to(record.digest)}"
+    ]
+    pins.sort(key=lambda record: record.recorded_at)
+    if experiment.digest is None:
+        record = begun or (pins[-1] if pins else None)
+        if record:
+            _refuse_another_model(record, experiment, layout)
+        return Identity(free if begun or not record else pinned_to(record.digest))
+    if begun and begun.digest == experiment.digest:
+        return Identity(free)
+    other = begun or (pins[-1] if pins else None)
+    anew = other and experiment.digest not in {record.digest for record in pins}
+    return Identity(
+        pinned_to(experiment.digest),
+        f"experiment '{name}' pins the digest {experiment.digest}, its answers so far come from "
+        f"{other.digest}: every note is asked anew"
+        if other and anew
+        else "",
+    )
+
+
+def keep_record(
+    layout: Layout, experiment_id: str, experiment: Experiment, model: ModelRecord
+) -> None:
+    """Write the record of an experiment that is about to be asked, once.
+
+    Raises NotemillError when its answers come from another model. A pinned digest that is not the
+    model's is refused by the job itself.
+    """
+    path = layout.experiment(experiment_id)
+    if record := _read(path):
+        if record.digest != model.digest and experiment.digest is None:
+            raise _another_model(record, model.digest, path)
+    elif experiment.digest in (None, model.digest):
+        record = ExperimentRecord(
+            experiment=experiment_id,
+            model=model.model,
+            digest=model.digest,
+            weights_sha256=model.weights_sha256,
+            recorded_at=now(),
+        )
+        write_text(path, record.model_dump_json(indent=2) + "\n")
+
+
+def _refuse_another_model(record: ExperimentRecord, experiment: Experiment, layout: Layout) -> None:
+    path = layout.model(model_id(experiment.engine, experiment.model))
+    if path.exists() and (found := read_record(path).digest) != record.digest:
+        raise _another_model(record, found, path)
+
+
+def _another_model(record: ExperimentRecord, found: str, path: Path) -> NotemillError:
+    return NotemillError(
+        f"the answers of {record.experiment} come from the digest {record.digest}, model "
+        f"'{record.model}' now has {found}",
+        where=str(path),
+        remedy=f"to ask the new model, beside the old answers: `digest: {found}` in the "
+        f"experiment; to stay with the old one, put it back into the store, delete {path.name} "
+        f"from the folder of the models' records and set `digest: {record.digest}`",
+    )
+
+
+def _read(path: Path) -> ExperimentRecord | None:
+    if not path.exists():
+        return None
+    return read_json(
+        ExperimentRecord,
+        path,
+        problem="this is no experiment's record",
+        remedy="delete it and run again: the next answer job writes it anew",
+    )

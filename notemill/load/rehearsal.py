@@ -1,0 +1,166 @@
+"""A load's tables, made or checked before any GPU, and a rehearsal that is taken back."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict
+
+import notemill
+from notemill.answer_shard import ShardOrigin
+from notemill.answers import Status
+from notemill.config import Database
+from notemill.database.connect import server_name
+from notemill.files import write_text
+from notemill.load.loader import one_load_at_a_time, open_tables, stage, write_and_prove
+from notemill.load.rows import Batch
+from notemill.load.tables import SEQUENCE, Tables
+from notemill.load.work import Load
+from notemill.logs import log
+
+_TIME = datetime.datetime(2000, 2, 29, 23, 59, 59)
+_TEXT = "aA é\u0301🩺'\"\\ "
+_LONG_TEXT = _TEXT + "x" * 70_000
+"""Longer than MySQL's TEXT."""
+
+
+class TablesReport(BaseModel):
+    """Which tables were made or found to keep everything, and by which server."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cohort: str
+    experiment: str
+    results_table: str
+    failures_table: str
+    experiments_table: str
+    server: str
+    values_compared: int
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")
+
+
+def prepare_tables(database: Database, work: Load) -> TablesReport:
+    """Make or check the tables; then load two made-up notes, prove them, and take all back.
+
+    So a right that is missing, a trigger or a type that changes a value shows before the first
+    GPU minute. Raises NotemillError for what would stop the load.
+    """
+    doing = f"preparing the tables of '{work.experiment_name}'"
+    with open_tables(database, work, doing) as (connection, tables):
+        server = server_name(connection)
+        connection.rollback()
+        _name_triggers(connection, tables)
+        values = _rehearse(connection, tables, work)
+    return TablesReport(
+        cohort=work.manifest.cohort,
+        experiment=work.experiment_id,
+        results_table=work.experiment.results_table,
+        failures_table=work.experiment.failures,
+        experiments_table=work.experiments_table,
+        server=server,
+        values_compared=values,
+    )
+
+
+def _rehearse(connection: sa.Connection, tables: Tables, work: Load) -> int:
+    """Load two made-up notes as the real ones will be, and take them back."""
+    batch = Batch(0, _made_up(tables))
+    counts = work.manifest.counts.model_copy(update={"notes": len(batch)})
+    made_up = replace(
+        work,
+        experiment_id=f"rehearsal of {work.experiment_id}"[:64],
+        manifest=work.manifest.model_copy(update={"counts": counts}),
+    )
+
+    def batches() -> Iterator[Batch]:
+        yield batch
+
+    stage(connection, tables, batches, len(batch))
+    with one_load_at_a_time(connection, tables.results.name):
+        with connection.begin() as transaction:
+            _, proof = write_and_prove(connection, tables, made_up, [_origin(work)], batches)
+            transaction.rollback()
+    return proof.values
+
+
+def _made_up(tables: Tables) -> dict[str, list[Any]]:
+    """Columns of two notes, one answered and one not, with values that strain each column."""
+    columns: dict[str, list[Any]] = {}
+    for column in tables.staging.columns:
+        if column.name == SEQUENCE:
+            continue
+        key = column.name in tables.id_names
+        columns[column.name] = [_value(column, number, key=key) for number in (0, 1)]
+    return columns | {"status": [Status.ANSWERED.value, Status.SCHEMA.value]}
+
+
+def _value(column: sa.Column[Any], number: int, *, key: bool) -> Any:
+    """A value of the column's type; ids of the two notes differ by as little as can be."""
+    if column.info.get("kind") == "json":
+        return f'{{"b": [null, 1.0, -0.0], "a": "{_LONG_TEXT[:4]}"}}'
+    match column.type:
+        case sa.Boolean():
+            return True
+        case sa.Integer():
+            bits = 63 if isinstance(column.type, sa.BigInteger) else 31
+            return 2**bits - 1 - number
+        case sa.Double():
+            return 1.7976931348623157e308
+        case sa.Numeric():
+            return Decimal(f"{10**37 - number}e-{column.type.scale or 0}")
+        case sa.DateTime():
+            return _TIME + datetime.timedelta(microseconds=number if key else 0)
+        case sa.Date():
+            return _TIME.date() + datetime.timedelta(days=number)
+        case sa.LargeBinary():
+            return b"\x00" + bytes([number])
+        case sa.Text():
+            return _LONG_TEXT
+        case sa.String():
+            return ("aA"[number] if key else _TEXT)[: column.type.length]
+    raise AssertionError(f"a type of column that has no made-up value: {column.type!r}")
+
+
+def _origin(work: Load) -> ShardOrigin:
+    """What says how made-up answers were made."""
+    digest = "0" * 64
+    return ShardOrigin(
+        cohort=work.manifest.cohort,
+        shard="0000",
+        experiment=work.experiment_id,
+        notes_digest=digest,
+        model_digest=digest,
+        weights_sha256=digest,
+        notemill=notemill.__version__,
+        notes=2,
+        texts=2,
+        failed=1,
+        asked=2,
+        tokens=0,
+        seconds=0.0,
+        runs=1,
+    )
+
+
+def _name_triggers(connection: sa.Connection, tables: Tables) -> None:
+    """Triggers may do as they like as long as the proof holds; who reads the log knows of them."""
+    names = [table.name for table in tables.lasting]
+    query = (
+        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN :names"
+        if connection.dialect.name == "sqlite"
+        else "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS "
+        "WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE IN :names"
+    )
+    there = sa.text(query).bindparams(sa.bindparam("names", names, expanding=True))
+    if found := connection.execute(there).scalars().all():
+        log.warning("triggers on the tables: %s; the load compares what they leave", list(found))
+    connection.rollback()

@@ -1,0 +1,52 @@
+"""A clinic on a real server, with the interface of the unit tests' one in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from notemill.config import Database
+from notemill.paths import Layout
+from tests.servers.mariadb import MariaDB
+from tests.unit.conftest import Clinic
+
+NOTES_TABLE = "CREATE TABLE notes (visit {visit}, note LONGTEXT) CHARACTER SET utf8mb4"
+
+
+class ServerClinic(Clinic):
+    """A server's database, emptied but for `notes`, and a results folder.
+
+    visit: the id column's type; changes: of the section `database`.
+    """
+
+    def __init__(
+        self, server: MariaDB, folder: Path, visit: str = "BIGINT", **changes: Any
+    ) -> None:
+        self.server = server
+        self.folder = folder
+        self.layout = Layout(folder / "results")
+        self.database = Database.model_validate(
+            {
+                "url": f"mysql+pymysql://{server.host}:{server.port}/{server.database}",
+                "option_file": str(server.option_file(folder / "my.cnf")),
+            }
+            | changes
+        )
+        server.drop_tables()
+        self.run(NOTES_TABLE.format(visit=visit))
+
+    def run(self, statement: str, rows: Iterable[tuple[Any, ...]] = ((),)) -> None:
+        """Change the database, as its user."""
+        with self.server.connect(charset="utf8mb4") as connection:
+            with connection.cursor() as cursor:
+                for row in rows:
+                    cursor.execute(statement.replace("?", "%s"), row or None)
+            connection.commit()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Look into the database."""
+        with self.server.connect(charset="utf8mb4") as connection:
+            with connection.cursor() as cursor:
+                cursor.execute(query)
+                return list(cursor.fetchall())

@@ -1,0 +1,233 @@
+"""What happens to jobs on a real Slurm, and to Slurm itself, and how a run outlives it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from notemill.config.database import PASSWORD_VARIABLE
+from tests.servers.mariadb import MariaDB
+from tests.servers.slurm import CommandFailed, SlurmCluster
+from tests.servers.standin import store
+from tests.servers.test_end_to_end import (
+    config,
+    every_answer_is_right,
+    fill,
+)
+from tests.workflow.project import Project, site_arguments
+
+
+@dataclass
+class Run:
+    """snakemake in the background over a project of `shards` shards, its output in a file."""
+
+    folder: Path
+    database: MariaDB
+    cluster: SlurmCluster
+    project: Project = field(init=False)
+
+    def __post_init__(self) -> None:
+        fill(self.database)
+        self.answer_slowly(1.0)
+        store.make_model(self.folder / "store")
+        settings = config(self.folder, self.database)
+        # A model to pull, by an engine that waits for this file to go.
+        settings["engines"]["engine"]["pull"] = True
+        settings["experiments"]["pneumonia"]["model"] = "pulled"
+        settings["engines"]["engine"]["setup"] = f"while test -e {self.hold}; do sleep 0.1; done"
+        self.project = Project(self.folder / "project", settings, dict(self.cluster.environment))
+
+    @property
+    def hold(self) -> Path:
+        return self.folder / "hold"
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "driver.log").read_text()
+
+    def start(self, shards: int, *arguments: str, **environment: str) -> None:
+        self.project.config["cohorts"]["visits"]["shards"] = shards
+        self.project.write_config()
+        self.project.environment |= environment
+        with (self.folder / "driver.log").open("w") as out:
+            self.driver = subprocess.Popen(
+                self.project.command(*site_arguments(), *arguments, profile="slurm"),
+                cwd=self.project.folder,
+                env=self.project.environment,
+                stdout=out,
+                stderr=out,
+            )
+
+    def answer_slowly(self, seconds: float) -> None:
+        """How long the engines of jobs that start from now on take for a note."""
+        rules = [{"fault": "slow", "value": seconds, "match": "Visit"}] if seconds else []
+        (self.folder / "faults.json").write_text(json.dumps(rules))
+
+    def answering(self) -> dict[str, str]:
+        """Shards with at least one answer in their journal that are running: to their jobs."""
+        table = self.cluster.run("squeue", "-h", "-t", "RUNNING", "-o", "%i %k")
+        running = {comment[-4:]: job for job, comment in map(str.split, table.splitlines())}
+        begun = {
+            path.name[:4]
+            for path in self.project.results.rglob("*.journal.jsonl")
+            if b'"text"' in path.read_bytes()
+        }
+        return {shard: job for shard, job in running.items() if shard in begun}
+
+    def written(self) -> set[str]:
+        """Shards whose result is there."""
+        return {path.stem for path in self.project.results.glob("answers/**/*.parquet")}
+
+    def until(self, condition: Callable[[], bool], seconds: float = 240) -> None:
+        """Wait for the condition while snakemake is running."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert self.driver.poll() is None, self.output
+            assert time.monotonic() < end, self.output
+            time.sleep(0.2)
+
+    def ends_well(self, seconds: float = 400) -> None:
+        """It ends by itself, nothing is left over, and each note has its own answer."""
+        assert self.driver.wait(timeout=seconds) == 0, self.output
+        every_answer_is_right(self.database)
+        self.until_gone()
+
+    def until_gone(self) -> None:
+        """No process of the run is left: neither of a job nor of an engine."""
+        end = time.monotonic() + 60
+        while left := self.processes():
+            assert time.monotonic() < end, [process.info["cmdline"] for process in left]
+            time.sleep(0.2)
+
+    def processes(self) -> list[psutil.Process]:
+        """All that work in the project's folder or are an engine of it."""
+        found = []
+        for process in psutil.process_iter(["cwd", "environ", "cmdline"]):
+            engine = (process.info["environ"] or {}).get("STANDIN_FAULTS", "")
+            if process.info["cwd"] == str(self.project.folder) or str(self.folder) in engine:
+                found.append(process)
+        return found
+
+
+@pytest.fixture
+def run(tmp_path: Path, database: MariaDB, cluster: SlurmCluster) -> Iterator[Run]:
+    run = Run(tmp_path, database, cluster)
+    yield run
+    if run.driver.poll() is None:
+        run.driver.kill()
+    for job in cluster.squeue():
+        cluster.run("scancel", "--signal=KILL", "--full", job)
+
+
+WAYS = [
+    ["scancel"],
+    ["scancel", "--signal=KILL"],
+    ["scancel", "--signal=KILL", "--full"],
+    ["scancel", "--signal=TERM"],
+    ["scancel", "--signal=TERM", "--full"],
+]
+"""The runbook's ways to end one job, in docs/troubleshooting.md."""
+
+
+def test_a_job_ended_in_any_way_is_seen_and_tried_again(run: Run) -> None:
+    run.start(len(WAYS) + 1)
+    ended: dict[str, str] = {}
+    for way in WAYS:
+        run.until(lambda: bool(run.answering().keys() - ended.keys()))
+        shard, job = next(each for each in run.answering().items() if each[0] not in ended)
+        run.cluster.run(*way, job)
+        ended[shard] = job
+    # The last one, and the first again: all of them at once.
+    run.until(lambda: run.answering().keys() - ended.keys() and len(run.answering()) > 1)
+    shard, job = next(each for each in run.answering().items() if each[0] not in ended)
+    # A requeue beside Snakemake's own retries is refused, and the job goes on.
+    with pytest.raises(CommandFailed, match="disabled for job"):
+        run.cluster.run("scontrol", "requeue", job)
+    assert run.answering()[shard] == job
+    at_once = set(run.answering().values())
+    run.answer_slowly(0)
+    run.cluster.run("scancel", "--me")
+    run.ends_well()
+    for job in {*ended.values(), *at_once}:
+        assert f"Slurm job {job} ended: " in run.output
+
+
+def test_a_run_outlives_slurmdbd_and_slurmctld(run: Run) -> None:
+    """Each alone, and both, longer than the plugin's patience; jobs end meanwhile."""
+    run.hold.touch()
+    run.start(6, "--resources", "gpu=2")
+    # Submissions that meet a controller that hangs: sbatch says no, and it takes the job after all.
+    run.until(lambda: any(run.project.results.rglob("manifest.json")))
+    run.cluster.pause("slurmctld")
+    run.hold.unlink()
+    run.until(lambda: run.output.count("Slurm can't take a job just now") >= 2)
+    run.cluster.unpause("slurmctld")
+    run.until(lambda: run.output.count("taken after all") == 2)
+
+    for away in (["slurmdbd"], ["slurmctld"], ["slurmdbd", "slurmctld"]):
+        run.until(lambda: len(run.answering()) == 2)
+        running = set(run.answering())
+        for name in away:
+            run.cluster.stop(name)
+        run.until(lambda running=running: running <= run.written())
+        run.until(lambda: "Slurm does not answer as it should" in run.output)
+        time.sleep(5)
+        assert run.driver.poll() is None
+        for name in reversed(away):
+            run.cluster.start(name)
+    run.ends_well()
+    assert " ended: " not in run.output
+
+
+def test_a_job_that_neither_squeue_nor_sacct_shows_is_tried_again(run: Run) -> None:
+    run.start(1, NOTEMILL_SLURM_PATIENCE_S="3")
+    run.until(lambda: len(run.answering()) == 1)
+    job = run.answering()["0000"]
+    # Both are asked for the run's jobs by name.
+    run.cluster.run("scontrol", "update", f"JobId={job}", "JobName=another")
+    run.cluster.run("scancel", job)
+    run.answer_slowly(0)
+    run.until(lambda: f"Slurm job {job} ended: LOST" in run.output)
+    run.ends_well()
+
+
+@pytest.mark.parametrize("reached_from", ["login", "compute"])
+def test_only_jobs_that_use_the_database_have_its_password(
+    run: Run, database: MariaDB, reached_from: str
+) -> None:
+    settings = run.project.config["database"]
+    Path(settings["option_file"]).write_text(f"[client]\nuser={database.user}\n")
+    settings["reached_from"] = reached_from
+    run.hold.touch()
+    run.start(1, **{PASSWORD_VARIABLE: database.password})
+
+    run.until(lambda: len(of_script(run, ".model.py")) > 1)
+    for process in of_script(run, ".model.py"):
+        assert PASSWORD_VARIABLE not in process.info["environ"]
+    run.hold.unlink()
+
+    run.until(lambda: len(run.answering()) == 1)
+    job = run.answering()["0000"]
+    of_job = [p for p in run.processes() if p.info["environ"].get("SLURM_JOB_ID") == job]
+    assert any(".answer.py" in " ".join(process.info["cmdline"]) for process in of_job)
+    # The batch script, two snakemakes, srun, the script and its engine.
+    assert len(of_job) > 4
+    for process in of_job:
+        assert PASSWORD_VARIABLE not in process.info["environ"]
+    assert PASSWORD_VARIABLE in psutil.Process(run.driver.pid).environ()
+    run.ends_well()
+    assert database.password not in run.output
+
+
+def of_script(run: Run, name: str) -> list[psutil.Process]:
+    """The running script of a rule and all that it started."""
+    scripts = [p for p in run.processes() if any(name in w for w in p.info["cmdline"][1:2])]
+    below = {child.pid for script in scripts for child in script.children(recursive=True)}
+    return [p for p in run.processes() if p in scripts or p.pid in below]
