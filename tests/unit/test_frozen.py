@@ -56,7 +56,7 @@ def test_what_may_change_a_note_is_refused_with_both(
             assert f"{key}, read: {getattr(clinic.cohort(), key)}" in refused.value.what
             assert f"{key}, now: {value}" in refused.value.what
         assert refused.value.where == "cohorts.chest"
-        assert "rm -r" in refused.value.remedy
+        assert "rm -rf" in refused.value.remedy
     after = {name: (clinic.layout.results / name).read_bytes() for name in clinic.left_behind()}
     assert after == before
 
