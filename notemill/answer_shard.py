@@ -19,7 +19,7 @@ from notemill.notes.manifest import IdColumn
 from notemill.notes.shard import READ_ANEW, Note, id_fields, readable_parquet
 from notemill.notes.text import TextState
 
-_ROWS_A_GROUP = 8192
+_ROWS_A_GROUP = 1024
 _METADATA = b"notemill"
 REMEDY = "delete it and run again: its journal has its answers, only failed notes are asked anew"
 """For a result shard that can't be used."""

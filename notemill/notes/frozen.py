@@ -49,10 +49,11 @@ def check_same_cohort(name: str, cohort: Cohort, frozen: Frozen, layout: Layout)
 
 def give_up(name: str, layout: Layout) -> str:
     """How to read a cohort anew under its own name."""
-    folders = [layout.cohort(name), layout.results / "answers" / name]
+    below = [layout.results / folder / name for folder in ("answers", "tables")]
+    folders = [layout.cohort(name), *below]
     return (
         "To give the cohort up with all its answers and read it anew under its name: "
-        f"rm -r {' '.join(map(str, folders))}"
+        f"rm -rf {' '.join(map(str, folders))}"
     )
 
 

@@ -298,7 +298,7 @@ def test_what_no_longer_reads_the_same_is_refused_and_nothing_is_touched(
     clinic.run("UPDATE notes SET note = 'one' WHERE visit = 1")
     assert clinic.extract(shards=shards).counts.notes == 2
     clinic.fill((3, "three"))
-    folders = refused.value.remedy.rpartition("rm -r ")[2].split()
+    folders = refused.value.remedy.rpartition("rm -rf ")[2].split()
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     assert str(clinic.layout.cohort("chest")) in folders

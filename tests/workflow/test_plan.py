@@ -146,7 +146,7 @@ def test_a_cohort_given_up_as_the_message_says_is_read_anew(finished: Project) -
     cohort["query"] += " WHERE patientvisitid > 3"
     finished.write_config()
     told = finished.snakemake("-n").stdout
-    command = re.search(r"rm -r [^\n]+", told)
+    command = re.search(r"rm -rf [^\n]+", told)
     assert command, told
     subprocess.run(shlex.split(command[0]), cwd=finished.folder, check=True)
     done = finished.snakemake()
