@@ -29,6 +29,8 @@ LOG_ERRORS_ONLY = 1
 """llama.cpp's log level. From level 4 on it would log prompts."""
 
 PARENT_CHECK_SECONDS = 0.5
+LOG_SECONDS = 5.0
+"""How long llama.cpp may take to write why it could not start."""
 
 
 class StartError(Exception):
@@ -134,9 +136,13 @@ def _api_key(path: Path) -> str:
 
 
 def _reason(log: IO[bytes], model: Path, host: str, port: int) -> str:
-    """One line for what llama.cpp wrote while it failed to start."""
-    log.seek(0)
-    lines = log.read().decode(errors="replace").splitlines()
+    """One line for what llama.cpp wrote while it failed to start; a thread of its own writes it."""
+    deadline = time.monotonic() + LOG_SECONDS
+    lines: list[str] = []
+    while not any(" E " in line for line in lines) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        log.seek(0)
+        lines = log.read().decode(errors="replace").splitlines()
     if any("couldn't bind" in line for line in lines):
         return f"cannot listen on {host}:{port}; is the port taken, or the address not this host's?"
     errors = [line.partition(" E ")[2] for line in lines if " E " in line]
