@@ -229,6 +229,14 @@ class SlurmCluster:
         """Let it go on, with all that it was asked meanwhile."""
         os.kill(self._central[name].pid, signal.SIGCONT)
 
+    def mend(self) -> None:
+        """Start again what was stopped, and let go on what was paused."""
+        for name in ("slurmdbd", "slurmctld"):
+            if self._central[name].running:
+                self.unpause(name)
+            else:
+                self.start(name)
+
     def _write_configuration(self, database: MariaDB) -> None:
         host = socket.gethostname().split(".")[0]
         ports = {name: free_port() for name in ("slurmctld", "slurmdbd", *self.nodes)}

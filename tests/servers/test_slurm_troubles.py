@@ -122,6 +122,7 @@ def run(tmp_path: Path, database: MariaDB, cluster: SlurmCluster) -> Iterator[Ru
     yield run
     if run.driver.poll() is None:
         run.driver.kill()
+    cluster.mend()
     for job in cluster.squeue():
         cluster.run("scancel", "--signal=KILL", "--full", job)
 
