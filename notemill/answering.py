@@ -6,8 +6,8 @@ import asyncio
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,8 @@ from notemill.tasks import Task
 class ShardJob:
     """What a job is given.
 
-    experiment_id: NAME-FINGERPRINT; refusal: where the experiment's jobs tell each other of what
+    experiment_id: NAME-FINGERPRINT; proven: called when an engine is, before the first note;
+    refusal: where the experiment's jobs tell each other of what
     no retry can mend; threads: CPU threads for the engine.
     """
 
@@ -57,6 +58,7 @@ class ShardJob:
     model: Path
     output: Path
     engine_log: Path
+    proven: Callable[[], None]
     refusal: Path
     threads: int
 
@@ -190,7 +192,14 @@ def _run(
         signal.signal(signal.SIGTERM, handler)  # the loop left the default behind
 
 
-def _start(job: ShardJob, record: ModelRecord) -> AbstractAsyncContextManager[Engine]:
+@asynccontextmanager
+async def _start(job: ShardJob, record: ModelRecord) -> AsyncIterator[Engine]:
+    async with _proven(job, record) as engine:
+        job.proven()
+        yield engine
+
+
+def _proven(job: ShardJob, record: ModelRecord) -> AbstractAsyncContextManager[Engine]:
     options = job.experiment.options
     if isinstance(job.engine, OllamaEngine):
         return proven_ollama(job.engine, record, job.task, options, job.engine_log)

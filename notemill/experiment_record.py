@@ -1,5 +1,8 @@
 """The record of an experiment: which model its answers come from, kept by its first answer job.
 
+It is written when the engine is proven, not before: an experiment without an answer comes from no
+model, and its weights may still be replaced.
+
 An experiment without a pinned digest takes the model that it finds first. To pin that very digest
 later, or to unpin it, changes nothing: the record says that the answers which are there are its.
 """
@@ -66,7 +69,7 @@ def identify(
     if experiment.digest is None:
         record = begun or (pins[-1] if pins else None)
         if record:
-            _refuse_another_model(record, experiment, layout)
+            _refuse_changed_model(record, experiment, layout)
         return Identity(free if begun or not record else pinned_to(record.digest))
     if begun and begun.digest == experiment.digest:
         return Identity(free)
@@ -81,19 +84,29 @@ def identify(
     )
 
 
+def refuse_another_model(
+    layout: Layout, experiment_id: str, experiment: Experiment, model: ModelRecord
+) -> None:
+    """Raise NotemillError when the experiment's answers come from another model.
+
+    A pinned digest that is not the model's is refused by the job itself.
+    """
+    path = layout.experiment(experiment_id)
+    record = _read(path)
+    if record and record.digest != model.digest and experiment.digest is None:
+        raise _another_model(record, model.digest, path)
+
+
 def keep_record(
     layout: Layout, experiment_id: str, experiment: Experiment, model: ModelRecord
 ) -> None:
-    """Write the record of an experiment that is about to be asked, once.
+    """Write the record of an experiment whose engine is proven and about to be asked, once.
 
-    Raises NotemillError when its answers come from another model. A pinned digest that is not the
-    model's is refused by the job itself.
+    Raises NotemillError as `refuse_another_model` does: another job may have been first.
     """
+    refuse_another_model(layout, experiment_id, experiment, model)
     path = layout.experiment(experiment_id)
-    if record := _read(path):
-        if record.digest != model.digest and experiment.digest is None:
-            raise _another_model(record, model.digest, path)
-    elif experiment.digest in (None, model.digest):
+    if not path.exists() and experiment.digest in (None, model.digest):
         record = ExperimentRecord(
             experiment=experiment_id,
             model=model.model,
@@ -104,7 +117,7 @@ def keep_record(
         write_text(path, record.model_dump_json(indent=2) + "\n")
 
 
-def _refuse_another_model(record: ExperimentRecord, experiment: Experiment, layout: Layout) -> None:
+def _refuse_changed_model(record: ExperimentRecord, experiment: Experiment, layout: Layout) -> None:
     path = layout.model(model_id(experiment.engine, experiment.model))
     if path.exists() and (found := read_record(path).digest) != record.digest:
         raise _another_model(record, found, path)

@@ -1,8 +1,8 @@
 """What our session sets for itself, so that no default of server or account changes what is read.
 
 Without a word these would cut rows (sql_select_limit, max_recursive_iterations), texts
-(group_concat_max_len, a sql_mode that is not strict) or pad them (PAD_CHAR_TO_FULL_LENGTH), or give
-a TIMESTAMP in another zone.
+(group_concat_max_len, a sql_mode that is not strict) or pad them (PAD_CHAR_TO_FULL_LENGTH).
+The time zone stays the account's: a query means here what it means in the user's client.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ _SETTINGS: dict[str, int | str] = {
     "sql_auto_is_null": 0,
     "unique_checks": 1,
     "foreign_key_checks": 1,
-    "time_zone": "'+00:00'",
 }
 _MARIADB_SETTINGS: dict[str, int | str] = {"max_recursive_iterations": 2**32 - 1}
 

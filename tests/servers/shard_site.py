@@ -6,6 +6,7 @@ import json
 import sqlite3
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pyarrow.parquet as pq
 from notemill.answering import ShardJob, answer_shard
 from notemill.config import Cohort, Config, read_config
 from notemill.engines.model import record_model
+from notemill.engines.record import read_record
+from notemill.experiment_record import keep_record
 from notemill.notes.extract import extract
 from notemill.paths import Layout
 from notemill.plan import plan_runs
@@ -102,6 +105,7 @@ class ShardSite:
         record = self.layout.model(run.model_id)
         if not record.exists():
             record_model(run.engine, run.experiment.model, self.folder / "pull.log").write(record)
+        origin = (self.layout, run.experiment_id, run.experiment, read_record(record))
         return ShardJob(
             cohort="cohort",
             shard="0000",
@@ -114,6 +118,7 @@ class ShardSite:
             model=record,
             output=self.layout.answers("cohort", run.experiment_id, "cut-0001", "0000"),
             engine_log=self.folder / "engine.log",
+            proven=partial(keep_record, *origin),
             refusal=self.layout.refusal(run.experiment_id),
             threads=1,
         )

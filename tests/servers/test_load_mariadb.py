@@ -440,14 +440,16 @@ class TestASession:
         assert manifest.counts.rows == 1
         assert len(note.text or "") == 3000 * 1000 - 1
 
-    def test_tells_times_as_utc(self, loads: Loads, account: Callable[[str], None]) -> None:
+    def test_tells_times_as_the_users_own_client(
+        self, loads: Loads, account: Callable[[str], None]
+    ) -> None:
         account("time_zone = '+05:30'")
         try:
             query = "SELECT 1 AS visit, CAST(FROM_UNIXTIME(86400) AS CHAR) AS note"
             loads.clinic.extract("times", query=query)
         finally:
             account("time_zone = 'SYSTEM'")
-        assert [note.text for note in loads.notes("times")] == ["1970-01-02 00:00:00"]
+        assert [note.text for note in loads.notes("times")] == ["1970-01-02 05:30:00"]
 
     def test_keeps_how_the_server_reads_a_query(
         self, loads: Loads, account: Callable[[str], None]

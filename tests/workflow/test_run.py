@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -189,6 +190,10 @@ def test_what_no_retry_can_mend_costs_one_engine(
     # What was mended in place is seen: another run of snakemake tries again.
     assert project.snakemake("--cores", "1", "--retries", "0").returncode != 0
     assert engines_that_ended(project) == 2
+    # Nothing came from the broken weights, so whole ones with another digest may take their place.
+    broken.write_bytes(weights.read_bytes())
+    shutil.rmtree(project.results / "models")
+    assert project.snakemake().returncode == 0
 
 
 def engines_that_ended(project: Project) -> int:

@@ -1,5 +1,6 @@
 """The GPU job: from one notes shard to its result shard; see notemill.answering."""
 
+from functools import partial
 from pathlib import Path
 
 from notemill.config import read_config
@@ -11,7 +12,7 @@ leave_password_out()
 with job_log(snakemake.log[0]):
     from notemill.answering import ShardJob, answer_shard
     from notemill.engines.record import read_record
-    from notemill.experiment_record import keep_record
+    from notemill.experiment_record import keep_record, refuse_another_model
     from notemill.paths import Layout
 
     config = read_config(snakemake.config)
@@ -20,7 +21,8 @@ with job_log(snakemake.log[0]):
     cut = snakemake.wildcards.cut
     runs = plan_runs(config)
     run = next(run for run in runs if run.experiment_id == snakemake.wildcards.experiment)
-    keep_record(layout, run.experiment_id, run.experiment, read_record(Path(snakemake.input.model)))
+    origin = (layout, run.experiment_id, run.experiment, read_record(Path(snakemake.input.model)))
+    refuse_another_model(*origin)
     answer_shard(
         ShardJob(
             cohort=cohort,
@@ -34,6 +36,7 @@ with job_log(snakemake.log[0]):
             model=Path(snakemake.input.model),
             output=Path(snakemake.output[0]),
             engine_log=Path(snakemake.log[0]).with_suffix(".engine.log"),
+            proven=partial(keep_record, *origin),
             refusal=layout.refusal(run.experiment_id),
             threads=snakemake.threads,
         )
