@@ -192,8 +192,8 @@ def differing(wanted: Sequence[Any], got: Sequence[Any], *, as_json: bool = Fals
 
 
 def _same(wanted: Sequence[Any], got: Sequence[Any]) -> bool:
-    kinds = set(map(type, wanted))
-    if list(wanted) != list(got) or kinds != set(map(type, got)):
+    kinds = list(map(type, wanted))
+    if list(wanted) != list(got) or kinds != list(map(type, got)):
         return False
     # Equal, and so null in the same places; the sign of a zero is all that can differ.
     return float not in kinds or _bits(wanted) == _bits(got)

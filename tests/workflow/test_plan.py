@@ -181,7 +181,7 @@ def test_a_changed_prompt_plans_a_new_experiment_and_keeps_the_old(finished: Pro
 def test_a_changed_helper_of_the_schema_plans_a_new_experiment(finished: Project) -> None:
     task = finished.folder / "tasks" / "pneumonia"
     (task / "codes.py").write_text("CODES = 'a', 'b'\n")
-    assert finished.planned() == {"answer": 3, "load": 1, "all": 1}
+    assert finished.planned() == {"tables": 1, "answer": 3, "load": 1, "all": 1}
 
 
 def test_pinning_the_recorded_digest_plans_nothing_and_another_says_what_it_costs(
@@ -197,7 +197,7 @@ def test_pinning_the_recorded_digest_plans_nothing_and_another_says_what_it_cost
     experiment["digest"] = "0" * 64
     finished.write_config()
     planned = finished.snakemake("-n")
-    assert job_table(planned.stdout) == {"answer": 3, "load": 1, "all": 1}
+    assert job_table(planned.stdout) == {"tables": 1, "answer": 3, "load": 1, "all": 1}
     assert f"its answers so far come from {digest}: every note is asked anew" in planned.stdout
 
 
