@@ -87,7 +87,9 @@ def write_answers(
     blank = Outcome(Status.EMPTY_NOTE, None, "", 0, "", 0, 0, 0.0, "", now())
     with written_whole(path) as partial:
         rows = 0
-        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(
+            partial, schema, compression="zstd", write_page_checksum=True
+        ) as writer:
             for batch in _batches(notes, _ROWS_A_GROUP):
                 writer.write_table(_table(batch, outcomes, blank, columns, schema))
                 rows += len(batch)

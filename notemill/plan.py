@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from notemill.config import Config, Engine, Experiment
+from notemill.errors import NotemillError
 from notemill.experiment_record import identify
 from notemill.files import check_folder
 from notemill.notes.frozen import check_cohorts
@@ -69,3 +70,16 @@ def plan_runs(config: Config) -> list[Run]:
             Run(name, experiment, engine, tasks[name], identity.fingerprint, cohorts, remarks)
         )
     return runs
+
+
+def run_of(config: Config, experiment_id: str) -> Run:
+    """The run of a job that was planned. Raises NotemillError when its experiment has changed."""
+    for run in plan_runs(config):
+        if run.experiment_id == experiment_id:
+            return run
+    raise NotemillError(
+        f"{experiment_id} was planned, and its task, model or options are others by now",
+        where="experiments and tasks of the configuration",
+        remedy="run snakemake again, which asks what they are now; or set the change back and run "
+        "again: the answers of what was planned are kept",
+    )

@@ -9,7 +9,7 @@ from notemill.answer_shard import REMEDY, ShardOrigin, read_origin
 from notemill.config import Config, Experiment
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest, read_manifest
-from notemill.plan import plan_runs
+from notemill.plan import run_of
 from notemill.tasks import Task
 
 
@@ -31,7 +31,7 @@ class Load:
 
 def load_of(config: Config, experiment_id: str, manifest: Path, shards: list[Path]) -> Load:
     """What the configuration says about loading this experiment over the manifest's cohort."""
-    run = next(run for run in plan_runs(config) if run.experiment_id == experiment_id)
+    run = run_of(config, experiment_id)
     return Load(
         experiment_name=run.name,
         experiment_id=run.experiment_id,

@@ -87,7 +87,12 @@ class ShardWriter:
         # Dictionaries and statistics keep texts in memory and help no one who reads them.
         small = [name for name in self._schema.names if name not in ("text", "text_sha256")]
         self._writer = pq.ParquetWriter(
-            path, self._schema, compression="zstd", use_dictionary=small, write_statistics=small
+            path,
+            self._schema,
+            compression="zstd",
+            use_dictionary=small,
+            write_statistics=small,
+            write_page_checksum=True,
         )
         self._rows: list[Note] = []
         self._bytes = 0
@@ -171,11 +176,11 @@ def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Itera
 def readable_parquet(path: Path, *, remedy: str) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file, with an error that names it when it is damaged."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
     except FileNotFoundError:
         raise NotemillError("this file is missing", where=str(path), remedy=remedy) from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise NotemillError(
             "this Parquet file is damaged or cut short", where=str(path), remedy=remedy
         ) from error

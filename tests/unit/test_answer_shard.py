@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from notemill.answer_columns import AnswerColumn
-from notemill.answer_shard import ShardOrigin, read_answers, read_origin, write_answers
+from notemill.answer_shard import (
+    OUTCOME_FIELDS,
+    ShardOrigin,
+    read_answers,
+    read_origin,
+    write_answers,
+)
 from notemill.errors import NotemillError
 from notemill.journal import Outcome
 from notemill.notes.manifest import IdColumn
@@ -158,6 +165,37 @@ def test_a_file_cut_short_is_named(tmp_path: Path) -> None:
                 read(path)
             assert refused.value.where == str(path)
             assert "only failed notes" in refused.value.remedy
+
+
+def test_no_bit_that_flips_in_a_value_goes_unseen(tmp_path: Path) -> None:
+    """Type for type: a flip in the file's own description makes other types or names of them."""
+    path = tmp_path / "0001.parquet"
+    rows = [tuple(map(repr, row.items())) for row in written(path, NOTES)]
+    whole = path.read_bytes()
+    for bit in range(0, len(whole) * 8, 3):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            read = [row for batch in read_answers(path, 10) for row in batch.to_pylist()]
+        except NotemillError as refused:
+            assert refused.where == str(path)
+            continue
+        if same_columns(read) and len(read) == len(NOTES):
+            assert [tuple(map(repr, row.items())) for row in read] == rows, bit
+
+
+def same_columns(rows: list[dict[str, Any]]) -> bool:
+    """Whether rows have the shard's columns with values of their types."""
+    names = [column.name for column in IDS] + [field.name for field in OUTCOME_FIELDS]
+    wanted = [*names, *(column.column for column in COLUMNS)]
+    return all(
+        list(row) == wanted
+        and type(row["visit"]) is int
+        and isinstance(row["answered_at"], datetime)
+        and not any(isinstance(value, bytes | timedelta) for value in row.values())
+        for row in rows
+    )
 
 
 @pytest.mark.parametrize("metadata", [None, {b"notemill": b"{}"}, {b"notemill": b"\xff"}])

@@ -6,7 +6,7 @@ from pathlib import Path
 from notemill.config import read_config
 from notemill.logs import job_log
 from notemill.password import leave_password_out
-from notemill.plan import plan_runs
+from notemill.plan import run_of
 
 leave_password_out()
 with job_log(snakemake.log[0]):
@@ -19,8 +19,7 @@ with job_log(snakemake.log[0]):
     layout = Layout(config.results)
     cohort, shard = snakemake.wildcards.cohort, snakemake.wildcards.shard
     cut = snakemake.wildcards.cut
-    runs = plan_runs(config)
-    run = next(run for run in runs if run.experiment_id == snakemake.wildcards.experiment)
+    run = run_of(config, snakemake.wildcards.experiment)
     origin = (layout, run.experiment_id, run.experiment, read_record(Path(snakemake.input.model)))
     refuse_another_model(*origin)
     answer_shard(
