@@ -13,16 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from models.templates import (
-    ASIDES,
-    CONDITIONS,
-    FILLER,
-    JOINT,
-    LAYOUTS,
-    SPLITS,
-    STATEMENTS,
-    WORDS,
-)
+from models.templates import ASIDES, CONDITIONS, FILLER, JOINT, LAYOUTS, SPLITS, STATEMENTS, WORDS
 
 LIKELY = "(1) Likely"
 UNLIKELY = "(2) Unlikely"

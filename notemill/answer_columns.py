@@ -33,7 +33,8 @@ _ARROW = {
     "boolean": "bool_",
     "json": "large_string",
 }
-_INT64 = range(-(2**63), 2**63)
+INT64 = range(-(2**63), 2**63)
+"""Whole numbers that a column holds."""
 _COLUMN = re.compile(SQL_NAME_PATTERN, re.ASCII)
 
 
@@ -109,7 +110,7 @@ def _fits(value: Any, column: AnswerColumn) -> bool:
         case "text":
             return isinstance(value, str) and len(value) <= (column.longest or len(value))
         case "integer":
-            return type(value) is int and value in _INT64
+            return type(value) is int and value in INT64
         case "number":
             return type(value) is float and math.isfinite(value)
         case "boolean":

@@ -11,11 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from notemill.answer_columns import fields_of, unstorable
+from notemill.answer_columns import INT64, fields_of, unstorable
 from notemill.errors import NotemillError
 from notemill.logs import Terminated
-
-_INT64 = range(-(2**63), 2**63)
 
 
 class Status(StrEnum):
@@ -186,7 +184,7 @@ def _beyond_columns(values: dict[str, Any]) -> list[str]:
 def _storable(value: Any) -> bool:
     """Whether a column can hold the value: whole numbers have 64 bits, others are finite."""
     if isinstance(value, int):
-        return value in _INT64
+        return value in INT64
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:

@@ -91,10 +91,9 @@ def refuse_another_model(
 
     A pinned digest that is not the model's is refused by the job itself.
     """
-    path = layout.experiment(experiment_id)
-    record = _read(path)
+    record = _read(layout.experiment(experiment_id))
     if record and record.digest != model.digest and experiment.digest is None:
-        raise _another_model(record, model.digest, path)
+        raise _another_model(record, model.digest, _model_record(experiment, layout))
 
 
 def keep_record(
@@ -118,9 +117,13 @@ def keep_record(
 
 
 def _refuse_changed_model(record: ExperimentRecord, experiment: Experiment, layout: Layout) -> None:
-    path = layout.model(model_id(experiment.engine, experiment.model))
+    path = _model_record(experiment, layout)
     if path.exists() and (found := read_record(path).digest) != record.digest:
         raise _another_model(record, found, path)
+
+
+def _model_record(experiment: Experiment, layout: Layout) -> Path:
+    return layout.model(model_id(experiment.engine, experiment.model))
 
 
 def _another_model(record: ExperimentRecord, found: str, path: Path) -> NotemillError:
@@ -129,8 +132,8 @@ def _another_model(record: ExperimentRecord, found: str, path: Path) -> Notemill
         f"'{record.model}' now has {found}",
         where=str(path),
         remedy=f"to ask the new model, beside the old answers: `digest: {found}` in the "
-        f"experiment; to stay with the old one, put it back into the store, delete {path.name} "
-        f"from the folder of the models' records and set `digest: {record.digest}`",
+        f"experiment; to stay with the old one, put it back into the store, delete {path} and set "
+        f"`digest: {record.digest}`",
     )
 
 

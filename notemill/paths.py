@@ -57,7 +57,7 @@ class Layout:
 
     def refusal(self, experiment: str) -> Path:
         """What the engine refused to this experiment; no rule declares it."""
-        return self.results / "experiments" / f".{experiment}.refused.json"
+        return self.experiments / f".{experiment}.refused.json"
 
     def load(self, cohort: str, experiment: str) -> Path:
         return self.results / "loads" / cohort / f"{experiment}.json"

@@ -118,12 +118,12 @@ def _must_be_there(folder: Path, place: Path) -> None:
         )
     for file in (SYSTEM_PROMPT, USER_PROMPT, SCHEMA):
         if not (place / file).is_file():
-            others = sorted(path.parent.name for path in folder.glob(f"*/{SCHEMA}"))
+            others = {path.parent.name for path in folder.glob(f"*/{SCHEMA}")} - {place.name}
             raise NotemillError(
                 f"task '{place.name}' has no {file}",
                 where=str(place),
-                remedy=f"write {file}, or name one of the tasks that are there: "
-                f"{', '.join(others) or 'none yet'}",
+                remedy=f"write {file}, or name another task that is there: "
+                f"{', '.join(sorted(others)) or 'none yet'}",
             )
 
 

@@ -1,16 +1,15 @@
-"""Asking Ollama: one request, and what its answer or refusal means."""
+"""Asking Ollama: one request, and what its answer means."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import httpx
 
 from notemill.answers import End, Question, Reply
 from notemill.config import Options
+from notemill.engines.ollama_refusals import Refused, not_loaded
 from notemill.engines.probes import PromptSize
 from notemill.engines.protocol import (
     AnswerTimeout,
@@ -19,36 +18,10 @@ from notemill.engines.protocol import (
     RequestFailed,
 )
 from notemill.engines.replies import Said, Tokens, read_reply
-from notemill.errors import EngineRefused, NotemillError
+from notemill.errors import NotemillError
 
 _BUSY_PAUSE_S = 0.5
 _GET_S = 60.0
-_TOO_LONG = (
-    "input length exceeds the context length",  # 0.12.6 to 0.24
-    "prompt is longer than the context length",  # from 0.30, models with a template
-    "exceeds the available context size",  # from 0.30, the others
-)
-_TOLD = (
-    "unexpected EOF",
-    "connection refused",
-    "process no longer running",
-    "unexpectedly stopped",
-    "invalid JSON schema in format",
-    "must be of type",
-    "out of memory",
-    "does not support thinking",
-)
-"""All that is passed on of Ollama's words once it has read a note: they may quote its answer (as
-llama.cpp's `Failed to parse input at pos 12: ...` does, and any of the runner's last words)."""
-_FOR_GOOD = ("invalid JSON schema in format", "must be of type", "does not support thinking")
-_DAMAGED = (
-    "invalid file magic",
-    "corrupted or incomplete",
-    "exceeds file size",
-    "unknown model architecture",
-    "missing tensor",
-    "unsupported model",
-)
 _ENDS = {"stop": End.STOP, "length": End.LENGTH}
 
 
@@ -164,10 +137,10 @@ class OllamaClient:
                 where="engines.*.start_timeout_s",
                 remedy="raise it; on a slow file system copy the model store to a local disk",
             ) from None
-        except _Refused as refusal:
-            raise _not_loaded(refusal.words) from None
+        except Refused as refusal:
+            raise not_loaded(refusal.words) from None
         except RequestFailed as error:
-            raise _not_loaded(str(error)) from None
+            raise not_loaded(str(error)) from None
 
     async def loaded(self) -> Loaded:
         """What /api/ps says of the model."""
@@ -225,7 +198,7 @@ class OllamaClient:
             body["think"] = self._think
         try:
             chat = await self._chatted(body)
-        except _Refused as refusal:
+        except Refused as refusal:
             raise refusal.meaning() from None
         return Reply(
             text=chat.message.content,
@@ -250,7 +223,7 @@ class OllamaClient:
             ) from None
 
     async def _chatted(self, body: dict[str, Any]) -> _Chat:
-        """Send a chat, waiting while the server is busy loading. Raises _Refused.
+        """Send a chat, waiting while the server is busy loading. Raises Refused.
 
         Servers from 0.12.6 on refuse a prompt that is too long instead of cutting it when they
         are sent truncate and shift; older ones pay them no heed.
@@ -267,43 +240,6 @@ class OllamaClient:
             if reply.status_code == httpx.codes.SERVICE_UNAVAILABLE:
                 await asyncio.sleep(_BUSY_PAUSE_S)
             elif reply.status_code != httpx.codes.OK:
-                raise _Refused(reply)
+                raise Refused(reply)
             else:
                 return read_reply(_Chat, reply.content)
-
-
-class _Refused(Exception):
-    """A status that is not 200. words: Ollama's; never for a log once it has read a note."""
-
-    def __init__(self, reply: httpx.Response) -> None:
-        super().__init__()
-        self.status = reply.status_code
-        self.words = reply.text
-        with suppress(ValueError, AttributeError):
-            self.words = str(json.loads(self.words).get("error", self.words))
-
-    def meaning(self) -> Exception:
-        """What Ollama refuses for good, it has refused to the probes already."""
-        if any(words in self.words for words in _TOO_LONG):
-            return PromptTooLong("refused by the engine: longer than the context")
-        told = [words for words in _TOLD if words in self.words]
-        return RequestFailed(
-            ", ".join([f"status {self.status}", *told]),
-            words=self.words,
-            for_good=self.status == httpx.codes.BAD_REQUEST or any(t in _FOR_GOOD for t in told),
-        )
-
-
-def _not_loaded(words: str) -> NotemillError:
-    line = " ".join(words.split())[:300]
-    if any(sign in words for sign in _DAMAGED):
-        return EngineRefused(
-            f"Ollama can't read the model's weights: {line}",
-            where="engines.*.models",
-            remedy="pull or create the model again; for a new kind of model use a newer Ollama",
-        )
-    return NotemillError(
-        f"the engine can't load the model: {line}",
-        where="the engine's log, beside this job's log",
-        remedy="when memory is short: fewer slots, a smaller num_ctx, or a larger GPU",
-    )

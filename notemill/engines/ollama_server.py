@@ -20,7 +20,7 @@ from notemill.engines.probes import (
     prove_schema,
     refuses_long_prompt,
 )
-from notemill.engines.record import ModelRecord
+from notemill.engines.record import ModelRecord, former_or_new
 from notemill.engines.server import (
     ServerProcess,
     ended_early,
@@ -129,11 +129,10 @@ async def _prove_model(client: OllamaClient, engine: OllamaEngine, record: Model
         )
     if digest != record.digest:
         raise EngineRefused(
-            f"model '{record.model}' has the digest {digest[:12]}, but this experiment's other "
-            f"answers come from {record.digest[:12]}",
+            f"model '{record.model}' has the digest {digest} in the store, its record says "
+            f"{record.digest}",
             where=f"{engine.models} (engines.*.models)",
-            remedy="put the former model back; or set the experiment's `digest` to the new one, "
-            "which makes a new experiment",
+            remedy=former_or_new("put the former model back", digest),
         )
 
 

@@ -17,7 +17,7 @@ from notemill.engines.gpu import prove_gpu
 from notemill.engines.openai_client import OpenAiClient
 from notemill.engines.probes import measure_prompts, prove_schema, refuses_long_prompt
 from notemill.engines.protocol import EngineGone, RequestFailed
-from notemill.engines.record import ModelRecord
+from notemill.engines.record import ModelRecord, former_or_new
 from notemill.engines.server import (
     ServerProcess,
     ended_early,
@@ -198,12 +198,12 @@ def _name_and_version(engine: OpenAiEngine, client: OpenAiClient) -> str:
 
 
 def _prove_weights(engine: OpenAiEngine, record: ModelRecord) -> None:
-    if engine.weights and sha256_of_file(engine.weights) != record.digest:
+    if engine.weights and (found := sha256_of_file(engine.weights)) != record.digest:
         raise EngineRefused(
-            f"the weights of '{record.model}' are not those of this experiment's other answers",
+            f"the weights of '{record.model}' have the sha256 {found}, their record says "
+            f"{record.digest}",
             where=str(engine.weights),
-            remedy="put the former file back; or set the experiment's `digest` to the new sha256, "
-            "which makes a new experiment",
+            remedy=former_or_new("put the former file back", found),
         )
 
 

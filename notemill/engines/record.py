@@ -42,3 +42,11 @@ def read_record(path: Path) -> ModelRecord:
         problem="this is no model record",
         remedy="delete it and run again: the model is recorded anew",
     )
+
+
+def former_or_new(former: str, digest: str) -> str:
+    """Remedy for a model that is not its record's any more. digest: what it has now."""
+    return (
+        f"{former}; or, to ask this one beside the old answers, set `digest: {digest}` in the "
+        "experiment and delete the model's record in the folder models/ of `results`"
+    )

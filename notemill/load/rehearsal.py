@@ -20,7 +20,7 @@ from notemill.database.connect import server_name
 from notemill.files import write_text
 from notemill.load.loader import one_load_at_a_time, open_tables, stage, write_and_prove
 from notemill.load.rows import Batch
-from notemill.load.tables import SEQUENCE, Tables
+from notemill.load.tables import NAME_LENGTH, SEQUENCE, Tables
 from notemill.load.work import Load
 from notemill.logs import log
 
@@ -77,7 +77,7 @@ def _rehearse(connection: sa.Connection, tables: Tables, work: Load) -> int:
     counts = work.manifest.counts.model_copy(update={"notes": len(batch)})
     made_up = replace(
         work,
-        experiment_id=f"rehearsal of {work.experiment_id}"[:64],
+        experiment_id=f"rehearsal of {work.experiment_id}"[:NAME_LENGTH],
         manifest=work.manifest.model_copy(update={"counts": counts}),
     )
 
@@ -89,6 +89,12 @@ def _rehearse(connection: sa.Connection, tables: Tables, work: Load) -> int:
         with connection.begin() as transaction:
             _, proof = write_and_prove(connection, tables, made_up, [_origin(work)], batches)
             transaction.rollback()
+    log.info(
+        "the tables keep what a load writes: %d values of %d made-up notes read back and equal, "
+        "and taken back",
+        proof.values,
+        len(batch),
+    )
     return proof.values
 
 

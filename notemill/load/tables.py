@@ -7,19 +7,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from notemill.answer_columns import AnswerColumn
+from notemill.answer_columns import LONGEST_IN_ROW, AnswerColumn
 from notemill.errors import NotemillError
 from notemill.notes.manifest import IdColumn
 
 SEQUENCE = "notemill_row"
 """Column of the staging table: the row's number in the order of the result shards."""
-_NAME_LENGTH = 64
+NAME_LENGTH = 64
 """Of an experiment's id and of a cohort's name."""
-_LONGEST_IN_ROW = 255
 _ROW_BYTES = 65535 - 12288
 """MySQL's longest row, off-page columns apart, less what is not an answer's."""
-_MOST_FIELDS = 150
-"""InnoDB keeps 40 bytes of each long column in a page of 8,126."""
 _BYTES_A_CHARACTER = 4
 _KEY_BYTES = 3072
 """InnoDB's longest key."""
@@ -50,7 +47,6 @@ class Tables:
     ) -> None:
         check_names(results, failures, experiments)
         check_key_length(ids)
-        check_fields(answers)
         self._ids = ids
         self._collation = _exact_collation(connection)
         self.id_names = [column.name for column in ids]
@@ -124,7 +120,7 @@ class Tables:
         ]
 
     def _id_type(self, column: IdColumn) -> sa.types.TypeEngine[Any]:
-        length = column.length or _LONGEST_IN_ROW
+        length = column.length or LONGEST_IN_ROW
         match column.kind:
             case "integer":
                 return sa.BigInteger()
@@ -142,8 +138,8 @@ class Tables:
 
 def _name_column(name: str) -> sa.Column[str]:
     """An experiment's id or a cohort's name, compared exactly: 'CT' and 'ct' are two."""
-    kind = sa.String(_NAME_LENGTH).with_variant(
-        mysql.VARCHAR(_NAME_LENGTH, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
+    kind = sa.String(NAME_LENGTH).with_variant(
+        mysql.VARCHAR(NAME_LENGTH, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
     )
     return sa.Column(name, kind, nullable=False)
 
@@ -208,8 +204,8 @@ def _experiment_columns() -> list[sa.Column[Any]]:
 
 def _answer_columns(answers: list[AnswerColumn]) -> list[sa.Column[Any]]:
     """Short texts in the row while all of them fit, else beside it."""
-    short = sum(_is_short(column) for column in answers)
-    in_row = short * (_LONGEST_IN_ROW * _BYTES_A_CHARACTER + 2) <= _ROW_BYTES
+    short = sum(column.in_row for column in answers)
+    fits = short * (LONGEST_IN_ROW * _BYTES_A_CHARACTER + 2) <= _ROW_BYTES
     types: dict[str, sa.types.TypeEngine[Any]] = {
         "integer": sa.BigInteger(),
         "number": sa.Double(),
@@ -220,17 +216,11 @@ def _answer_columns(answers: list[AnswerColumn]) -> list[sa.Column[Any]]:
     return [
         sa.Column(
             column.column,
-            sa.String(_LONGEST_IN_ROW) if in_row and _is_short(column) else types[column.kind],
+            sa.String(LONGEST_IN_ROW) if fits and column.in_row else types[column.kind],
             info={"kind": column.kind},
         )
         for column in answers
     ]
-
-
-def _is_short(column: AnswerColumn) -> bool:
-    return (
-        column.kind == "text" and column.longest is not None and column.longest <= _LONGEST_IN_ROW
-    )
 
 
 def _exact_collation(connection: sa.Connection) -> str | None:
@@ -258,21 +248,11 @@ def check_names(results: str, failures: str, experiments: str) -> None:
         )
 
 
-def check_fields(answers: list[AnswerColumn]) -> None:
-    """Raise NotemillError for more fields than a row of MySQL's takes, whatever their kind."""
-    if len(answers) > _MOST_FIELDS:
-        raise NotemillError(
-            f"the answer has {len(answers)} fields, a table of MySQL takes {_MOST_FIELDS}",
-            where="the task's schema.py",
-            remedy="put some together in a nested model, which becomes one column of JSON",
-        )
-
-
 def check_key_length(ids: list[IdColumn]) -> None:
     """Raise NotemillError when MySQL could not make a key of the id columns."""
     lengths = {"text": _BYTES_A_CHARACTER, "binary": 1}
-    total = 2 * _NAME_LENGTH + sum(
-        (column.length or _LONGEST_IN_ROW) * lengths[column.kind] if column.kind in lengths else 20
+    total = 2 * NAME_LENGTH + sum(
+        (column.length or LONGEST_IN_ROW) * lengths[column.kind] if column.kind in lengths else 20
         for column in ids
     )
     if total > _KEY_BYTES:

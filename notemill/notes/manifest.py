@@ -113,6 +113,6 @@ def read_frozen(path: Path) -> Frozen | None:
         Frozen,
         path,
         problem="this file should say what the cohort was when it was first read, and does not",
-        remedy="bring it back from a backup; or delete it and run again: the cohort is read anew "
-        "and keeps the answers of the texts that are still in it",
+        remedy="bring it back from a backup; or delete it and run snakemake once with `--forcerun "
+        "extract` added: the cohort is read anew, and keeps the answers of texts still in it",
     )

@@ -113,8 +113,9 @@ def test_a_model_that_was_changed_is_refused_with_both_ways_out(site: Site) -> N
 def test_the_job_too_refuses_another_model(site: Site) -> None:
     run = site.plan()
     keep_record(site.layout, run.experiment_id, run.experiment, site.store_has(D, run))
-    with pytest.raises(NotemillError, match="come from the digest"):
+    with pytest.raises(NotemillError, match="come from the digest") as refused:
         keep_record(site.layout, run.experiment_id, run.experiment, site.store_has(E, run))
+    assert f"delete {site.layout.model(run.model_id)} and" in refused.value.remedy
 
 
 def test_a_pin_that_is_not_the_models_leaves_no_record(site: Site) -> None:
