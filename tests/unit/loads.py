@@ -88,12 +88,13 @@ class Loads:
 
     def notes(self, cohort: str = "chest") -> list[Note]:
         """All notes of the cohort, with their texts."""
-        manifest = read_manifest(self.clinic.layout.manifest(cohort))
+        layout, cut = self.clinic.layout, self.clinic.cut(cohort)
+        manifest = read_manifest(self.clinic.manifest(cohort))
         return [
             note
             for entry in manifest.shards
             for note in read_notes(
-                self.clinic.layout.notes(cohort, entry.name), manifest.id_columns, with_text=True
+                layout.notes(cohort, cut, entry.name), manifest.id_columns, with_text=True
             )
         ]
 
