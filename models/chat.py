@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from models.notes import Answer
-from notemill.tasks import Task, read_task
+from notemill.tasks.task import Task, read_task
 
 SYSTEM, USER, ASSISTANT, END = "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"
 MARKERS = (SYSTEM, USER, ASSISTANT, END)

@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(without_environment("version 3.11"), file=sys.stderr)
         return 1
     try:
-        from notemill import commands  # noqa: PLC0415
+        from notemill.cli import commands  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if (error.name or "notemill").startswith("notemill"):
             raise

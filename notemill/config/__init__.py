@@ -12,14 +12,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from notemill.config.base import (
-    NAME_PATTERN,
-    SQL_NAME_PATTERN,
-    Name,
-    Section,
-    SqlName,
-    UserPath,
-)
+from notemill.config.base import NAME_PATTERN, SQL_NAME_PATTERN, Name, Section, SqlName, UserPath
 from notemill.config.cohort import Cohort
 from notemill.config.database import Database
 from notemill.config.engine import Engine, OllamaEngine, OpenAiEngine, RunnerOptions

@@ -8,7 +8,7 @@ import subprocess
 from typing import Literal
 
 from notemill.config import OpenAiEngine
-from notemill.engines.server import ServerProcess
+from notemill.engines.process import ServerProcess
 from notemill.errors import NotemillError
 from notemill.logs import log
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import ollama
 
+from notemill.clock import now
 from notemill.config import Engine, OllamaEngine, OpenAiEngine
 from notemill.engines.control_tokens import control_tokens
-from notemill.engines.ollama_server import running_ollama
-from notemill.engines.ollama_store import StoredModel, find_model, stored_models
+from notemill.engines.ollama.server import running_ollama
+from notemill.engines.ollama.store import StoredModel, find_model, stored_models
 from notemill.engines.record import ModelRecord
 from notemill.errors import EngineRefused, NotemillError
 from notemill.files import explained, sha256_of_file
-from notemill.journal import now
 from notemill.logs import log
 
 _LOG_EVERY_S = 10.0

@@ -6,11 +6,17 @@ import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from notemill.answers import End, Question, Reply
 from notemill.config import Options
-from notemill.engines.protocol import AnswerTimeout, PromptTooLong, RequestFailed
+from notemill.engines.protocol import (
+    AnswerTimeout,
+    End,
+    PromptTooLong,
+    Question,
+    Reply,
+    RequestFailed,
+)
 from notemill.errors import EngineRefused, NotemillError
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 PROBE_S = 600.0
 _SHORT_NOTES = ("a", "s", "I", "x", "1", "0", ".", "-", ")", "no", "Clear", "é")

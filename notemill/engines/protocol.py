@@ -1,10 +1,40 @@
-"""What the asking needs of an engine, and what an engine may say instead of an answer."""
+"""What the asking needs of an engine: question, reply, and what an engine may say instead."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
 
-from notemill.answers import Question, Reply
+
+class End(StrEnum):
+    """Why the engine stopped writing."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request to an engine: the system's and the user's message, and how to sample."""
+
+    system: str
+    user: str
+    json_schema: dict[str, Any]
+    num_predict: int
+    seed: int
+    temperature: float
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an engine gave back. Tokens as the engine counted them, 0 where it did not say."""
+
+    text: str
+    end: End
+    prompt_tokens: int
+    answer_tokens: int
 
 
 class Engine(Protocol):

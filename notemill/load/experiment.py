@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 import notemill
-from notemill.answer_shard import ShardOrigin
-from notemill.answers import Status
+from notemill.answers.shard import ShardOrigin
+from notemill.answers.verdict import Status
 from notemill.errors import NotemillError
 from notemill.load.proof import as_stored, differing, is_sqlite
 from notemill.load.tables import Tables

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from notemill.answer_columns import answer_columns
-from notemill.answer_shard import ShardOrigin
-from notemill.answers import Status
+from notemill.answers.columns import answer_columns
+from notemill.answers.shard import ShardOrigin
+from notemill.answers.verdict import Status
 from notemill.config import Database
 from notemill.database.connect import connect
 from notemill.database.refusals import DEADLOCK, database_errors, error_number

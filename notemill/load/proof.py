@@ -17,7 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from notemill.answers import Status
+from notemill.answers.verdict import Status
 from notemill.errors import NotemillError
 from notemill.load.rows import Batch, Batches
 from notemill.load.tables import SEQUENCE, Tables

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
 import notemill
-from notemill.answer_shard import ShardOrigin
-from notemill.answers import Status
+from notemill.answers.shard import ShardOrigin
+from notemill.answers.verdict import Status
 from notemill.config import Database
 from notemill.database.connect import server_name
 from notemill.files import write_text

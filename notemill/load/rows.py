@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from notemill.answer_shard import REMEDY, read_answers
+from notemill.answers.shard import REMEDY, read_answers
 from notemill.errors import NotemillError
 from notemill.load.tables import SEQUENCE
 

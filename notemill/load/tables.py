@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from notemill.answer_columns import LONGEST_IN_ROW, AnswerColumn
+from notemill.answers.columns import LONGEST_IN_ROW, AnswerColumn
 from notemill.errors import NotemillError
 from notemill.notes.manifest import IdColumn
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from notemill.answer_shard import REMEDY, ShardOrigin, read_origin
+from notemill.answers.shard import REMEDY, ShardOrigin, read_origin
 from notemill.config import Config, Experiment
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest, read_manifest
-from notemill.plan import run_of
-from notemill.tasks import Task
+from notemill.plan.runs import run_of
+from notemill.tasks.task import Task
 
 
 @dataclass(frozen=True)

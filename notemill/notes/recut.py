@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from notemill.answers.journal import Accepted, JournalAtRest, JournalKey, Spent, write_journal
 from notemill.files import explained, sync, write_text
-from notemill.journal import Accepted, JournalAtRest, JournalKey, Spent, write_journal
 from notemill.logs import log
 from notemill.notes.text import shard_of
 from notemill.paths import CUTS, Layout, cut_name, journal, shard_names, shards_of_cut

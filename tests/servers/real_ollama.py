@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from notemill.config import OllamaEngine
-from notemill.engines.ollama_server import running_ollama
+from notemill.engines.ollama.server import running_ollama
 
 THREADS = {"num_thread": 1}
 """Runner options for a model so small that a second thread only waits for the first."""

@@ -12,14 +12,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from notemill.answering import ShardJob, answer_shard
+from notemill.answers.experiment_record import keep_record
+from notemill.answers.job import ShardJob, answer_shard
 from notemill.config import Cohort, Config, read_config
 from notemill.engines.model import record_model
 from notemill.engines.record import read_record
-from notemill.experiment_record import keep_record
 from notemill.notes.extract import extract
 from notemill.paths import Layout
-from notemill.plan import plan_runs
+from notemill.plan.runs import plan_runs
 from tests.servers.standin import store
 from tests.workflow.project import REPOSITORY
 

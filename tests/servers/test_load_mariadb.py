@@ -472,7 +472,7 @@ def test_a_load_killed_in_the_middle_changes_nothing(loads: Loads) -> None:
         "from notemill.config import Database\n"
         "from notemill.load import proof\n"
         "from notemill.load.loader import load\n"
-        "from notemill.tasks import read_task\n"
+        "from notemill.tasks.task import read_task\n"
         "from tests.unit.conftest import Clinic\n"
         "from tests.unit.loads import Loads\n"
         "proof.Prover._refuse_differences = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"

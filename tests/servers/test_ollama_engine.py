@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from notemill import asking
-from notemill.answering import answer_shard
+from notemill.answers import asking
+from notemill.answers.job import answer_shard
 from notemill.errors import NotemillError
 from tests.servers.shard_site import ShardSite
 

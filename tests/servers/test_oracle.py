@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from notemill.answers import Question, Reply
-from notemill.engines.openai_client import OpenAiClient
+from notemill.engines.openai.client import OpenAiClient
+from notemill.engines.protocol import Question, Reply
 from tests.oracle import (
     EMBEDDED,
     NOTES,

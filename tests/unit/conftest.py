@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from notemill.answers import End, Question, Reply
 from notemill.config import Cohort, Config, Database, read_config
+from notemill.engines.protocol import End, Question, Reply
 from notemill.notes.extract import extract
 from notemill.notes.manifest import Manifest, read_frozen
 from notemill.paths import Layout, cut_name
-from notemill.tasks import Task, read_task
+from notemill.tasks.task import Task, read_task
 
 settings.register_profile("notemill", deadline=None, max_examples=40)  # no timing asserted
 settings.load_profile("notemill")

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from notemill.answer_columns import answer_columns
-from notemill.answer_shard import ShardOrigin, write_answers
+from notemill.answers.columns import answer_columns
+from notemill.answers.outcome import Outcome
+from notemill.answers.shard import ShardOrigin, write_answers
+from notemill.clock import now
 from notemill.config import Experiment
-from notemill.journal import Outcome, now
 from notemill.load.loader import load
 from notemill.load.report import LoadReport
 from notemill.load.work import Load
 from notemill.notes.manifest import read_manifest
 from notemill.notes.shard import Note, read_notes
-from notemill.tasks import Task, read_task
+from notemill.tasks.task import Task, read_task
 
 from .conftest import Clinic
 

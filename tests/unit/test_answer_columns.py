@@ -1,4 +1,4 @@
-"""notemill.answer_columns"""
+"""notemill.answers.columns"""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from notemill.answer_columns import AnswerColumn, Kind, answer_columns, unstorable
+from notemill.answers.columns import AnswerColumn, Kind, answer_columns, unstorable
 from notemill.errors import NotemillError
 from notemill.notes.manifest import IdColumn
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 from .conftest import write_task
 

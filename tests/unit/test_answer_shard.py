@@ -1,4 +1,4 @@
-"""notemill.answer_shard"""
+"""notemill.answers.shard"""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from notemill.answer_columns import AnswerColumn
-from notemill.answer_shard import (
+from notemill.answers.columns import AnswerColumn
+from notemill.answers.outcome import Outcome
+from notemill.answers.shard import (
     OUTCOME_FIELDS,
     ShardOrigin,
     read_answers,
@@ -19,7 +20,6 @@ from notemill.answer_shard import (
     write_answers,
 )
 from notemill.errors import NotemillError
-from notemill.journal import Outcome
 from notemill.notes.manifest import IdColumn
 from notemill.notes.shard import Note
 from notemill.notes.text import read_text

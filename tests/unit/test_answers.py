@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, Field
 
-from notemill.answers import End, Reply, Status, Verdict, is_answer, judge
+from notemill.answers.verdict import Status, Verdict, is_answer, judge
+from notemill.engines.protocol import End, Reply
 from notemill.errors import NotemillError
 from notemill.logs import Terminated
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 from .conftest import ANSWER, answer_text, replied, write_task
 

@@ -1,4 +1,4 @@
-"""notemill.asking: one text, up to some attempts."""
+"""notemill.answers.asking: one text, up to some attempts."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from typing import Any
 
 import pytest
 
-from notemill import asking as module
-from notemill.answers import End, Question, Reply, Status, Verdict
-from notemill.asking import Asking
+from notemill.answers import asking as module
+from notemill.answers.asking import Asking
+from notemill.answers.outcome import Outcome
+from notemill.answers.verdict import Status, Verdict
 from notemill.config import Options
 from notemill.engines.control_tokens import ControlTokens
 from notemill.engines.protocol import (
     AnswerTimeout,
+    End,
     EngineGone,
     PromptTooLong,
+    Question,
+    Reply,
     RequestFailed,
 )
 from notemill.errors import NotemillError
-from notemill.journal import Outcome
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 from .conftest import ANSWER, SmallEngine, answer_text, replied
 

@@ -1,11 +1,11 @@
-"""notemill.attempts: each attempt changes something, for the reason that the last one failed."""
+"""answers.attempts: each attempt changes something, for the reason that the last one failed."""
 
 from __future__ import annotations
 
 import pytest
 
-from notemill.answers import Status, Verdict
-from notemill.attempts import Attempt, first_attempt, next_attempt
+from notemill.answers.attempts import Attempt, first_attempt, next_attempt
+from notemill.answers.verdict import Status, Verdict
 from notemill.config import Options
 
 FIRST = first_attempt(Options(num_ctx=1000, num_predict=100, seed=7), timeout_s=30)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from notemill.answer_shard import OUTCOME_FIELDS
+from notemill.answers.shard import OUTCOME_FIELDS
 from notemill.config import OllamaEngine, Options, read_config
 from notemill.config.cohort import OWN_COLUMNS
-from notemill.engines.ollama_server import _batch_environment
-from notemill.engines.server import server_environment
+from notemill.engines.ollama.server import _batch_environment
+from notemill.engines.process import server_environment
 from notemill.errors import NotemillError
 from notemill.notes.shard import notes_schema
 

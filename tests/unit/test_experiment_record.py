@@ -1,4 +1,4 @@
-"""notemill.experiment_record: a pin that changes nothing asks nothing."""
+"""notemill.answers.experiment_record: a pin that changes nothing asks nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from notemill.answers.experiment_record import keep_record
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
-from notemill.experiment_record import keep_record
 from notemill.paths import Layout
-from notemill.plan import Run, plan_runs
+from notemill.plan.runs import Run, plan_runs
 
 from .conftest import config, config_values, names_in, write_task
 

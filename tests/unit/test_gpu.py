@@ -12,7 +12,7 @@ import pytest
 
 from notemill.config import OpenAiEngine
 from notemill.engines.gpu import gpu_expected, prove_gpu
-from notemill.engines.server import ServerProcess
+from notemill.engines.process import ServerProcess
 from notemill.errors import NotemillError
 
 NAMES = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")

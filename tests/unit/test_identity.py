@@ -1,4 +1,4 @@
-"""notemill.identity: what makes new results and what keeps the old ones."""
+"""notemill.tasks.identity: what makes new results and what keeps the old ones."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from notemill.config import Engine, OllamaEngine, OpenAiEngine
-from notemill.identity import fingerprint
-from notemill.plan import plan_runs
-from notemill.tasks import Task, read_task
+from notemill.plan.runs import plan_runs
+from notemill.tasks.identity import fingerprint
+from notemill.tasks.task import Task, read_task
 
 from .conftest import SCHEMA, config, config_values, write_task
 

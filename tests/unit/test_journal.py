@@ -1,4 +1,4 @@
-"""notemill.journal"""
+"""notemill.answers.journal"""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 
-from notemill.errors import NotemillError
-from notemill.journal import (
+from notemill.answers.journal import (
     Accepted,
     Journal,
     JournalAtRest,
     JournalKey,
-    Outcome,
     Spent,
-    now,
     write_journal,
 )
+from notemill.answers.outcome import Outcome
+from notemill.clock import now
+from notemill.errors import NotemillError
 
 from .conftest import names_in
 
@@ -249,7 +249,7 @@ import os
 import sys
 from pathlib import Path
 from notemill.errors import NotemillError
-from notemill.journal import Journal, JournalKey
+from notemill.answers.journal import Journal, JournalKey
 try:
     journal = Journal(Path(sys.argv[1]), JournalKey("", ""), lambda answer: True)
 except NotemillError:

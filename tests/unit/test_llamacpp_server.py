@@ -21,7 +21,7 @@ import pytest
 
 from tests.random_model import CONTEXT_LENGTH, write_random_model
 
-COMMAND = [sys.executable, "-m", "notemill.engines.llamacpp_server"]
+COMMAND = [sys.executable, "-m", "notemill.engines.llamacpp.program"]
 CLIENT = httpx.Client()
 KEY = "a-key-of-the-tests"
 CONTEXT = 512

@@ -1,4 +1,4 @@
-"""notemill.__main__, notemill.commands and notemill.summary"""
+"""notemill.__main__, notemill.cli.commands and notemill.cli.summary"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 from notemill.__main__ import main
 from notemill.load.report import LoadReport
 from notemill.paths import Layout
-from notemill.plan import plan_runs
+from notemill.plan.runs import plan_runs
 
 from .conftest import config, config_values, write_task
 

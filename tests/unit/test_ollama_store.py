@@ -1,4 +1,4 @@
-"""notemill.engines.ollama_store, on stores as Ollama lays them out."""
+"""notemill.engines.ollama.store, on stores as Ollama lays them out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from notemill.engines.ollama_store import find_model, manifest_path, stored_models
+from notemill.engines.ollama.store import find_model, manifest_path, stored_models
 from notemill.errors import NotemillError
 
 MODEL = "application/vnd.ollama.image.model"

@@ -1,10 +1,10 @@
-"""notemill.engines.ollama_versions"""
+"""notemill.engines.ollama.versions"""
 
 from __future__ import annotations
 
 import pytest
 
-from notemill.engines.ollama_versions import check_version
+from notemill.engines.ollama.versions import check_version
 from notemill.errors import NotemillError
 
 

@@ -1,4 +1,4 @@
-"""notemill.plan_check, through plan_runs: what no database could take as it is planned."""
+"""notemill.plan.tables, through plan_runs: what no database could take as it is planned."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from notemill.errors import NotemillError
-from notemill.plan import Run, plan_runs
+from notemill.plan.runs import Run, plan_runs
 
 from .conftest import config, config_values, write_task
 

@@ -11,17 +11,18 @@ from typing import Any
 
 import pytest
 
-from notemill.answers import End, Question, Reply
 from notemill.config import Options
-from notemill.engines.probes import (
-    PromptSize,
-    measure_prompts,
-    prove_schema,
-    refuses_long_prompt,
+from notemill.engines.probes import PromptSize, measure_prompts, prove_schema, refuses_long_prompt
+from notemill.engines.protocol import (
+    AnswerTimeout,
+    End,
+    PromptTooLong,
+    Question,
+    Reply,
+    RequestFailed,
 )
-from notemill.engines.protocol import AnswerTimeout, PromptTooLong, RequestFailed
 from notemill.errors import EngineRefused, NotemillError
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 from .conftest import replied
 

@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notemill.answers.journal import Accepted, JournalAtRest, JournalKey, Spent, write_journal
+from notemill.answers.outcome import Outcome
 from notemill.errors import NotemillError
-from notemill.journal import Accepted, JournalAtRest, JournalKey, Outcome, Spent, write_journal
 from notemill.notes.cut import read_cut, write_cut
 from notemill.notes.manifest import IdColumn, read_frozen, read_manifest
 from notemill.notes.recut import move_answers

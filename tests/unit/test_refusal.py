@@ -1,4 +1,4 @@
-"""notemill.refusal: one job's refusal speaks for the jobs of the same plan."""
+"""notemill.answers.refusal: one job's refusal speaks for the jobs of the same plan."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from notemill.answers.refusal import PLAN_VARIABLE, told_once
 from notemill.config import OllamaEngine
 from notemill.errors import EngineRefused, NotemillError
-from notemill.refusal import PLAN_VARIABLE, told_once
 
 ENGINE = OllamaEngine(kind="ollama", models=Path("/models"))
 DIGEST = "d" * 64

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from notemill.answers import End, Reply, Status, is_answer, judge
-from notemill.tasks import Task
+from notemill.answers.verdict import Status, is_answer, judge
+from notemill.engines.protocol import End, Reply
+from notemill.tasks.task import Task
 
 from .conftest import write_task
 

@@ -1,4 +1,4 @@
-"""notemill.schema_check: a test for each row of what engines enforce, ignore or die of."""
+"""notemill.tasks.schema_check: a test for each row of what engines enforce, ignore or die of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from notemill.errors import NotemillError
-from notemill.schema_check import check_schema
+from notemill.tasks.schema_check import check_schema
 
 from .conftest import write_task
 

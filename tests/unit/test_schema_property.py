@@ -14,11 +14,11 @@ from unittest import mock
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from notemill.answer_columns import AnswerColumn, columns_beside
-from notemill.answers import Status, judge
+from notemill.answers.columns import AnswerColumn, columns_beside
+from notemill.answers.verdict import Status, judge
 from notemill.errors import NotemillError
-from notemill.schema_check import check_schema
-from notemill.tasks import Task
+from notemill.tasks.schema_check import check_schema
+from notemill.tasks.task import Task
 
 from . import loads
 from .conftest import Clinic, replied, write_task

@@ -1,4 +1,4 @@
-"""notemill.engines.server, with real processes."""
+"""notemill.engines.process, with real processes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from notemill.engines import server as module
-from notemill.engines.server import (
+from notemill.engines import process as module
+from notemill.engines.process import (
     ServerProcess,
     ended_early,
     filled,
@@ -112,7 +112,7 @@ def test_stop_ends_the_child_of_a_server_that_died(start: Callable[..., ServerPr
 JOB = """
 import os, sys, time
 from pathlib import Path
-from notemill.engines.server import ServerProcess
+from notemill.engines.process import ServerProcess
 server = ServerProcess([sys.executable, "-c", sys.argv[1], "tidy"], os.environ, Path(sys.argv[2]))
 while "ready" not in server.output():
     time.sleep(0.02)

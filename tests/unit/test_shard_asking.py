@@ -1,4 +1,4 @@
-"""notemill.shard_asking: all slots busy, every text ended exactly once, whatever happens."""
+"""notemill.answers.pool: all slots busy, every text ended exactly once, whatever happens."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notemill import asking as asking_module
-from notemill import shard_asking as shard_asking_module
-from notemill.answers import Reply
-from notemill.asking import Asking
+from notemill.answers import asking as asking_module
+from notemill.answers import pool as shard_asking_module
+from notemill.answers.asking import Asking
+from notemill.answers.outcome import Outcome
+from notemill.answers.pool import ShardAsking, Text
 from notemill.config import Options
-from notemill.engines.protocol import AnswerTimeout, EngineGone, PromptTooLong, RequestFailed
+from notemill.engines.protocol import AnswerTimeout, EngineGone, PromptTooLong, Reply, RequestFailed
 from notemill.errors import EngineRefused, NotemillError
-from notemill.journal import Outcome
 from notemill.progress import EVERY_S, Progress
-from notemill.shard_asking import ShardAsking, Text
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 from .conftest import ANSWER, SmallEngine, write_task
 

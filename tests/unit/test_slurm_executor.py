@@ -81,7 +81,8 @@ def test_a_refusal_is_not_an_absence(message: str) -> None:
 
 def test_a_script_runs_without_a_password_that_it_does_not_use() -> None:
     script = (
-        "from pathlib import Path; from notemill.password import leave_password_out as leave; "
+        "from pathlib import Path; "
+        "from notemill.database.password import leave_password_out as leave; "
         "leave(); print(Path('/proc/self/environ').read_bytes())"
     )
     done = subprocess.run(

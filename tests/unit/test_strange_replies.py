@@ -18,15 +18,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notemill.answers import Question, Reply, Status, judge
+from notemill.answers.verdict import Status, judge
 from notemill.config import OpenAiEngine, Options
-from notemill.engines.ollama_client import OllamaClient
-from notemill.engines.openai_client import OpenAiClient
-from notemill.engines.openai_server import proven_openai
-from notemill.engines.protocol import AnswerTimeout, EngineGone, PromptTooLong, RequestFailed
+from notemill.engines.ollama.client import OllamaClient
+from notemill.engines.openai.client import OpenAiClient
+from notemill.engines.openai.server import proven_openai
+from notemill.engines.protocol import (
+    AnswerTimeout,
+    EngineGone,
+    PromptTooLong,
+    Question,
+    Reply,
+    RequestFailed,
+)
 from notemill.engines.record import ModelRecord
 from notemill.errors import EngineRefused, NotemillError
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 from .conftest import ANSWER
 

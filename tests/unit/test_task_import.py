@@ -1,4 +1,4 @@
-"""notemill.task_import: what a schema.py may use, and that no other task's gets into it."""
+"""notemill.tasks.importing: what a schema.py may use, and that no other task's gets into it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from notemill.answers import Status, judge
+from notemill.answers.verdict import Status, judge
 from notemill.errors import NotemillError
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 from .conftest import replied, write_task
 

@@ -1,4 +1,4 @@
-"""notemill.tasks"""
+"""notemill.tasks.task"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from notemill.errors import NotemillError
 from notemill.logs import Terminated
-from notemill.tasks import Task, read_task
+from notemill.tasks.task import Task, read_task
 
 from .conftest import SCHEMA, write_task
 
@@ -124,7 +124,7 @@ def test_a_signal_while_the_schema_is_imported_goes_through(
     def interrupted(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("notemill.tasks.import_task", interrupted)
+    monkeypatch.setattr("notemill.tasks.task.import_task", interrupted)
     with pytest.raises(error):
         write_task(tmp_path).json_schema  # noqa: B018
 

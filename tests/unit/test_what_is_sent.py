@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from notemill.answers import Question
 from notemill.config import Options
-from notemill.engines.ollama_client import OllamaClient
-from notemill.engines.openai_client import OpenAiClient
+from notemill.engines.ollama.client import OllamaClient
+from notemill.engines.openai.client import OpenAiClient
+from notemill.engines.protocol import Question
 
 from .test_strange_replies import OLLAMA, OPENAI, Server, serving
 

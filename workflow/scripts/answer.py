@@ -1,18 +1,18 @@
-"""The GPU job: from one notes shard to its result shard; see notemill.answering."""
+"""The GPU job: from one notes shard to its result shard; see notemill.answers.job."""
 
 from functools import partial
 from pathlib import Path
 
 from notemill.config import read_config
+from notemill.database.password import leave_password_out
 from notemill.logs import job_log
-from notemill.password import leave_password_out
-from notemill.plan import run_of
+from notemill.plan.runs import run_of
 
 leave_password_out()
 with job_log(snakemake.log[0]):
-    from notemill.answering import ShardJob, answer_shard
+    from notemill.answers.experiment_record import keep_record, refuse_another_model
+    from notemill.answers.job import ShardJob, answer_shard
     from notemill.engines.record import read_record
-    from notemill.experiment_record import keep_record, refuse_another_model
     from notemill.paths import Layout
 
     config = read_config(snakemake.config)

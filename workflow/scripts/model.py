@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from notemill.config import read_config
+from notemill.database.password import leave_password_out
 from notemill.logs import job_log
-from notemill.password import leave_password_out
-from notemill.plan import plan_runs
+from notemill.plan.runs import plan_runs
 
 leave_password_out()
 with job_log(snakemake.log[0]):

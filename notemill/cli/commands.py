@@ -10,11 +10,11 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
+from notemill.cli.summary import print_summary
 from notemill.config import Config, read_config
 from notemill.errors import NotemillError
 from notemill.logs import debugging
-from notemill.plan import checked_plan
-from notemill.summary import print_summary
+from notemill.plan.runs import checked_plan
 
 _DEFAULT_CONFIG = Path("config/config.yaml")
 

@@ -14,14 +14,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from notemill.clock import now
 from notemill.config import Engine, Experiment
 from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import NotemillError
 from notemill.files import read_json, write_text
-from notemill.identity import fingerprint
-from notemill.journal import now
 from notemill.paths import Layout, model_id
-from notemill.tasks import Task
+from notemill.tasks.identity import fingerprint
+from notemill.tasks.task import Task
 
 
 class ExperimentRecord(BaseModel):

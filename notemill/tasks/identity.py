@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from notemill.config import Engine, Experiment, OllamaEngine
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 ASKING = 2
 """Raise it when notemill itself comes to ask or to accept differently."""

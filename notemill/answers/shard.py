@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from notemill.answer_columns import AnswerColumn
-from notemill.answers import Status
+from notemill.answers.columns import AnswerColumn
+from notemill.answers.outcome import Outcome
+from notemill.answers.verdict import Status
+from notemill.clock import now
 from notemill.errors import NotemillError
 from notemill.files import written_whole
-from notemill.journal import Outcome, now
 from notemill.notes.manifest import IdColumn
 from notemill.notes.shard import READ_ANEW, Note, id_fields, readable_parquet
 from notemill.notes.text import TextState
@@ -44,7 +45,7 @@ class ShardOrigin(BaseModel):
     """What made a result shard, and what it cost.
 
     texts: distinct texts; failed: those without a valid answer. Of all runs, as the journal has it
-    (notemill.journal.Spent): asked, texts asked; tokens, of all attempts; seconds, wall time.
+    (answers.journal.Spent): asked, texts asked; tokens, of all attempts; seconds, wall time.
     control_tokens: broken up in all texts together.
     """
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from notemill.errors import NotemillError
-from notemill.tasks import SCHEMA, Task
+from notemill.tasks.task import SCHEMA, Task
 
 _NOT_ENFORCED = {
     "multipleOf": "multiple_of",

@@ -7,14 +7,16 @@ from typing import Any, TypeVar
 
 import httpx
 
-from notemill.answers import End, Question, Reply
 from notemill.config import Options
-from notemill.engines.ollama_refusals import Refused, not_loaded
+from notemill.engines.ollama.refusals import Refused, not_loaded
 from notemill.engines.probes import PromptSize
 from notemill.engines.protocol import (
     AnswerTimeout,
+    End,
     EngineGone,
     PromptTooLong,
+    Question,
+    Reply,
     RequestFailed,
 )
 from notemill.engines.replies import Said, Tokens, read_reply

@@ -7,9 +7,9 @@ long") end it. Without a word there is no verdict, but these steps:
    engine talked to no one else, is set aside; so are those in flight when the engine is lost.
 2. When all have been asked (or many wait), those set aside are tried, one at a time, by an engine
    that has talked since its start. Now a text without a word ends with what it met: the engine had
-   a word for another question after each of its attempts (notemill.asking). A text with which
-   alone the engine was lost goes behind the others; lost again, it ends as deadly once the next
-   engine talks.
+   a word for another question after each of its attempts (notemill.answers.asking). A text with
+   which alone the engine was lost goes behind the others; lost again, it ends as deadly once the
+   next engine talks.
 3. An engine is lost when it closes the connection, or has no word for any question. It is started
    again, `restarts` times without a text ended between. A start that fails counts too; where an
    engine was ready before, with longer and longer pauses, for an address may be down for minutes.
@@ -25,11 +25,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
-from notemill.answers import Status
-from notemill.asking import Asking
+from notemill.answers.asking import Asking
+from notemill.answers.outcome import Outcome
+from notemill.answers.verdict import Status
+from notemill.clock import now
 from notemill.engines.protocol import Engine, EngineGone
 from notemill.errors import EngineRefused, NotemillError
-from notemill.journal import Outcome, now
 from notemill.logs import log
 from notemill.progress import EVERY_S, Progress
 

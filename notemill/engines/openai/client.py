@@ -10,14 +10,16 @@ import openai
 from openai import DefaultAsyncHttpxClient
 from pydantic import Field
 
-from notemill.answers import End, Question, Reply
 from notemill.config import Options
 from notemill.config.experiment import BEYOND_OPENAI
 from notemill.engines.probes import PromptSize
 from notemill.engines.protocol import (
     AnswerTimeout,
+    End,
     EngineGone,
     PromptTooLong,
+    Question,
+    Reply,
     RequestFailed,
 )
 from notemill.engines.replies import Said, Tokens, read_reply

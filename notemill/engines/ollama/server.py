@@ -11,17 +11,11 @@ from pathlib import Path
 
 from notemill.config import OllamaEngine, Options
 from notemill.engines.gpu import gpu_expected
-from notemill.engines.ollama_client import OllamaClient
-from notemill.engines.ollama_store import stored_models
-from notemill.engines.ollama_versions import check_version
-from notemill.engines.probes import (
-    empty_note,
-    measure_prompts,
-    prove_schema,
-    refuses_long_prompt,
-)
-from notemill.engines.record import ModelRecord, former_or_new
-from notemill.engines.server import (
+from notemill.engines.ollama.client import OllamaClient
+from notemill.engines.ollama.store import stored_models
+from notemill.engines.ollama.versions import check_version
+from notemill.engines.probes import empty_note, measure_prompts, prove_schema, refuses_long_prompt
+from notemill.engines.process import (
     ServerProcess,
     ended_early,
     filled,
@@ -29,9 +23,10 @@ from notemill.engines.server import (
     server_environment,
     with_setup,
 )
+from notemill.engines.record import ModelRecord, former_or_new
 from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import log
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 _LISTENING = re.compile(r'msg="Listening on 127\.0\.0\.1:(\d+) \(version ([^)]+)\)"')
 _LISTEN_S = 120

@@ -25,18 +25,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from notemill.files import explained, sync, written_whole
-from notemill.journal_lines import (
+from notemill.answers.journal_lines import (
     Accepted,
     JournalKey,
-    Outcome,
     Reading,
     Spent,
     answer_line,
-    now,
     run_line,
     spent_line,
 )
+from notemill.answers.outcome import Outcome
+from notemill.files import explained, sync, written_whole
 from notemill.locks import LockedFile
 from notemill.logs import log
 
@@ -45,9 +44,7 @@ __all__ = [
     "Journal",
     "JournalAtRest",
     "JournalKey",
-    "Outcome",
     "Spent",
-    "now",
     "write_journal",
 ]
 

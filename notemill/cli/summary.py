@@ -11,7 +11,7 @@ from notemill.config import Config
 from notemill.files import read_json
 from notemill.load.report import LoadReport
 from notemill.paths import Layout
-from notemill.plan import plan_runs
+from notemill.plan.runs import plan_runs
 
 
 def read_reports(config: Config) -> list[LoadReport]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from notemill.answers import Status, Verdict
+from notemill.answers.verdict import Status, Verdict
 from notemill.config import Options
 
 _RETRY_TEMPERATURE = 0.3

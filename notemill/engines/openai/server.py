@@ -14,11 +14,9 @@ from pathlib import Path
 
 from notemill.config import OpenAiEngine, Options
 from notemill.engines.gpu import prove_gpu
-from notemill.engines.openai_client import OpenAiClient
+from notemill.engines.openai.client import OpenAiClient
 from notemill.engines.probes import measure_prompts, prove_schema, refuses_long_prompt
-from notemill.engines.protocol import EngineGone, RequestFailed
-from notemill.engines.record import ModelRecord, former_or_new
-from notemill.engines.server import (
+from notemill.engines.process import (
     ServerProcess,
     ended_early,
     filled,
@@ -27,15 +25,17 @@ from notemill.engines.server import (
     server_environment,
     with_setup,
 )
+from notemill.engines.protocol import EngineGone, RequestFailed
+from notemill.engines.record import ModelRecord, former_or_new
 from notemill.errors import EngineRefused, NotemillError
 from notemill.files import sha256_of_file
 from notemill.logs import log
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 _FIRST_ANSWER_S = 60.0
 _PAUSE_S = 0.1
 _EMBEDDED = [
-    *("{python}", "-P", str(Path(__file__).with_name("llamacpp_server.py"))),
+    *("{python}", "-P", str(Path(__file__).parents[1] / "llamacpp" / "program.py")),
     *("--model", "{weights}", "--alias", "{model}", "--port", "{port}"),
     *("--slots", "{slots}", "--context", "{context}", "--threads", "{threads}"),
     *("--api-key-file", "{api_key_file}"),

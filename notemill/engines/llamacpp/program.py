@@ -1,6 +1,6 @@
 """llama.cpp's own OpenAI-compatible HTTP server, from the `xllamacpp` wheel, as a command.
 
-    python -m notemill.engines.llamacpp_server --model MODEL.gguf --slots 4 --context 8192
+    python -m notemill.engines.llamacpp.program --model MODEL.gguf --slots 4 --context 8192
 
 Once requests can be answered, one line says where on standard error:
 `Listening on 127.0.0.1:PORT`. The server ends with status 0 at SIGTERM or SIGINT and when the
@@ -152,7 +152,7 @@ def _reason(log: IO[bytes], model: Path, host: str, port: int) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m notemill.engines.llamacpp_server",
+        prog="python -m notemill.engines.llamacpp.program",
         description="Serve a GGUF model by llama.cpp's OpenAI-compatible HTTP server.",
     )
     parser.add_argument("--model", type=Path, required=True, help="a GGUF file")

@@ -16,7 +16,7 @@ from notemill.config.base import SQL_NAME_PATTERN
 from notemill.config.cohort import OWN_COLUMNS
 from notemill.errors import NotemillError
 from notemill.notes.manifest import IdColumn
-from notemill.tasks import SCHEMA, Task
+from notemill.tasks.task import SCHEMA, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,29 +14,29 @@ from functools import partial
 from pathlib import Path
 
 import notemill
-from notemill import answers
-from notemill.answer_columns import answer_columns
-from notemill.answer_shard import ShardOrigin, write_answers
-from notemill.answers import Status
-from notemill.asking import Asking
+from notemill.answers.asking import Asking
+from notemill.answers.columns import answer_columns
+from notemill.answers.journal import Journal, JournalKey
+from notemill.answers.outcome import Outcome
+from notemill.answers.pool import ShardAsking, Text
+from notemill.answers.refusal import told_once
+from notemill.answers.shard import ShardOrigin, write_answers
+from notemill.answers.verdict import Status, is_answer
 from notemill.config import Engine as EngineConfig
 from notemill.config import Experiment, OllamaEngine
 from notemill.engines.control_tokens import ControlTokens
-from notemill.engines.ollama_server import proven_ollama
-from notemill.engines.openai_server import proven_openai
+from notemill.engines.ollama.server import proven_ollama
+from notemill.engines.openai.server import proven_openai
 from notemill.engines.protocol import Engine
 from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import EngineRefused, NotemillError
-from notemill.journal import Journal, JournalKey, Outcome
 from notemill.logs import Terminated, log
 from notemill.notes.manifest import IdColumn, Manifest, ShardEntry, read_manifest
 from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
 from notemill.paths import journal as journal_path
 from notemill.progress import Progress
-from notemill.refusal import told_once
-from notemill.shard_asking import ShardAsking, Text
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     entry = manifest.shard(job.shard)
     wanted = _texts_to_ask(job, manifest.id_columns, entry)
     key = JournalKey(job.experiment_id, record.digest)
-    is_answer = partial(answers.is_answer, model=job.task.answer_model)
+    accepts = partial(is_answer, model=job.task.answer_model)
     columns = answer_columns(job.task, job.experiment.answer_prefix, manifest.id_columns)
-    with Journal(journal_path(job.output), key, is_answer, started=started) as journal:
+    with Journal(journal_path(job.output), key, accepts, started=started) as journal:
         _refuse_if_given_up(job)
         missing = wanted - journal.answers.keys()
         log.info(

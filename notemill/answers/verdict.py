@@ -1,4 +1,4 @@
-"""What is asked, what comes back, and when an answer counts."""
+"""When an answer counts, and what it is if not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from notemill.answer_columns import INT64, fields_of, unstorable
+from notemill.answers.columns import INT64, fields_of, unstorable
+from notemill.engines.protocol import End, Reply
 from notemill.errors import NotemillError
 from notemill.logs import Terminated
 
@@ -27,36 +28,6 @@ class Status(StrEnum):
     TIMEOUT = "timeout"
     SERVER_ERROR = "server_error"
     EMPTY_NOTE = "empty_note"
-
-
-class End(StrEnum):
-    """Why the engine stopped writing."""
-
-    STOP = "stop"
-    LENGTH = "length"
-    ABORTED = "aborted"
-
-
-@dataclass(frozen=True)
-class Question:
-    """One request to an engine: the system's and the user's message, and how to sample."""
-
-    system: str
-    user: str
-    json_schema: dict[str, Any]
-    num_predict: int
-    seed: int
-    temperature: float
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What an engine gave back. Tokens as the engine counted them, 0 where it did not say."""
-
-    text: str
-    end: End
-    prompt_tokens: int
-    answer_tokens: int
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from notemill.answers.experiment_record import identify
 from notemill.config import Config, Engine, Experiment
 from notemill.errors import NotemillError
-from notemill.experiment_record import identify
 from notemill.files import check_folder
 from notemill.notes.frozen import check_cohorts
 from notemill.paths import Layout, model_id
-from notemill.plan_check import check_tables, query_hints
-from notemill.schema_check import check_schema
-from notemill.tasks import Task, read_task
+from notemill.plan.tables import check_tables, query_hints
+from notemill.tasks.schema_check import check_schema
+from notemill.tasks.task import Task, read_task
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from notemill.errors import NotemillError
 from notemill.files import explained
 from notemill.logs import Terminated
-from notemill.task_import import import_task, line_of
+from notemill.tasks.importing import import_task, line_of
 
 NOTE_PLACE = "{note}"
 SYSTEM_PROMPT = "system.md"

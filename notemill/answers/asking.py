@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from notemill.answers import Question, Reply, Status, Verdict, judge
-from notemill.attempts import Attempt, first_attempt, next_attempt
+from notemill.answers.attempts import Attempt, first_attempt, next_attempt
+from notemill.answers.outcome import Outcome
+from notemill.answers.verdict import Status, Verdict, judge
+from notemill.clock import now
 from notemill.config import Options
 from notemill.engines.control_tokens import OF_ANY_MODEL, ControlTokens
 from notemill.engines.protocol import (
@@ -21,10 +23,11 @@ from notemill.engines.protocol import (
     Engine,
     EngineGone,
     PromptTooLong,
+    Question,
+    Reply,
     RequestFailed,
 )
-from notemill.journal import Outcome, now
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 _PAUSE_AFTER_ERROR_S = 1.0
 _CONTROL_NOTE = "No further information."

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from notemill.answer_columns import AnswerColumn, columns_beside
+from notemill.answers.columns import AnswerColumn, columns_beside
 from notemill.config import Config, Experiment
 from notemill.errors import NotemillError
-from notemill.tasks import Task
+from notemill.tasks.task import Task
 
 _STAGING = "notemill_staging"
 

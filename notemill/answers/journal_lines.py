@@ -9,40 +9,20 @@ import re
 import typing
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple
 
 import pydantic_core
 from pydantic import BaseModel, ConfigDict, create_model
 
-from notemill.answers import Status
+from notemill.answers.outcome import Outcome
+from notemill.answers.verdict import Status
+from notemill.clock import now
 from notemill.locks import whereabouts
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COUNTS = range(2**31)
 """What a result shard's columns hold."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a text ended, accepted or not; answer is None unless status is answered.
-
-    prompt_tokens, answer_tokens: of the last attempt. seconds: wall time of all attempts.
-    engine: name and version of what was asked. answered_at: UTC, ISO 8601.
-    control_tokens: of the model, broken up in the text.
-    """
-
-    status: str
-    answer: dict[str, Any] | None
-    detail: str
-    attempts: int
-    changes: str
-    prompt_tokens: int
-    answer_tokens: int
-    seconds: float
-    engine: str
-    answered_at: str
-    control_tokens: int = 0
 
 
 @dataclass(frozen=True, order=True)
@@ -219,8 +199,3 @@ def spent_line(run: int, spent: Spent) -> bytes:
 
 def _line(entry: dict[str, Any]) -> bytes:
     return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
-
-
-def now() -> str:
-    """The time, UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

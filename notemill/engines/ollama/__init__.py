@@ -1,0 +1,1 @@
+"""Ollama: its server, its store, its interface."""

@@ -1,0 +1,1 @@
+"""What a configuration asks for: its runs, checked before any job."""

@@ -1,0 +1,1 @@
+"""What is asked: prompts and schema, and what makes an experiment the same experiment."""
