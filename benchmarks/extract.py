@@ -25,6 +25,7 @@ Row = tuple[int, str | None]
 STEP = """
 import json, sys, time
 from pathlib import Path
+from notemill.answers.recut import JournaledAnswers
 from notemill.config import Cohort, Database
 from notemill.paths import Layout, cut_name, shard_names
 step, folder, shards = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
@@ -43,7 +44,8 @@ else:
         query="SELECT visit, note FROM notes", id_columns=["visit"], text_column="note",
         shards=shards, same_id_different_text="first",
     )
-    extract(Database(url=f"sqlite:///{folder}/notes.sqlite"), "all", cohort, layout)
+    database = Database(url=f"sqlite:///{folder}/notes.sqlite")
+    extract(database, "all", cohort, layout, JournaledAnswers(layout, "all"))
 took = time.monotonic() - started
 status = Path("/proc/self/status").read_text()
 peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -14,16 +14,14 @@ from pydantic import BaseModel
 
 from notemill.config.base import SQL_NAME_PATTERN
 from notemill.config.cohort import OWN_COLUMNS
+from notemill.database.keys import LONGEST_IN_ROW, IdColumn
 from notemill.errors import NotemillError
-from notemill.notes.manifest import IdColumn
 from notemill.tasks.task import SCHEMA, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Kind = Literal["text", "integer", "number", "boolean", "json"]
-LONGEST_IN_ROW = 255
-"""Characters of a text that a table holds as VARCHAR; longer ones are MEDIUMTEXT."""
 MOST_FIELDS = 150
 """InnoDB keeps 41 bytes of each long column in half a page of 8,126, notemill's columns too."""
 _ARROW = {

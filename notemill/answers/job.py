@@ -24,6 +24,7 @@ from notemill.answers.shard import ShardOrigin, write_answers
 from notemill.answers.verdict import Status, is_answer
 from notemill.config import Engine as EngineConfig
 from notemill.config import Experiment, OllamaEngine
+from notemill.database.keys import IdColumn
 from notemill.engines.control_tokens import ControlTokens
 from notemill.engines.ollama.server import proven_ollama
 from notemill.engines.openai.server import proven_openai
@@ -31,7 +32,7 @@ from notemill.engines.protocol import Engine
 from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import Terminated, log
-from notemill.notes.manifest import IdColumn, Manifest, ShardEntry, read_manifest
+from notemill.notes.manifest import Manifest, ShardEntry, read_manifest
 from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
 from notemill.paths import journal as journal_path

@@ -14,9 +14,9 @@ from notemill.answers.columns import AnswerColumn
 from notemill.answers.outcome import Outcome
 from notemill.answers.verdict import Status
 from notemill.clock import now
+from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.files import written_whole
-from notemill.notes.manifest import IdColumn
 from notemill.notes.shard import READ_ANEW, Note, id_fields, readable_parquet
 from notemill.notes.text import TextState
 

@@ -7,19 +7,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from notemill.answers.columns import LONGEST_IN_ROW, AnswerColumn
+from notemill.answers.columns import AnswerColumn
+from notemill.database.keys import (
+    BYTES_A_CHARACTER,
+    LONGEST_IN_ROW,
+    NAME_LENGTH,
+    IdColumn,
+    check_key_length,
+)
 from notemill.errors import NotemillError
-from notemill.notes.manifest import IdColumn
 
 SEQUENCE = "notemill_row"
 """Column of the staging table: the row's number in the order of the result shards."""
-NAME_LENGTH = 64
-"""Of an experiment's id and of a cohort's name."""
 _ROW_BYTES = 65535 - 12288
 """MySQL's longest row, off-page columns apart, less what is not an answer's."""
-_BYTES_A_CHARACTER = 4
-_KEY_BYTES = 3072
-"""InnoDB's longest key."""
 _COLLATIONS = ("utf8mb4_0900_bin", "utf8mb4_nopad_bin", "utf8mb4_bin")
 """Exact comparison of ids, the first that the server knows: 'a', 'A' and 'a ' are three notes."""
 
@@ -205,7 +206,7 @@ def _experiment_columns() -> list[sa.Column[Any]]:
 def _answer_columns(answers: list[AnswerColumn]) -> list[sa.Column[Any]]:
     """Short texts in the row while all of them fit, else beside it."""
     short = sum(column.in_row for column in answers)
-    fits = short * (LONGEST_IN_ROW * _BYTES_A_CHARACTER + 2) <= _ROW_BYTES
+    fits = short * (LONGEST_IN_ROW * BYTES_A_CHARACTER + 2) <= _ROW_BYTES
     types: dict[str, sa.types.TypeEngine[Any]] = {
         "integer": sa.BigInteger(),
         "number": sa.Double(),
@@ -245,19 +246,4 @@ def check_names(results: str, failures: str, experiments: str) -> None:
             f"results, failures and experiments need three tables: {', '.join(names)}",
             where="results_table, failures_table, experiments_table",
             remedy="give each another name",
-        )
-
-
-def check_key_length(ids: list[IdColumn]) -> None:
-    """Raise NotemillError when MySQL could not make a key of the id columns."""
-    lengths = {"text": _BYTES_A_CHARACTER, "binary": 1}
-    total = 2 * NAME_LENGTH + sum(
-        (column.length or LONGEST_IN_ROW) * lengths[column.kind] if column.kind in lengths else 20
-        for column in ids
-    )
-    if total > _KEY_BYTES:
-        raise NotemillError(
-            f"the id columns are too long for a key: {total} of {_KEY_BYTES} bytes",
-            where=", ".join(column.name for column in ids),
-            remedy="cast them to what they need in the cohort's query: CAST(x AS CHAR(64)) AS x",
         )

@@ -8,15 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from notemill.config import Cohort
+from notemill.database.keys import BYTES_A_CHARACTER, IdColumn, IdKind
 from notemill.errors import NotemillError
-from notemill.notes.manifest import IdColumn, IdKind
 from notemill.notes.text import UndecodedText
 
 _INT64 = range(-(2**63), 2**63)
 _DIGITS = 38
 """Of a decimal in a shard."""
-_BYTES_A_CHARACTER = 4
-"""MySQL gives a column's length in bytes of the connection's character set, utf8mb4."""
 
 
 def column_positions(names: Iterable[str], cohort: Cohort, cohort_name: str) -> list[int]:
@@ -82,11 +80,11 @@ class IdReader:
             ) from None
 
     def _column(self, name: str, position: int, value: Any) -> IdColumn:
-        length = self._description[position][3]
+        length = self._description[position][3]  # of text in bytes of utf8mb4
         match value:
             case str():
                 return IdColumn(
-                    name=name, kind="text", length=length // _BYTES_A_CHARACTER if length else None
+                    name=name, kind="text", length=length // BYTES_A_CHARACTER if length else None
                 )
             case bytes():
                 return IdColumn(name=name, kind="binary", length=length)

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.files import written_whole
-from notemill.notes.manifest import IdColumn, ShardEntry
+from notemill.notes.manifest import ShardEntry
 from notemill.notes.shard import READ_ANEW, Note, NotesDigest, ShardWriter, read_notes
 from notemill.notes.text import shard_of
 from notemill.paths import shard_names

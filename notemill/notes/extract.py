@@ -16,9 +16,9 @@ from typing import Any
 
 import notemill
 from notemill.config import Cohort, Database
+from notemill.database.keys import check_key_length
 from notemill.errors import NotemillError
 from notemill.files import explained, private_folder, sync, write_text
-from notemill.load.tables import check_key_length
 from notemill.locks import LockedFile
 from notemill.logs import log
 from notemill.notes.conflicts import IdConflicts
@@ -26,10 +26,9 @@ from notemill.notes.cut import Cut, read_cut, write_cut
 from notemill.notes.frozen import check_same_cohort, give_up
 from notemill.notes.manifest import Counts, Frozen, Manifest, Snapshot, read_frozen
 from notemill.notes.recut import (
+    CohortAnswers,
     clear_cuts,
-    move_answers,
     other_cuts,
-    refuse_while_answered,
     remove_result_shards,
     withdrawn,
 )
@@ -43,7 +42,9 @@ _ASIDE = ".aside"
 _EXAMPLES = 1000
 
 
-def extract(database: Database, name: str, cohort: Cohort, layout: Layout) -> Manifest:
+def extract(
+    database: Database, name: str, cohort: Cohort, layout: Layout, answers: CohortAnswers
+) -> Manifest:
     """Bring the cohort into its notes shards and write the manifest last.
 
     A cohort that was read before is not read again: its notes come from the cut in force, and from
@@ -61,7 +62,7 @@ def extract(database: Database, name: str, cohort: Cohort, layout: Layout) -> Ma
             check_same_cohort(name, cohort, frozen, layout)
             clear_cuts(layout, name, but=frozen.cut)
             if frozen.cut != cohort.shards:
-                refuse_while_answered(layout, name, frozen.cut)
+                answers.refuse_while_answered(frozen.cut)
         aside = _emptied(folder / _ASIDE)
         try:
             if frozen:
@@ -69,7 +70,7 @@ def extract(database: Database, name: str, cohort: Cohort, layout: Layout) -> Ma
             else:
                 snapshot, cut = _from_database(database, name, cohort, layout, aside)
             manifest = Manifest(**snapshot.model_dump(exclude={"cut"}), shards=cut.entries)
-            _put_in_force(manifest, frozen, layout, aside)
+            _put_in_force(manifest, frozen, layout, aside, answers)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     log.info("cohort '%s': %s", name, manifest.counts.model_dump())
@@ -198,14 +199,20 @@ def _distinct(
         del note
 
 
-def _put_in_force(manifest: Manifest, frozen: Frozen | None, layout: Layout, aside: Path) -> None:
+def _put_in_force(
+    manifest: Manifest,
+    frozen: Frozen | None,
+    layout: Layout,
+    aside: Path,
+    answers: CohortAnswers,
+) -> None:
     """Make this the cut in force; the shards aside are whole and the cohort's."""
     name, shards = manifest.cohort, len(manifest.shards)
     before = [frozen.cut] if frozen else other_cuts(layout, name, shards)
     for each in before:
         if each != shards:
             with withdrawn(layout.manifest(name, cut_name(each))):
-                move_answers(layout, name, before=each, after=shards)
+                answers.move(before=each, after=shards)
             remove_result_shards(layout, name, each)
     _place(aside, private_folder(layout.notes_folder(name, cut_name(shards))))
     if not frozen or frozen.cut != shards:

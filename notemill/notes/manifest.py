@@ -7,21 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from notemill.database.keys import IdColumn
 from notemill.files import read_json, write_text
 
 SameId = Literal["error", "first", "last"]
-IdKind = Literal["integer", "text", "binary", "decimal", "date", "timestamp"]
-
-
-class IdColumn(BaseModel):
-    """An id column. length: declared characters or bytes; scale: digits after the point."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    kind: IdKind
-    length: int | None = None
-    scale: int | None = None
 
 
 class ShardEntry(BaseModel):

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from notemill.answers.journal import Accepted, JournalAtRest, JournalKey, Spent, write_journal
 from notemill.files import explained, sync, write_text
-from notemill.logs import log
-from notemill.notes.text import shard_of
-from notemill.paths import CUTS, Layout, cut_name, journal, shard_names, shards_of_cut
+from notemill.paths import CUTS, Layout, cut_name, shard_names, shards_of_cut
+
+
+class CohortAnswers(Protocol):
+    """A cohort's answers, as far as another cut concerns them (notemill.answers.recut)."""
+
+    def refuse_while_answered(self, shards: int) -> None:
+        """Raise NotemillError if a job works on a shard of this cut."""
+        ...
+
+    def move(self, *, before: int, after: int) -> None:
+        """Copy all answers of a cut, and what they have cost, into the journals of another one."""
+        ...
 
 
 def other_cuts(layout: Layout, cohort: str, shards: int) -> list[int]:
@@ -33,15 +41,6 @@ def clear_cuts(layout: Layout, cohort: str, *, but: int) -> None:
                 shutil.rmtree(folder)
 
 
-def refuse_while_answered(layout: Layout, cohort: str, shards: int) -> None:
-    """Raise NotemillError if a job works on a shard of this cut."""
-    for experiment in _experiments(layout, cohort):
-        for path in _journals(layout, cohort, experiment, shards):
-            if path.exists():
-                with JournalAtRest(path):
-                    pass
-
-
 @contextmanager
 def withdrawn(manifest: Path) -> Iterator[None]:
     """Take a cut's manifest away, so that no job begins with it; bring it back on any error."""
@@ -58,74 +57,19 @@ def withdrawn(manifest: Path) -> Iterator[None]:
         raise
 
 
-def move_answers(layout: Layout, cohort: str, *, before: int, after: int) -> None:
-    """Copy all answers of a cut, and what they have cost, into the journals of another one.
-
-    Answers that are there already stay. Raises NotemillError when a job works on one of them.
-    """
-    for experiment in _experiments(layout, cohort):
-        targets = _journals(layout, cohort, experiment, after)
-        moving: dict[int, _Moving] = defaultdict(_Moving)
-        moved = 0
-        for number, path in enumerate(_journals(layout, cohort, experiment, before)):
-            if path.exists():
-                with JournalAtRest(path) as at_rest:
-                    for accepted in at_rest.accepted():
-                        moved += 1
-                        moving[_shard(accepted, after)].accepted.append(accepted)
-                    moving[number * after // before].spend(at_rest.spent())
-            passed = (number + 1) * after // before  # what lies below gets nothing more
-            for complete in [each for each in moving if each < passed]:
-                moving.pop(complete).write(targets[complete])
-        for left, lines in moving.items():
-            lines.write(targets[left])
-        log.info("%s: %d answers moved from %d to %d shards", experiment, moved, before, after)
-
-
 def remove_result_shards(layout: Layout, cohort: str, shards: int) -> None:
     """Remove a cut's result shards, which their journals can give again without asking.
 
     Before the cut is given up: a plan that is made later takes a result shard for a result.
     """
-    for experiment in _experiments(layout, cohort):
+    for experiment in experiments_of(layout, cohort):
         for name in shard_names(shards):
             path = layout.answers(cohort, experiment, cut_name(shards), name)
             with explained(path):
                 path.unlink(missing_ok=True)
 
 
-@dataclass
-class _Moving:
-    """What goes into one journal."""
-
-    accepted: list[Accepted] = field(default_factory=list)
-    spent: dict[JournalKey, Spent] = field(default_factory=dict)
-
-    def spend(self, spent: dict[JournalKey, Spent]) -> None:
-        for key, cost in spent.items():
-            self.spent[key] = self.spent.get(key, Spent()) + cost
-
-    def write(self, path: Path) -> None:
-        if path.exists():
-            with JournalAtRest(path) as there:
-                self.accepted += there.accepted()
-                self.spend(there.spent())
-        if self.accepted or self.spent:
-            self.accepted.sort(key=lambda each: (each.key.experiment, each.key.model_digest))
-            write_journal(path, self.accepted, self.spent)
-
-
-def _experiments(layout: Layout, cohort: str) -> list[str]:
+def experiments_of(layout: Layout, cohort: str) -> list[str]:
     """Ids of all experiments that ever asked this cohort."""
     folder = layout.answers_folder(cohort)
     return sorted(path.name for path in folder.glob("*/"))
-
-
-def _journals(layout: Layout, cohort: str, experiment: str, shards: int) -> list[Path]:
-    """Where a cut's journals are, or would be."""
-    cut = cut_name(shards)
-    return [journal(layout.answers(cohort, experiment, cut, name)) for name in shard_names(shards)]
-
-
-def _shard(accepted: Accepted, shards: int) -> int:
-    return shard_of(bytes.fromhex(accepted.text_sha256), shards)

@@ -12,12 +12,12 @@ from sqlalchemy.exc import DBAPIError
 
 from notemill.config import Cohort, Database
 from notemill.database.connect import connect, server_name
+from notemill.database.keys import IdColumn
 from notemill.database.refusals import database_errors, error_number
 from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.notes.columns import IdReader, column_positions
 from notemill.notes.conflicts import IdConflicts
-from notemill.notes.manifest import IdColumn
 from notemill.notes.spool import Spool
 from notemill.notes.text import UndecodedText, read_text
 from notemill.progress import Progress

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
-from notemill.notes.manifest import IdColumn, ShardEntry
+from notemill.notes.manifest import ShardEntry
 from notemill.notes.text import TextState
 
 READ_ANEW = (

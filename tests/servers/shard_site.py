@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from notemill.answers.experiment_record import keep_record
 from notemill.answers.job import ShardJob, answer_shard
+from notemill.answers.recut import JournaledAnswers
 from notemill.config import Cohort, Config, read_config
 from notemill.engines.model import record_model
 from notemill.engines.record import read_record
@@ -48,7 +49,8 @@ class ShardSite:
             connection.execute("CREATE TABLE notes (id INTEGER, note_text TEXT)")
             connection.executemany("INSERT INTO notes VALUES (?, ?)", enumerate(self.notes, 1))
         connection.close()
-        extract(self.config.database, "cohort", self._cohort, self.layout)
+        answers = JournaledAnswers(self.layout, "cohort")
+        extract(self.config.database, "cohort", self._cohort, self.layout, answers)
 
     @property
     def _cohort(self) -> Cohort:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from notemill.answers.recut import JournaledAnswers
 from notemill.config import Cohort, Database
 from notemill.errors import NotemillError
 from notemill.notes.extract import extract
@@ -30,7 +31,8 @@ def notes(database: MariaDB, tmp_path: Path) -> Database:
 
 def extracted(database: Database, folder: Path, query: str) -> Manifest:
     cohort = Cohort(query=query, id_columns=["visit"], text_column="note", shards=2)
-    return extract(database, "all", cohort, Layout(folder / "results"))
+    layout = Layout(folder / "results")
+    return extract(database, "all", cohort, layout, JournaledAnswers(layout, "all"))
 
 
 def test_the_rows_are_as_many_as_the_server_counts(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from notemill.answers.recut import JournaledAnswers
 from notemill.config import Cohort, Config, Database, read_config
 from notemill.engines.protocol import End, Question, Reply
 from notemill.notes.extract import extract
@@ -116,7 +117,8 @@ class Clinic:
         return Cohort(**(values | changes))
 
     def extract(self, name: str = "chest", **changes: Any) -> Manifest:
-        return extract(self.database, name, self.cohort(**changes), self.layout)
+        answers = JournaledAnswers(self.layout, name)
+        return extract(self.database, name, self.cohort(**changes), self.layout, answers)
 
     def cut(self, name: str = "chest") -> str:
         """The cut in force, after extract."""

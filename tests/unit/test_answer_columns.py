@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from notemill.answers.columns import AnswerColumn, Kind, answer_columns, unstorable
+from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
-from notemill.notes.manifest import IdColumn
 from notemill.tasks.task import Task
 
 from .conftest import write_task

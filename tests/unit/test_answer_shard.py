@@ -19,8 +19,8 @@ from notemill.answers.shard import (
     read_origin,
     write_answers,
 )
+from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
-from notemill.notes.manifest import IdColumn
 from notemill.notes.shard import Note
 from notemill.notes.text import read_text
 

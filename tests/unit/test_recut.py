@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 from notemill.answers.journal import Accepted, JournalAtRest, JournalKey, Spent, write_journal
 from notemill.answers.outcome import Outcome
+from notemill.answers.recut import JournaledAnswers
+from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.notes.cut import read_cut, write_cut
-from notemill.notes.manifest import IdColumn, read_frozen, read_manifest
-from notemill.notes.recut import move_answers
+from notemill.notes.manifest import read_frozen, read_manifest
 from notemill.notes.shard import Note
 from notemill.notes.spool import Spool
 from notemill.notes.text import read_text, shard_of
@@ -148,7 +149,7 @@ def test_a_job_that_comes_in_between_keeps_the_cut_too(
     partly_answered: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clinic = partly_answered
-    monkeypatch.setattr("notemill.notes.extract.refuse_while_answered", lambda *_: None)
+    monkeypatch.setattr(JournaledAnswers, "refuse_while_answered", lambda *_: None)
     path = journal(clinic.layout.answers("chest", EXPERIMENTS[1], cut_name(2), "0001"))
     manifest = clinic.manifest().read_bytes()
     before = answers(clinic.layout)
@@ -191,7 +192,7 @@ def test_every_answer_ends_in_its_texts_journal_once(
     fill_journals(layout, "chest", before, [text.hex() for text in texts])
     expected = answers(layout), spent(layout)
     if before != after:
-        move_answers(layout, "chest", before=before, after=after)
+        JournaledAnswers(layout, "chest").move(before=before, after=after)
         for folder in layout.answers_folder("chest").glob(f"*/{cut_name(before)}"):
             shutil.rmtree(folder)
     assert (answers(layout), spent(layout)) == expected

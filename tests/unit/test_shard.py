@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from notemill.database.keys import IdColumn, IdKind
 from notemill.errors import NotemillError
-from notemill.notes.manifest import IdColumn, IdKind
 from notemill.notes.shard import Note, NotesDigest, ShardWriter, read_notes
 from notemill.notes.text import TextState, read_text
 

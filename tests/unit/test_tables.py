@@ -11,9 +11,9 @@ from sqlalchemy.dialects import mysql
 from notemill.answers.columns import AnswerColumn
 from notemill.answers.shard import OUTCOME_FIELDS
 from notemill.config.cohort import OWN_COLUMNS
+from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.load.tables import Tables
-from notemill.notes.manifest import IdColumn
 
 ANSWERS = [
     AnswerColumn("a", "llm_a", "text", 80),

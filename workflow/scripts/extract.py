@@ -4,9 +4,12 @@ from notemill.config import read_config
 from notemill.logs import job_log
 
 with job_log(snakemake.log[0]):
+    from notemill.answers.recut import JournaledAnswers
     from notemill.notes.extract import extract
     from notemill.paths import Layout
 
     config = read_config(snakemake.config)
     cohort = snakemake.wildcards.cohort
-    extract(config.database, cohort, config.cohorts[cohort], Layout(config.results))
+    layout = Layout(config.results)
+    answers = JournaledAnswers(layout, cohort)
+    extract(config.database, cohort, config.cohorts[cohort], layout, answers)
