@@ -21,6 +21,7 @@ from notemill.errors import NotemillError
 from notemill.files import read_json, write_text
 from notemill.paths import Layout, model_id
 from notemill.tasks.identity import fingerprint
+from notemill.tasks.run import Run
 from notemill.tasks.task import Task
 
 
@@ -84,30 +85,26 @@ def identify(
     )
 
 
-def refuse_another_model(
-    layout: Layout, experiment_id: str, experiment: Experiment, model: ModelRecord
-) -> None:
+def refuse_another_model(layout: Layout, run: Run, model: ModelRecord) -> None:
     """Raise NotemillError when the experiment's answers come from another model.
 
     A pinned digest that is not the model's is refused by the job itself.
     """
-    record = _read(layout.experiment(experiment_id))
-    if record and record.digest != model.digest and experiment.digest is None:
-        raise _another_model(record, model.digest, _model_record(experiment, layout))
+    record = _read(layout.experiment(run.experiment_id))
+    if record and record.digest != model.digest and run.experiment.digest is None:
+        raise _another_model(record, model.digest, layout.model(run.model_id))
 
 
-def keep_record(
-    layout: Layout, experiment_id: str, experiment: Experiment, model: ModelRecord
-) -> None:
+def keep_record(layout: Layout, run: Run, model: ModelRecord) -> None:
     """Write the record of an experiment whose engine is proven and about to be asked, once.
 
     Raises NotemillError as `refuse_another_model` does: another job may have been first.
     """
-    refuse_another_model(layout, experiment_id, experiment, model)
-    path = layout.experiment(experiment_id)
-    if not path.exists() and experiment.digest in (None, model.digest):
+    refuse_another_model(layout, run, model)
+    path = layout.experiment(run.experiment_id)
+    if not path.exists() and run.experiment.digest in (None, model.digest):
         record = ExperimentRecord(
-            experiment=experiment_id,
+            experiment=run.experiment_id,
             model=model.model,
             digest=model.digest,
             weights_sha256=model.weights_sha256,
@@ -117,13 +114,9 @@ def keep_record(
 
 
 def _refuse_changed_model(record: ExperimentRecord, experiment: Experiment, layout: Layout) -> None:
-    path = _model_record(experiment, layout)
+    path = layout.model(model_id(experiment.engine, experiment.model))
     if path.exists() and (found := read_record(path).digest) != record.digest:
         raise _another_model(record, found, path)
-
-
-def _model_record(experiment: Experiment, layout: Layout) -> Path:
-    return layout.model(model_id(experiment.engine, experiment.model))
 
 
 def _another_model(record: ExperimentRecord, found: str, path: Path) -> NotemillError:

@@ -16,14 +16,14 @@ from pathlib import Path
 import notemill
 from notemill.answers.asking import Asking
 from notemill.answers.columns import answer_columns
+from notemill.answers.experiment_record import keep_record, refuse_another_model
 from notemill.answers.journal import Journal, JournalKey
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.refusal import told_once
 from notemill.answers.shard import ShardOrigin, write_answers
 from notemill.answers.verdict import Status, is_answer
-from notemill.config import Engine as EngineConfig
-from notemill.config import Experiment, OllamaEngine
+from notemill.config import OllamaEngine
 from notemill.database.keys import IdColumn
 from notemill.engines.control_tokens import ControlTokens
 from notemill.engines.ollama.server import proven_ollama
@@ -35,34 +35,35 @@ from notemill.logs import Terminated, log
 from notemill.notes.manifest import Manifest, ShardEntry, read_manifest
 from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
+from notemill.paths import Layout
 from notemill.paths import journal as journal_path
 from notemill.progress import Progress
-from notemill.tasks.task import Task
+from notemill.tasks.run import Run
 
 
 @dataclass(frozen=True)
 class ShardJob:
-    """What a job is given.
+    """One shard of a run. threads: CPU threads for the engine."""
 
-    experiment_id: NAME-FINGERPRINT; proven: called when an engine is, before the first note;
-    refusal: where the experiment's jobs tell each other of what
-    no retry can mend; threads: CPU threads for the engine.
-    """
-
+    run: Run
+    layout: Layout
     cohort: str
+    cut: str
     shard: str
-    experiment_id: str
-    experiment: Experiment
-    engine: EngineConfig
-    task: Task
-    notes: Path
-    manifest: Path
-    model: Path
-    output: Path
     engine_log: Path
-    proven: Callable[[], None]
-    refusal: Path
     threads: int
+
+    @property
+    def notes(self) -> Path:
+        return self.layout.notes(self.cohort, self.cut, self.shard)
+
+    @property
+    def manifest(self) -> Path:
+        return self.layout.manifest(self.cohort, self.cut)
+
+    @property
+    def output(self) -> Path:
+        return self.layout.answers(self.cohort, self.run.experiment_id, self.cut, self.shard)
 
 
 def answer_shard(job: ShardJob) -> ShardOrigin:
@@ -72,13 +73,14 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     Terminated after SIGTERM, with everything ended.
     """
     started = time.monotonic()
+    run = job.run
     manifest = read_manifest(job.manifest)
     record = _checked_record(job)
     entry = manifest.shard(job.shard)
     wanted = _texts_to_ask(job, manifest.id_columns, entry)
-    key = JournalKey(job.experiment_id, record.digest)
-    accepts = partial(is_answer, model=job.task.answer_model)
-    columns = answer_columns(job.task, job.experiment.answer_prefix, manifest.id_columns)
+    key = JournalKey(run.experiment_id, record.digest)
+    accepts = partial(is_answer, model=run.task.answer_model)
+    columns = answer_columns(run.task, run.experiment.answer_prefix, manifest.id_columns)
     with Journal(journal_path(job.output), key, accepts, started=started) as journal:
         _refuse_if_given_up(job)
         missing = wanted - journal.answers.keys()
@@ -91,7 +93,7 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
         )
         failures: dict[str, Outcome] = {}
         if missing:
-            with told_once(job.refusal, job.engine, record.digest):
+            with told_once(job.layout.refusal(run.experiment_id), run.engine, record.digest):
                 failures = _ask(job, manifest, record, missing, journal, total=len(wanted))
         outcomes = {sha: journal.answers[sha] for sha in wanted - failures.keys()} | failures
         spent = journal.spent
@@ -105,7 +107,7 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
         origin = ShardOrigin(
             cohort=job.cohort,
             shard=job.shard,
-            experiment=job.experiment_id,
+            experiment=run.experiment_id,
             notes_digest=entry.digest,
             model_digest=record.digest,
             weights_sha256=record.weights_sha256,
@@ -145,10 +147,10 @@ def _ask(
             failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
 
-    experiment, engine = job.experiment, job.engine
+    experiment, engine = job.run.experiment, job.run.engine
     asking = ShardAsking(
         Asking(
-            job.task,
+            job.run.task,
             experiment.options,
             attempts=experiment.attempts,
             timeout_s=engine.answer_timeout_s,
@@ -197,15 +199,15 @@ def _run(
 @asynccontextmanager
 async def _start(job: ShardJob, record: ModelRecord) -> AsyncIterator[Engine]:
     async with _proven(job, record) as engine:
-        job.proven()
+        keep_record(job.layout, job.run, record)
         yield engine
 
 
 def _proven(job: ShardJob, record: ModelRecord) -> AbstractAsyncContextManager[Engine]:
-    options = job.experiment.options
-    if isinstance(job.engine, OllamaEngine):
-        return proven_ollama(job.engine, record, job.task, options, job.engine_log)
-    return proven_openai(job.engine, record, job.task, options, job.engine_log, job.threads)
+    engine, task, options = job.run.engine, job.run.task, job.run.experiment.options
+    if isinstance(engine, OllamaEngine):
+        return proven_ollama(engine, record, task, options, job.engine_log)
+    return proven_openai(engine, record, task, options, job.engine_log, job.threads)
 
 
 def _texts_to_ask(job: ShardJob, ids: list[IdColumn], entry: ShardEntry) -> set[str]:
@@ -252,13 +254,15 @@ def _refuse_if_given_up(job: ShardJob) -> None:
 
 
 def _checked_record(job: ShardJob) -> ModelRecord:
-    record = read_record(job.model)
-    pinned = job.experiment.digest
+    path = job.layout.model(job.run.model_id)
+    record = read_record(path)
+    pinned = job.run.experiment.digest
     if pinned and record.digest != pinned:
         raise EngineRefused(
             f"model '{record.model}' has the digest {record.digest}, the experiment pins {pinned}",
-            where=str(job.model),
+            where=str(path),
             remedy="put the pinned model into the store, delete this record and run again; or "
             "correct `digest` of the experiment",
         )
+    refuse_another_model(job.layout, job.run, record)
     return record

@@ -26,7 +26,7 @@ def write_experiment(
     counts: Counter[str],
 ) -> None:
     """Write the experiment's row over this cohort, in place of an earlier one."""
-    staging, manifest, task = tables.staging, work.manifest, work.task
+    staging, manifest, task = tables.staging, work.manifest, work.run.task
     asked = staging.c.attempts > 0
     first, last = connection.execute(
         sa.select(sa.func.min(staging.c.answered_at), sa.func.max(staging.c.answered_at)).where(
@@ -37,11 +37,11 @@ def write_experiment(
     blank = counts[Status.EMPTY_NOTE.value]
     answered = counts[Status.ANSWERED.value]
     row = {
-        "experiment": work.experiment_id,
+        "experiment": work.run.experiment_id,
         "cohort": manifest.cohort,
-        "name": work.experiment_name,
+        "name": work.run.name,
         "task": task.name,
-        "model": work.experiment.model,
+        "model": work.run.experiment.model,
         "model_digest": origins[0].model_digest,
         "weights_sha256": origins[0].weights_sha256,
         "engines": ", ".join(sorted(engines)),
@@ -50,7 +50,7 @@ def write_experiment(
         "schema_source": task.schema_source,
         "json_schema": json.dumps(task.json_schema),
         "options": json.dumps(
-            work.experiment.options.as_sent() | {"attempts": work.experiment.attempts}
+            work.run.experiment.options.as_sent() | {"attempts": work.run.experiment.attempts}
         ),
         "cohort_query": manifest.query,
         "extracted_at": _plain_utc(datetime.fromisoformat(manifest.extracted_at)),
@@ -69,7 +69,7 @@ def write_experiment(
     table = tables.experiments
     connection.execute(
         sa.delete(table).where(
-            table.c.experiment == work.experiment_id, table.c.cohort == manifest.cohort
+            table.c.experiment == work.run.experiment_id, table.c.cohort == manifest.cohort
         )
     )
     connection.execute(sa.insert(table), row)

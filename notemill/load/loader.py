@@ -44,7 +44,7 @@ def load(database: Database, work: Load) -> LoadReport:
     """
     started = time.monotonic()
     origins = checked_origins(work)
-    with open_tables(database, work, f"loading '{work.experiment_name}'") as (connection, tables):
+    with open_tables(database, work, f"loading '{work.run.name}'") as (connection, tables):
         names = [column.name for column in tables.staging.columns if column.name != SEQUENCE]
         batches = partial(batches_of, work.shards, names)
         stage(connection, tables, batches, work.manifest.counts.notes)
@@ -69,7 +69,7 @@ def open_tables(
 ) -> Iterator[tuple[sa.Connection, Tables]]:
     """A connection that writes, and the tables: created where missing, else checked."""
     ids = work.manifest.id_columns
-    columns = answer_columns(work.task, work.experiment.answer_prefix, ids)
+    columns = answer_columns(work.run.task, work.run.experiment.answer_prefix, ids)
     engine = connect(database)
     try:
         with database_errors(database, doing), engine.connect() as connection:
@@ -78,8 +78,8 @@ def open_tables(
                 connection,
                 ids,
                 columns,
-                results=work.experiment.results_table,
-                failures=work.experiment.failures,
+                results=work.run.experiment.results_table,
+                failures=work.run.experiment.failures,
                 experiments=work.experiments_table,
             )
             if created := tables.create(connection):
@@ -154,8 +154,8 @@ def write_and_prove(
 ) -> tuple[int, Proof]:
     """What the transaction does. Returns the rows removed as no notes of the cohort."""
     whose = {
-        "query_meta": work.experiment_name,
-        "experiment": work.experiment_id,
+        "query_meta": work.run.name,
+        "experiment": work.run.experiment_id,
         "cohort": work.manifest.cohort,
     }
     removed = _make_alike(connection, tables, whose)
@@ -210,9 +210,9 @@ def _report(
     answered = counts.pop(Status.ANSWERED.value, 0)
     return LoadReport(
         cohort=work.manifest.cohort,
-        experiment=work.experiment_id,
-        results_table=work.experiment.results_table,
-        failures_table=work.experiment.failures,
+        experiment=work.run.experiment_id,
+        results_table=work.run.experiment.results_table,
+        failures_table=work.run.experiment.failures,
         rows=work.manifest.counts.rows,
         notes=work.manifest.counts.notes,
         texts=work.manifest.counts.texts,

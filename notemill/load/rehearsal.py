@@ -25,6 +25,8 @@ from notemill.load.tables import SEQUENCE, Tables
 from notemill.load.work import Load
 from notemill.logs import log
 
+_LONGEST_NAME = NAME_LENGTH - len("-0123456789ab")
+"""Of an experiment whose fingerprint comes after it."""
 _TIME = datetime.datetime(2000, 2, 29, 23, 59, 59)
 _TEXT = "aA é\u0301🩺'\"\\ "
 _LONG_TEXT = _TEXT + "x" * 70_000
@@ -55,7 +57,7 @@ def prepare_tables(database: Database, work: Load) -> TablesReport:
     So a right that is missing, a trigger or a type that changes a value shows before the first
     GPU minute. Raises NotemillError for what would stop the load.
     """
-    doing = f"preparing the tables of '{work.experiment_name}'"
+    doing = f"preparing the tables of '{work.run.name}'"
     with open_tables(database, work, doing) as (connection, tables):
         server = server_name(connection)
         connection.rollback()
@@ -63,9 +65,9 @@ def prepare_tables(database: Database, work: Load) -> TablesReport:
         values = _rehearse(connection, tables, work)
     return TablesReport(
         cohort=work.manifest.cohort,
-        experiment=work.experiment_id,
-        results_table=work.experiment.results_table,
-        failures_table=work.experiment.failures,
+        experiment=work.run.experiment_id,
+        results_table=work.run.experiment.results_table,
+        failures_table=work.run.experiment.failures,
         experiments_table=work.experiments_table,
         server=server,
         values_compared=values,
@@ -78,7 +80,7 @@ def _rehearse(connection: sa.Connection, tables: Tables, work: Load) -> int:
     counts = work.manifest.counts.model_copy(update={"notes": len(batch)})
     made_up = replace(
         work,
-        experiment_id=f"rehearsal of {work.experiment_id}"[:NAME_LENGTH],
+        run=replace(work.run, name=f"rehearsal of {work.run.name}"[:_LONGEST_NAME]),
         manifest=work.manifest.model_copy(update={"counts": counts}),
     )
 
@@ -143,7 +145,7 @@ def _origin(work: Load) -> ShardOrigin:
     return ShardOrigin(
         cohort=work.manifest.cohort,
         shard="0000",
-        experiment=work.experiment_id,
+        experiment=work.run.experiment_id,
         notes_digest=digest,
         model_digest=digest,
         weights_sha256=digest,

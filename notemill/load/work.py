@@ -6,41 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notemill.answers.shard import REMEDY, ShardOrigin, read_origin
-from notemill.config import Config, Experiment
 from notemill.errors import NotemillError
-from notemill.notes.manifest import Manifest, read_manifest
-from notemill.plan.runs import run_of
-from notemill.tasks.task import Task
+from notemill.notes.manifest import Manifest
+from notemill.tasks.run import Run
 
 
 @dataclass(frozen=True)
 class Load:
     """What is loaded: one experiment's result shards over one cohort.
 
-    experiment_id: NAME-FINGERPRINT; shards: result shards in the manifest's order.
+    shards: result shards in the manifest's order.
     """
 
-    experiment_name: str
-    experiment_id: str
-    experiment: Experiment
+    run: Run
     experiments_table: str
-    task: Task
     manifest: Manifest
     shards: list[Path]
-
-
-def load_of(config: Config, experiment_id: str, manifest: Path, shards: list[Path]) -> Load:
-    """What the configuration says about loading this experiment over the manifest's cohort."""
-    run = run_of(config, experiment_id)
-    return Load(
-        experiment_name=run.name,
-        experiment_id=run.experiment_id,
-        experiment=run.experiment,
-        experiments_table=config.experiments_table,
-        task=run.task,
-        manifest=read_manifest(manifest),
-        shards=shards,
-    )
 
 
 def checked_origins(work: Load) -> list[ShardOrigin]:
@@ -48,7 +29,7 @@ def checked_origins(work: Load) -> list[ShardOrigin]:
     origins = []
     for path, entry in zip(work.shards, work.manifest.shards, strict=True):
         origin = read_origin(path)
-        if (origin.experiment, origin.shard) != (work.experiment_id, entry.name):
+        if (origin.experiment, origin.shard) != (work.run.experiment_id, entry.name):
             raise NotemillError(
                 f"this result shard is of {origin.experiment}, shard {origin.shard}",
                 where=str(path),

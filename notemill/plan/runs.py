@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from notemill.answers.experiment_record import identify
-from notemill.config import Config, Engine, Experiment
+from notemill.config import Config
 from notemill.errors import NotemillError
 from notemill.files import check_folder
 from notemill.notes.frozen import check_cohorts
-from notemill.paths import Layout, model_id
+from notemill.paths import Layout
 from notemill.plan.tables import check_tables, query_hints
+from notemill.tasks.run import Run
 from notemill.tasks.schema_check import check_schema
-from notemill.tasks.task import Task, read_task
-
-
-@dataclass(frozen=True)
-class Run:
-    """An experiment as it will be run. experiment_id: NAME-FINGERPRINT, its folder's name.
-
-    remarks: what a user wants to know before it runs.
-    """
-
-    name: str
-    experiment: Experiment
-    engine: Engine
-    task: Task
-    fingerprint: str
-    cohorts: list[str]
-    remarks: tuple[str, ...] = ()
-
-    @property
-    def experiment_id(self) -> str:
-        return f"{self.name}-{self.fingerprint}"
-
-    @property
-    def model_id(self) -> str:
-        return model_id(self.experiment.engine, self.experiment.model)
+from notemill.tasks.task import read_task
 
 
 def checked_plan(config: Config) -> list[Run]:
@@ -74,11 +51,21 @@ def plan_runs(config: Config) -> list[Run]:
 
 def run_of(config: Config, experiment_id: str) -> Run:
     """The run of a job that was planned. Raises NotemillError when its experiment has changed."""
-    for run in plan_runs(config):
-        if run.experiment_id == experiment_id:
-            return run
+    return _found(
+        (run for run in plan_runs(config) if run.experiment_id == experiment_id), experiment_id
+    )
+
+
+def run_with_model(config: Config, model_id: str) -> Run:
+    """A run that asks the model of a job that was planned. Raises as `run_of` does."""
+    return _found((run for run in plan_runs(config) if run.model_id == model_id), model_id)
+
+
+def _found(runs: Iterator[Run], planned: str) -> Run:
+    if (run := next(runs, None)) is not None:
+        return run
     raise NotemillError(
-        f"{experiment_id} was planned, and its task, model or options are others by now",
+        f"{planned} was planned, and its task, model or options are others by now",
         where="experiments and tasks of the configuration",
         remedy="run snakemake again, which asks what they are now; or set the change back and run "
         "again: the answers of what was planned are kept",

@@ -6,18 +6,15 @@ import json
 import sqlite3
 import sys
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from notemill.answers.experiment_record import keep_record
 from notemill.answers.job import ShardJob, answer_shard
 from notemill.answers.recut import JournaledAnswers
 from notemill.config import Cohort, Config, read_config
 from notemill.engines.model import record_model
-from notemill.engines.record import read_record
 from notemill.notes.extract import extract
 from notemill.paths import Layout
 from notemill.plan.runs import plan_runs
@@ -107,21 +104,13 @@ class ShardSite:
         record = self.layout.model(run.model_id)
         if not record.exists():
             record_model(run.engine, run.experiment.model, self.folder / "pull.log").write(record)
-        origin = (self.layout, run.experiment_id, run.experiment, read_record(record))
         return ShardJob(
+            run=run,
+            layout=self.layout,
             cohort="cohort",
+            cut="cut-0001",
             shard="0000",
-            experiment_id=run.experiment_id,
-            experiment=run.experiment,
-            engine=run.engine,
-            task=run.task,
-            notes=self.layout.notes("cohort", "cut-0001", "0000"),
-            manifest=self.layout.manifest("cohort", "cut-0001"),
-            model=record,
-            output=self.layout.answers("cohort", run.experiment_id, "cut-0001", "0000"),
             engine_log=self.folder / "engine.log",
-            proven=partial(keep_record, *origin),
-            refusal=self.layout.refusal(run.experiment_id),
             threads=1,
         )
 

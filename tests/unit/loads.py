@@ -10,12 +10,13 @@ from notemill.answers.columns import answer_columns
 from notemill.answers.outcome import Outcome
 from notemill.answers.shard import ShardOrigin, write_answers
 from notemill.clock import now
-from notemill.config import Experiment
+from notemill.config import Experiment, OpenAiEngine
 from notemill.load.loader import load
 from notemill.load.report import LoadReport
 from notemill.load.work import Load
 from notemill.notes.manifest import read_manifest
 from notemill.notes.shard import Note, read_notes
+from notemill.tasks.run import Run
 from notemill.tasks.task import Task, read_task
 
 from .conftest import Clinic
@@ -105,12 +106,18 @@ class Loads:
     def work(self, cohort: str = "chest", experiment: str = ID, **changes: Any) -> Load:
         manifest = read_manifest(self.clinic.manifest(cohort))
         values = {"task": "cough", "engine": "e", "model": "m:1", "results_table": "answers"}
-        return Load(
-            experiment_name=NAME,
-            experiment_id=experiment,
+        name, _, fingerprint = experiment.rpartition("-")
+        run = Run(
+            name=name,
             experiment=Experiment.model_validate(values | changes),
-            experiments_table="experiments",
+            engine=OpenAiEngine(kind="openai", address="https://models.example/v1"),
             task=self.task,
+            fingerprint=fingerprint,
+            cohorts=[cohort],
+        )
+        return Load(
+            run=run,
+            experiments_table="experiments",
             manifest=manifest,
             shards=[self.shard(entry.name, cohort, experiment) for entry in manifest.shards],
         )

@@ -11,7 +11,8 @@ from notemill.answers.experiment_record import keep_record
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
 from notemill.paths import Layout
-from notemill.plan.runs import Run, plan_runs
+from notemill.plan.runs import plan_runs
+from notemill.tasks.run import Run
 
 from .conftest import config, config_values, names_in, write_task
 
@@ -46,9 +47,7 @@ class Site:
     def answered(self, digest: str, pin: str | None = None) -> str:
         """Run the experiment's first job with the store's model; returns the experiment's id."""
         before = self.plan(pin)
-        keep_record(
-            self.layout, before.experiment_id, before.experiment, self.store_has(digest, before)
-        )
+        keep_record(self.layout, before, self.store_has(digest, before))
         assert self.plan(pin).experiment_id == before.experiment_id, "it flipped under its own run"
         return before.experiment_id
 
@@ -112,15 +111,15 @@ def test_a_model_that_was_changed_is_refused_with_both_ways_out(site: Site) -> N
 
 def test_the_job_too_refuses_another_model(site: Site) -> None:
     run = site.plan()
-    keep_record(site.layout, run.experiment_id, run.experiment, site.store_has(D, run))
+    keep_record(site.layout, run, site.store_has(D, run))
     with pytest.raises(NotemillError, match="come from the digest") as refused:
-        keep_record(site.layout, run.experiment_id, run.experiment, site.store_has(E, run))
+        keep_record(site.layout, run, site.store_has(E, run))
     assert f"delete {site.layout.model(run.model_id)} and" in refused.value.remedy
 
 
 def test_a_pin_that_is_not_the_models_leaves_no_record(site: Site) -> None:
     run = site.plan(D)
-    keep_record(site.layout, run.experiment_id, run.experiment, site.store_has(E, run))
+    keep_record(site.layout, run, site.store_has(E, run))
     assert not site.layout.experiments.exists()
 
 

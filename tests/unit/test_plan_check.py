@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from notemill.errors import NotemillError
-from notemill.plan.runs import Run, plan_runs
+from notemill.plan.runs import plan_runs
+from notemill.tasks.run import Run
 
 from .conftest import config, config_values, write_task
 

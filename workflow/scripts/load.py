@@ -4,13 +4,16 @@ from pathlib import Path
 
 from notemill.config import read_config
 from notemill.logs import job_log
+from notemill.plan.runs import run_of
 
 with job_log(snakemake.log[0]):
     from notemill.load.loader import load
-    from notemill.load.work import load_of
+    from notemill.load.work import Load
+    from notemill.notes.manifest import read_manifest
 
     config = read_config(snakemake.config)
+    run = run_of(config, snakemake.wildcards.experiment)
+    manifest = read_manifest(Path(snakemake.input.manifest))
     shards = [Path(shard) for shard in snakemake.input.answers]
-    manifest = Path(snakemake.input.manifest)
-    work = load_of(config, snakemake.wildcards.experiment, manifest, shards)
+    work = Load(run, config.experiments_table, manifest, shards)
     load(config.database, work).write(Path(snakemake.output[0]))

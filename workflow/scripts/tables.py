@@ -4,11 +4,14 @@ from pathlib import Path
 
 from notemill.config import read_config
 from notemill.logs import job_log
+from notemill.plan.runs import run_of
 
 with job_log(snakemake.log[0]):
     from notemill.load.rehearsal import prepare_tables
-    from notemill.load.work import load_of
+    from notemill.load.work import Load
+    from notemill.notes.manifest import read_manifest
 
     config = read_config(snakemake.config)
-    work = load_of(config, snakemake.wildcards.experiment, Path(snakemake.input[0]), [])
+    run = run_of(config, snakemake.wildcards.experiment)
+    work = Load(run, config.experiments_table, read_manifest(Path(snakemake.input[0])), shards=[])
     prepare_tables(config.database, work).write(Path(snakemake.output[0]))
