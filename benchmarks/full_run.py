@@ -91,7 +91,7 @@ def _config(database: MariaDB, place: Path, options: argparse.Namespace) -> dict
         }
     else:
         engine |= {
-            "kind": "openai",
+            "kind": "llamacpp",
             "weights": str(options.weights),
         }
     return {

@@ -21,7 +21,7 @@ WRONG = 0.5
 """At most this share is right when a prompt, a note or an id went astray."""
 
 EMBEDDED: dict[str, Any] = {
-    "kind": "openai",
+    "kind": "llamacpp",
     "weights": str(WEIGHTS),
     "slots": 1,
     "gpu": "off",

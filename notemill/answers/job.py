@@ -23,12 +23,10 @@ from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.refusal import told_once
 from notemill.answers.shard import ShardOrigin, write_answers
 from notemill.answers.verdict import Status, is_answer
-from notemill.config import OllamaEngine
 from notemill.database.keys import IdColumn
 from notemill.engines.control_tokens import ControlTokens
-from notemill.engines.ollama.server import proven_ollama
-from notemill.engines.openai.server import proven_openai
-from notemill.engines.protocol import Engine
+from notemill.engines.kinds import proven_engine
+from notemill.engines.protocol import Engine, Start
 from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import Terminated, log
@@ -165,7 +163,7 @@ def _ask(
         restarts=engine.restarts,
         max_failures=_allowed_failures(experiment.max_failed_share, total),
     )
-    _run(asking, _texts(job.notes, manifest.id_columns, missing), partial(_start, job, record))
+    _run(asking, _texts(job.notes, manifest.id_columns, missing), partial(_started, job, record))
     return failures
 
 
@@ -197,17 +195,12 @@ def _run(
 
 
 @asynccontextmanager
-async def _start(job: ShardJob, record: ModelRecord) -> AsyncIterator[Engine]:
-    async with _proven(job, record) as engine:
-        keep_record(job.layout, job.run, record)
+async def _started(job: ShardJob, record: ModelRecord) -> AsyncIterator[Engine]:
+    run = job.run
+    start = Start(run.task, run.experiment.options, record, job.engine_log, job.threads)
+    async with proven_engine(run.engine, start) as engine:
+        keep_record(job.layout, run, record)
         yield engine
-
-
-def _proven(job: ShardJob, record: ModelRecord) -> AbstractAsyncContextManager[Engine]:
-    engine, task, options = job.run.engine, job.run.task, job.run.experiment.options
-    if isinstance(engine, OllamaEngine):
-        return proven_ollama(engine, record, task, options, job.engine_log)
-    return proven_openai(engine, record, task, options, job.engine_log, job.threads)
 
 
 def _texts_to_ask(job: ShardJob, ids: list[IdColumn], entry: ShardEntry) -> set[str]:

@@ -15,7 +15,15 @@ from pydantic import Field, ValidationError, model_validator
 from notemill.config.base import NAME_PATTERN, SQL_NAME_PATTERN, Name, Section, SqlName, UserPath
 from notemill.config.cohort import Cohort
 from notemill.config.database import Database
-from notemill.config.engine import Engine, OllamaEngine, OpenAiEngine, RunnerOptions
+from notemill.config.engine import (
+    ENGINES,
+    Engine,
+    LlamaCppEngine,
+    OllamaEngine,
+    OpenAiEngine,
+    RunnerOptions,
+    engine_kinds,
+)
 from notemill.config.experiment import (
     DIGEST_PATTERN,
     MODEL_PATTERN,
@@ -31,6 +39,7 @@ __all__ = [
     "Database",
     "Engine",
     "Experiment",
+    "LlamaCppEngine",
     "OllamaEngine",
     "OpenAiEngine",
     "Options",
@@ -62,7 +71,7 @@ class Config(Section):
         for name, experiment in self.experiments.items():
             _known(experiment.engine, self.engines, f"experiments.{name}.engine", "engines")
             engine = self.engines[experiment.engine]
-            if experiment.options.openai_fields_only and isinstance(engine, OllamaEngine):
+            if experiment.options.openai_fields_only and not engine.speaks_openai:
                 raise ValueError(f"experiments.{name}.options.openai_fields_only: not for Ollama")
             for cohort in experiment.cohorts or []:
                 _known(cohort, self.cohorts, f"experiments.{name}.cohorts", "cohorts")
@@ -104,6 +113,7 @@ def _alike_but_for_case(section: str, names: Iterable[str]) -> None:
         seen[name.lower()] = name
 
 
+_KINDS = " or ".join(engine_kinds())
 _IN_WORDS = {
     NAME_PATTERN: "letters, digits and underscores, a letter first, 40 at most",
     SQL_NAME_PATTERN: "letters, digits and underscores, no digit first, 64 at most",
@@ -129,7 +139,7 @@ def _explain(error: ValidationError) -> list[str]:
         elif problem["type"] == "missing":
             lines.append(f"    {key}: missing")
         elif problem["type"].startswith("union_tag"):
-            lines.append(f"    {key}.kind: missing or unknown; write ollama or openai")
+            lines.append(f"    {key}.kind: missing or unknown; write {_KINDS}")
         elif problem["type"] == "string_pattern_mismatch":
             pattern = problem["ctx"]["pattern"]
             lines.append(f"    {key}: use {_IN_WORDS.get(pattern, f'what fits {pattern}')}")
@@ -141,5 +151,5 @@ def _explain(error: ValidationError) -> list[str]:
 
 def _all_keys() -> set[str]:
     sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options]
-    sections += [OllamaEngine, OpenAiEngine, RunnerOptions]
+    sections += [*ENGINES, RunnerOptions]
     return {key for section in sections for key in section.model_fields}

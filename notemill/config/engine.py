@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -43,6 +43,14 @@ class _Engine(Section):
         "again before it fails.",
     )
 
+    speaks_openai: ClassVar[bool] = True
+    """Whether its interface is OpenAI's."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What of the engine can change an answer, for the fingerprint."""
+        return {"engine": self.kind, "kv_cache_type": None}  # type: ignore[attr-defined]
+
     @field_validator("environment")
     @classmethod
     def _none_of_notemills(cls, environment: dict[str, str]) -> dict[str, str]:
@@ -74,8 +82,16 @@ class RunnerOptions(Section):
         return values
 
 
+_NOT_PROVEN = (
+    "`gpu: required` can't be proven of {}; leave it out, or let the job start a `command` of "
+    "`kind: openai` (llama-server, vLLM)"
+)
+
+
 class OllamaEngine(_Engine):
     """An Ollama that each job starts for itself on loopback and ends."""
+
+    speaks_openai: ClassVar[bool] = False
 
     kind: Literal["ollama"]
     command: list[str] = Field(
@@ -101,6 +117,11 @@ class OllamaEngine(_Engine):
         None, description="A version outside the supported ranges that you have tested yourself."
     )
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What of the engine can change an answer: also the precision of its context."""
+        return super().identity | {"kv_cache_type": self.kv_cache_type}
+
     @field_validator("models")
     @classmethod
     def _expand_home(cls, path: Path) -> Path:
@@ -110,8 +131,7 @@ class OllamaEngine(_Engine):
 class OpenAiEngine(_Engine):
     """Any server with OpenAI's chat interface and JSON-schema answers.
 
-    Either `address` (a server that someone runs) or `command` (one that each job starts); with
-    `weights` alone each job starts the embedded llama.cpp.
+    Either `address` (a server that someone runs) or `command` (one that each job starts).
     """
 
     kind: Literal["openai"]
@@ -124,39 +144,33 @@ class OpenAiEngine(_Engine):
     command: list[str] | None = Field(
         None,
         min_length=1,
-        description="Command that the job starts, by default the embedded llama.cpp. Filled in: "
-        "{port}, {python}, {model}, {weights}, {slots}, {context} (tokens a slot), "
+        description="Command that the job starts. Filled in: {port}, {python}, {model}, {weights}, "
+        "{slots}, {context} (tokens a slot), "
         "{context_total} (tokens of all slots), {threads}, {home}, {api_key_file}.",
     )
     weights: Path | None = Field(
         None, description="The model's file (GGUF), whose sha256 identifies it."
     )
 
-    @property
-    def embedded(self) -> bool:
-        """Whether each job starts the llama.cpp that comes with notemill."""
-        return not (self.address or self.command)
-
     @model_validator(mode="after")
     def _address_or_command(self) -> OpenAiEngine:
         if self.address and self.command:
             raise ValueError("give either `address` or `command`, not both")
-        if not (self.address or self.command or self.weights):
+        if not (self.address or self.command):
             raise ValueError(
-                "give `address` (a running server), `command` (one to start), or `weights` alone "
-                "(a GGUF file for the embedded llama.cpp)"
+                "`weights` without `command` meant the embedded llama.cpp, which has a kind of its "
+                "own now: write `kind: llamacpp`"
+                if self.weights
+                else "give `address` (a running server) or `command` (one to start); for a GGUF "
+                "file and the embedded llama.cpp write `kind: llamacpp`"
             )
         if self.api_key_file and not self.address:
             raise ValueError(
                 "`api_key_file` belongs to an `address`; a command that the job starts is given a "
                 "key of its own, in the file {api_key_file}"
             )
-        if self.gpu == "required" and (self.address or self.embedded):
-            raise ValueError(
-                "`gpu: required` can't be proven of "
-                + ("an `address`" if self.address else "the embedded llama.cpp, a CPU build")
-                + "; leave it out, or let the job start a `command` (llama-server, vLLM)"
-            )
+        if self.gpu == "required" and self.address:
+            raise ValueError(_NOT_PROVEN.format("an `address`"))
         if self.address and not re.match(
             r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/])", self.address
         ):
@@ -172,4 +186,30 @@ class OpenAiEngine(_Engine):
         return path.expanduser() if path else None
 
 
-Engine = Annotated[OllamaEngine | OpenAiEngine, Field(discriminator="kind")]
+class LlamaCppEngine(_Engine):
+    """The llama.cpp that comes with notemill, on the CPU: each job starts it and ends it."""
+
+    kind: Literal["llamacpp"]
+    weights: Path = Field(description="The model's file (GGUF), whose sha256 identifies it.")
+
+    @model_validator(mode="after")
+    def _on_the_cpu(self) -> LlamaCppEngine:
+        if self.gpu == "required":
+            raise ValueError(_NOT_PROVEN.format("the embedded llama.cpp, a CPU build"))
+        return self
+
+    @field_validator("weights")
+    @classmethod
+    def _expand_home(cls, path: Path) -> Path:
+        return path.expanduser()
+
+
+ENGINES = (OllamaEngine, OpenAiEngine, LlamaCppEngine)
+"""Every kind; each has a room below notemill.engines and a line in notemill.engines.kinds."""
+
+Engine = Annotated[OllamaEngine | OpenAiEngine | LlamaCppEngine, Field(discriminator="kind")]
+
+
+def engine_kinds() -> list[str]:
+    """What `kind` may be."""
+    return [get_args(engine.model_fields["kind"].annotation)[0] for engine in ENGINES]

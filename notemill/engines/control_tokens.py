@@ -14,6 +14,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 from notemill.engines.gguf_metadata import gguf_metadata, is_gguf
+from notemill.logs import log
 
 _TOKENS = "tokenizer.ggml.tokens"
 _TYPES = "tokenizer.ggml.token_type"
@@ -88,6 +89,18 @@ def control_tokens(weights: Path, templates: Iterable[str] = ()) -> list[str] | 
     for template in (*templates, *inner):
         tokens.update(KNOWN.findall(template))
     return sorted(tokens)
+
+
+def recorded_tokens(weights: Path, *templates: str) -> list[str] | None:
+    """The control tokens for a model's record; says so where they can't be known."""
+    tokens = control_tokens(weights, templates)
+    if tokens is None:
+        log.warning(
+            "%s is no GGUF, so the model's control tokens are not known; those of other models are "
+            "looked for in the notes",
+            weights,
+        )
+    return tokens
 
 
 def _is_control(text: str, kind: int) -> bool:

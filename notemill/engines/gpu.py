@@ -34,9 +34,10 @@ def prove_gpu(engine: OpenAiEngine, server: ServerProcess | None) -> None:
     """
     if not gpu_expected(engine.gpu):
         return
-    if server is None or engine.embedded:
-        what = "an engine at an address" if server is None else "the embedded llama.cpp"
-        log.warning("the GPU that this job was given stays idle: %s does not use it", what)
+    if server is None:
+        log.warning(
+            "the GPU that this job was given stays idle: an engine at an address does not use it"
+        )
         return
     offloaded = [(int(n), int(of)) for n, of in _OFFLOADED.findall(server.output())]
     if any(layers < of for layers, of in offloaded):

@@ -10,12 +10,15 @@ from notemill.config import Options
 from notemill.engines.protocol import (
     AnswerTimeout,
     End,
+    Engine,
     PromptTooLong,
     Question,
     Reply,
     RequestFailed,
+    Start,
 )
 from notemill.errors import EngineRefused, NotemillError
+from notemill.logs import log
 from notemill.tasks.task import Task
 
 PROBE_S = 600.0
@@ -159,6 +162,18 @@ async def refuses_long_prompt(
     except AnswerTimeout:
         raise _no_answer(client, "the probe of a prompt beyond the context", timeout_s) from None
     return False
+
+
+def log_ready(engine: Engine, start: Start, slots: int) -> None:
+    """Say which engine is proven, with which model."""
+    log.info(
+        "%s is ready: model %s, digest %s, %d slots, %d prompt tokens a note and more",
+        engine.description,
+        start.record.model,
+        start.record.digest[:12] or "not told",
+        slots,
+        engine.baseline,
+    )
 
 
 def _question(

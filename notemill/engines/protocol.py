@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
+
+from notemill.config import Options
+from notemill.engines.record import ModelRecord
+from notemill.tasks.task import Task
 
 
 class End(StrEnum):
@@ -57,6 +62,20 @@ class Engine(Protocol):
         no further request would change.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Start:
+    """What an engine is started for.
+
+    record: the model that it must have; log: where its server writes; threads: CPU threads.
+    """
+
+    task: Task
+    options: Options
+    record: ModelRecord
+    log: Path
+    threads: int
 
 
 class PromptTooLong(Exception):

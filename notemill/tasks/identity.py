@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from notemill.config import Engine, Experiment, OllamaEngine
+from notemill.config import Engine, Experiment
 from notemill.tasks.task import Task
 
 ASKING = 2
@@ -28,8 +28,7 @@ def fingerprint(experiment: Experiment, engine: Engine, task: Task) -> str:
         "json_schema": _without_order(task.json_schema),
         "options": experiment.options.model_dump(mode="json"),
         "attempts": experiment.attempts,
-        "engine": engine.kind,
-        "kv_cache_type": engine.kv_cache_type if isinstance(engine, OllamaEngine) else None,
+        **engine.identity,
         "model": experiment.model,
         "digest": experiment.digest,
     }

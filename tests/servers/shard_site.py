@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from notemill.answers.job import ShardJob, answer_shard
 from notemill.answers.recut import JournaledAnswers
 from notemill.config import Cohort, Config, read_config
-from notemill.engines.model import record_model
+from notemill.engines.kinds import record_model
 from notemill.notes.extract import extract
 from notemill.paths import Layout
 from notemill.plan.runs import plan_runs

@@ -52,7 +52,7 @@ def test_a_real_ollama_reads_a_broken_up_control_token_as_llama_cpp_does(
     ours = ShardSite(
         tmp_path / "embedded",
         notes,
-        engine | {"kind": "openai", "weights": str(tiny)},
+        engine | {"kind": "llamacpp", "weights": str(tiny)},
         experiment,
     ).answer()
     columns = ("control_tokens", "prompt_tokens", "llm_response")

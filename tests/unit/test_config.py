@@ -200,9 +200,17 @@ def test_encrypted_and_loopback_addresses_pass(address: str) -> None:
     read_config(changed("engines.x", {"kind": "openai", "address": address}))
 
 
-@pytest.mark.parametrize("engine", [{"weights": "m.gguf"}, {"command": ["vllm", "{port}"]}])
+@pytest.mark.parametrize(
+    "engine",
+    [{"kind": "llamacpp", "weights": "m.gguf"}, {"kind": "openai", "command": ["vllm", "{port}"]}],
+)
 def test_an_engine_that_the_job_starts_passes(engine: dict[str, Any]) -> None:
-    read_config(changed("engines.x", {"kind": "openai", **engine}))
+    read_config(changed("engines.x", engine))
+
+
+def test_the_embedded_engines_former_spelling_is_told_the_new_one() -> None:
+    refused = refusal(changed("engines.x", {"kind": "openai", "weights": "m.gguf"}))
+    assert "write `kind: llamacpp`" in refused.what
 
 
 @pytest.mark.parametrize("column", sorted(OWN_COLUMNS))
@@ -351,9 +359,9 @@ class TestOptionsBeyondOpenAis:
     ("engine", "line"),
     [
         ({"address": "https://h/v1", "gpu": "required"}, "can't be proven of an `address`"),
-        ({"weights": "/m.gguf", "gpu": "required"}, "can't be proven of the embedded llama.cpp"),
+        ({"kind": "llamacpp", "weights": "/m.gguf", "gpu": "required"}, "of the embedded llama"),
         ({"command": ["x"], "api_key_file": "/k"}, "`api_key_file` belongs to an `address`"),
     ],
 )
-def test_what_an_openai_engine_could_not_do_is_refused(engine: dict[str, Any], line: str) -> None:
-    assert line in refusal(changed("engines.other", {"kind": "openai", **engine})).what
+def test_what_an_engine_could_not_do_is_refused(engine: dict[str, Any], line: str) -> None:
+    assert line in refusal(changed("engines.other", {"kind": "openai"} | engine)).what

@@ -16,7 +16,8 @@ NOTE = "Findings of pneumonia in the right lung."
 
 def refused(tmp_path: Path, engine: dict[str, Any], **options: int) -> NotemillError:
     """How the job ends, whose note must not be in it."""
-    engine = {"kind": "openai", "weights": str(TINY), "slots": 1, **engine}
+    kind = "openai" if "command" in engine else "llamacpp"
+    engine = {"kind": kind, "weights": str(TINY), "slots": 1, **engine}
     experiment = {"model": "m", "options": {"num_ctx": 1024, "num_predict": 64} | options}
     site = ShardSite(tmp_path, [NOTE], engine, experiment)
     with pytest.raises(NotemillError) as refused:

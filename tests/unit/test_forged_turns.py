@@ -100,7 +100,7 @@ def test_a_forged_turn_changes_the_answer_only_without_the_mend(address: str) ->
 
 
 def test_a_shard_tells_for_each_note_how_many_were_broken_up(tmp_path: Path) -> None:
-    engine = {"kind": "openai", "weights": str(TINY), "slots": 2}
+    engine = {"kind": "llamacpp", "weights": str(TINY), "slots": 2}
     experiment = {"model": "notemill-tiny", "options": {"num_ctx": 1024, "num_predict": 200}}
     notes = ["Clear lungs.", FORGED, "No pneumonia.</s>"]
     rows = ShardSite(tmp_path, notes, engine, experiment).answer()

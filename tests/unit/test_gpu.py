@@ -10,10 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from notemill.config import OpenAiEngine
+from notemill.config import LlamaCppEngine, OpenAiEngine, Options
 from notemill.engines.gpu import gpu_expected, prove_gpu
+from notemill.engines.llamacpp.server import proven_llamacpp
 from notemill.engines.process import ServerProcess
+from notemill.engines.protocol import Start as EngineStart
+from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
+from notemill.tasks.task import read_task
+
+from .conftest import write_task
 
 NAMES = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
 
@@ -124,7 +130,6 @@ class TestAGpuThatWasGiven:
         ("changes", "words"),
         [
             ({}, NOT_SHOWN),
-            ({"command": None, "weights": "/m.gguf"}, "stays idle: the embedded llama.cpp"),
             ({"command": None, "address": "https://h/v1"}, "stays idle: an engine at an address"),
         ],
     )
@@ -139,6 +144,16 @@ class TestAGpuThatWasGiven:
         with caplog.at_level(logging.WARNING):
             prove_gpu(engine("auto", **changes), server)
         assert words in caplog.text
+
+    def test_is_said_to_stay_idle_by_the_embedded_engine(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        write_task(tmp_path)
+        record = ModelRecord(engine="", model="m", digest="", weights_sha256="", recorded_at="")
+        wanted = EngineStart(read_task(tmp_path, "cough"), Options(), record, tmp_path / "log", 1)
+        with caplog.at_level(logging.WARNING):
+            proven_llamacpp(LlamaCppEngine(kind="llamacpp", weights=Path("/m.gguf")), wanted)
+        assert "stays idle: the embedded llama.cpp" in caplog.text
 
 
 def test_a_job_without_a_gpu_is_not_warned(start: Start, caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from notemill.config import Engine, OllamaEngine, OpenAiEngine
+from notemill.config import Engine, LlamaCppEngine, OllamaEngine, OpenAiEngine
 from notemill.plan.runs import plan_runs
 from notemill.tasks.identity import fingerprint
 from notemill.tasks.task import Task, read_task
@@ -23,7 +23,8 @@ EXPERIMENT = config_values()["experiments"]["cough"]
 
 ENGINES: dict[str, Engine] = {
     "ollama": OllamaEngine(kind="ollama", models=Path("store")),
-    "openai": OpenAiEngine(kind="openai", weights=Path("model.gguf")),
+    "openai": OpenAiEngine(kind="openai", command=["server"], weights=Path("model.gguf")),
+    "llamacpp": LlamaCppEngine(kind="llamacpp", weights=Path("model.gguf")),
     "half": OllamaEngine(kind="ollama", models=Path("store"), kv_cache_type="q8_0"),
 }
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from notemill.config import OllamaEngine, OpenAiEngine
-from notemill.engines.model import record_model
+from notemill.config import LlamaCppEngine, OllamaEngine, OpenAiEngine
+from notemill.engines.kinds import record_model
 from notemill.engines.record import read_record
 from notemill.errors import NotemillError
 
@@ -54,7 +54,7 @@ def test_a_weights_file_is_recorded_by_its_bytes(tmp_path: Path) -> None:
 
 
 def test_the_control_tokens_of_a_weights_file_are_recorded() -> None:
-    engine = OpenAiEngine(kind="openai", weights=TINY)
+    engine = LlamaCppEngine(kind="llamacpp", weights=TINY)
     assert "<|assistant|>" in (record_model(engine, "m", LOG).control_tokens or [])
 
 

@@ -22,7 +22,7 @@ def test_the_shortest_note_is_no_servers_error_whatever_the_prompt_ends_in(
 ) -> None:
     shutil.copytree(TASKS / "pneumonia", tmp_path / "tasks" / "pneumonia")
     (tmp_path / "tasks" / "pneumonia" / "user.md").write_text(f"Read this.\n{end}{{note}}\n")
-    engine = {"kind": "openai", "weights": str(TINY), "slots": 2}
+    engine = {"kind": "llamacpp", "weights": str(TINY), "slots": 2}
     options = {"num_ctx": 512, "num_predict": 200}
     experiment = {"model": "notemill-tiny", "options": options, "attempts": 1}
     site = ShardSite(tmp_path, SHORT, engine, experiment, tasks=tmp_path / "tasks")

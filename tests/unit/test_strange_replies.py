@@ -30,6 +30,7 @@ from notemill.engines.protocol import (
     Question,
     Reply,
     RequestFailed,
+    Start,
 )
 from notemill.engines.record import ModelRecord
 from notemill.errors import EngineRefused, NotemillError
@@ -341,7 +342,8 @@ class TestAnAddress:
         )
 
         async def run() -> None:
-            async with proven_openai(engine, record, task, OPTIONS, Path("/nosuch/log"), 1):
+            start = Start(task, OPTIONS, record, Path("/nosuch/log"), threads=1)
+            async with proven_openai(engine, start):
                 raise AssertionError("it was proven")
 
         asyncio.run(run())

@@ -91,7 +91,7 @@ def new_project(folder: Path, weights: Path, **changes: Any) -> Project:
         },
         "engines": {
             "embedded": {
-                "kind": "openai",
+                "kind": "llamacpp",
                 "weights": str(weights),
                 "slots": 2,
                 "gpu": "off",

@@ -1,4 +1,4 @@
-"""What a model is, pulled first where allowed; see notemill.engines.model."""
+"""What a model is, pulled first where allowed; see notemill.engines.kinds."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from notemill.plan.runs import run_with_model
 
 leave_password_out()
 with job_log(snakemake.log[0]):
-    from notemill.engines.model import record_model
+    from notemill.engines.kinds import record_model
 
     run = run_with_model(read_config(snakemake.config), snakemake.wildcards.model)
     engine_log = Path(snakemake.log[0]).with_suffix(".engine.log")

@@ -14,7 +14,13 @@ from notemill.engines.gpu import gpu_expected
 from notemill.engines.ollama.client import OllamaClient
 from notemill.engines.ollama.store import stored_models
 from notemill.engines.ollama.versions import check_version
-from notemill.engines.probes import empty_note, measure_prompts, prove_schema, refuses_long_prompt
+from notemill.engines.probes import (
+    empty_note,
+    log_ready,
+    measure_prompts,
+    prove_schema,
+    refuses_long_prompt,
+)
 from notemill.engines.process import (
     ServerProcess,
     ended_early,
@@ -23,10 +29,10 @@ from notemill.engines.process import (
     server_environment,
     with_setup,
 )
+from notemill.engines.protocol import Start
 from notemill.engines.record import ModelRecord, former_or_new
 from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import log
-from notemill.tasks.task import Task
 
 _LISTENING = re.compile(r'msg="Listening on 127\.0\.0\.1:(\d+) \(version ([^)]+)\)"')
 _LISTEN_S = 120
@@ -57,33 +63,27 @@ async def running_ollama(
 
 
 @asynccontextmanager
-async def proven_ollama(
-    engine: OllamaEngine, record: ModelRecord, task: Task, options: Options, server_log: Path
-) -> AsyncIterator[OllamaClient]:
+async def proven_ollama(engine: OllamaEngine, start: Start) -> AsyncIterator[OllamaClient]:
     """A running Ollama that has shown what docs/engines.md lists, with the model loaded."""
-    async with running_ollama(engine, server_log, slots=engine.slots, num_ctx=options.num_ctx) as (
+    options = start.options
+    async with running_ollama(engine, start.log, slots=engine.slots, num_ctx=options.num_ctx) as (
         address,
         server,
     ):
-        client = OllamaClient(
-            address, record.model, options, engine.runner_options.model_dump(exclude_none=True)
-        )
+        runner_options = engine.runner_options.model_dump(exclude_none=True)
+        client = OllamaClient(address, start.record.model, options, runner_options)
         try:
-            await _prove(client, server, engine, record, task, options)
+            await _prove(client, server, engine, start)
+            log_ready(client, start, engine.slots)
             yield client
         finally:
             await client.close()
 
 
 async def _prove(
-    client: OllamaClient,
-    server: ServerProcess,
-    engine: OllamaEngine,
-    record: ModelRecord,
-    task: Task,
-    options: Options,
+    client: OllamaClient, server: ServerProcess, engine: OllamaEngine, start: Start
 ) -> None:
-    started = time.monotonic()
+    task, options, record = start.task, start.options, start.record
     version = await client.version()
     check_version(version, engine.accept_version)
     client.description = f"ollama {version}"
@@ -102,15 +102,6 @@ async def _prove(
         await client.measure_cutting(empty_note(task, options))
     if "does not currently support parallel requests" in server.output():
         log.warning("this model runs with one slot in Ollama, whatever `slots` says")
-    log.info(
-        "%s is ready after %.1f s: model %s, digest %s, %d slots, %d prompt tokens a note and more",
-        client.description,
-        time.monotonic() - started,
-        record.model,
-        record.digest[:12],
-        engine.slots,
-        client.baseline,
-    )
 
 
 async def _prove_model(client: OllamaClient, engine: OllamaEngine, record: ModelRecord) -> None:

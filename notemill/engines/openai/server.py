@@ -6,16 +6,13 @@ import asyncio
 import re
 import secrets
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import metadata
-from pathlib import Path
 
-from notemill.config import OpenAiEngine, Options
+from notemill.config import OpenAiEngine
 from notemill.engines.gpu import prove_gpu
 from notemill.engines.openai.client import OpenAiClient
-from notemill.engines.probes import measure_prompts, prove_schema, refuses_long_prompt
+from notemill.engines.probes import log_ready, measure_prompts, prove_schema, refuses_long_prompt
 from notemill.engines.process import (
     ServerProcess,
     ended_early,
@@ -25,53 +22,48 @@ from notemill.engines.process import (
     server_environment,
     with_setup,
 )
-from notemill.engines.protocol import EngineGone, RequestFailed
-from notemill.engines.record import ModelRecord, former_or_new
+from notemill.engines.protocol import EngineGone, RequestFailed, Start
+from notemill.engines.weights import prove_weights
 from notemill.errors import EngineRefused, NotemillError
-from notemill.files import sha256_of_file
-from notemill.logs import log
-from notemill.tasks.task import Task
 
 _FIRST_ANSWER_S = 60.0
 _PAUSE_S = 0.1
-_EMBEDDED = [
-    *("{python}", "-P", str(Path(__file__).parents[1] / "llamacpp" / "program.py")),
-    *("--model", "{weights}", "--alias", "{model}", "--port", "{port}"),
-    *("--slots", "{slots}", "--context", "{context}", "--threads", "{threads}"),
-    *("--api-key-file", "{api_key_file}"),
-]
-"""llama.cpp's server from a wheel, for an engine that has weights and no command of its own."""
 
 
 @asynccontextmanager
 async def proven_openai(
-    engine: OpenAiEngine,
-    record: ModelRecord,
-    task: Task,
-    options: Options,
-    server_log: Path,
-    threads: int,
+    engine: OpenAiEngine, start: Start, *, program: str = ""
 ) -> AsyncIterator[OpenAiClient]:
-    """A server with the model that has shown what docs/engines.md lists."""
-    _prove_weights(engine, record)
-    if engine.address:
-        client = OpenAiClient(engine.address, _key(engine), record.model, options)
-        prove_gpu(engine, None)
-        try:
-            await _prove(client, engine, record, task, options)
-            yield client
-        finally:
-            await client.close()
-        return
-    async with _started(engine, record, options, server_log, threads) as client:
-        await _prove(client, engine, record, task, options)
+    """A server with the model that has shown what docs/engines.md lists.
+
+    program: name and version of what the command starts, where the server can't tell.
+    """
+    prove_weights(engine.weights, start.record)
+    async with _client(engine, start) as client:
+        await _prove(client, engine, start)
+        client.description = program or f"openai {client.system_fingerprint}".strip()
+        log_ready(client, start, engine.slots)
         yield client
 
 
 @asynccontextmanager
-async def _started(
-    engine: OpenAiEngine, record: ModelRecord, options: Options, server_log: Path, threads: int
-) -> AsyncIterator[OpenAiClient]:
+async def _client(engine: OpenAiEngine, start: Start) -> AsyncIterator[OpenAiClient]:
+    """A client of the server at the address, or of one that is started here and ended."""
+    if not engine.address:
+        async with _started(engine, start) as client:
+            yield client
+        return
+    client = OpenAiClient(engine.address, _key(engine), start.record.model, start.options)
+    prove_gpu(engine, None)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def _started(engine: OpenAiEngine, start: Start) -> AsyncIterator[OpenAiClient]:
+    options, model = start.options, start.record.model
     with private_home() as home:
         key = secrets.token_urlsafe(24)
         key_file = home / "api-key"
@@ -81,20 +73,20 @@ async def _started(
         words = {
             "python": sys.executable,
             "port": port,
-            "model": record.model,
+            "model": model,
             "weights": engine.weights or "",
             "slots": engine.slots,
             "context": options.num_ctx,
             "context_total": options.num_ctx * engine.slots,
-            "threads": threads,
+            "threads": start.threads,
             "home": home,
             "api_key_file": key_file,
         }
-        command = filled(engine.command or _EMBEDDED, words)
+        command = filled(engine.command or [], words)
         environment = server_environment(home, engine.environment)
         command = with_setup(engine.setup, command, environment)
-        server = ServerProcess(command, environment, server_log)
-        client = OpenAiClient(f"http://127.0.0.1:{port}/v1", key, record.model, options)
+        server = ServerProcess(command, environment, start.log)
+        client = OpenAiClient(f"http://127.0.0.1:{port}/v1", key, model, options)
         try:
             await _ready(client, server, port, engine.start_timeout_s)
             await asyncio.to_thread(prove_gpu, engine, server)
@@ -129,14 +121,8 @@ async def _ready(client: OpenAiClient, server: ServerProcess, port: int, timeout
     raise ended_early(server, "the engine's command")
 
 
-async def _prove(
-    client: OpenAiClient,
-    engine: OpenAiEngine,
-    record: ModelRecord,
-    task: Task,
-    options: Options,
-) -> None:
-    started = time.monotonic()
+async def _prove(client: OpenAiClient, engine: OpenAiEngine, start: Start) -> None:
+    task, options, record = start.task, start.options, start.record
     models = await _models(client, engine)
     if record.model not in models:
         raise EngineRefused(
@@ -155,16 +141,6 @@ async def _prove(
             remedy="give the server the same context: {context} in the command, and no context "
             "shift",
         )
-    client.description = _name_and_version(engine, client)
-    log.info(
-        "%s is ready after %.1f s: model %s, digest %s, %d slots, %d prompt tokens a note and more",
-        client.description,
-        time.monotonic() - started,
-        record.model,
-        record.digest[:12] or "not told",
-        engine.slots,
-        client.baseline,
-    )
 
 
 async def _models(client: OpenAiClient, engine: OpenAiEngine) -> list[str]:
@@ -188,23 +164,6 @@ async def _models(client: OpenAiClient, engine: OpenAiEngine) -> list[str]:
             remedy="is the server up, does this node reach it, and is the address the one that "
             "ends with /v1?",
         ) from None
-
-
-def _name_and_version(engine: OpenAiEngine, client: OpenAiClient) -> str:
-    if engine.address or engine.command:
-        return f"openai {client.system_fingerprint}".strip()
-    # The wheel's server does not know its own build.
-    return f"llama.cpp (xllamacpp {metadata.version('xllamacpp')})"
-
-
-def _prove_weights(engine: OpenAiEngine, record: ModelRecord) -> None:
-    if engine.weights and (found := sha256_of_file(engine.weights)) != record.digest:
-        raise EngineRefused(
-            f"the weights of '{record.model}' have the sha256 {found}, their record says "
-            f"{record.digest}",
-            where=str(engine.weights),
-            remedy=former_or_new("put the former file back", found),
-        )
 
 
 def _key(engine: OpenAiEngine) -> str:

@@ -1,4 +1,4 @@
-"""Records a model, and pulls it first where that is allowed. Never touches a GPU."""
+"""Records a model of Ollama's store, pulled first where that is allowed."""
 
 from __future__ import annotations
 
@@ -12,68 +12,33 @@ from pathlib import Path
 import ollama
 
 from notemill.clock import now
-from notemill.config import Engine, OllamaEngine, OpenAiEngine
-from notemill.engines.control_tokens import control_tokens
+from notemill.config import OllamaEngine
+from notemill.engines.control_tokens import recorded_tokens
 from notemill.engines.ollama.server import running_ollama
 from notemill.engines.ollama.store import StoredModel, find_model, stored_models
 from notemill.engines.record import ModelRecord
 from notemill.errors import EngineRefused, NotemillError
-from notemill.files import explained, sha256_of_file
+from notemill.files import explained
 from notemill.logs import log
 
 _LOG_EVERY_S = 10.0
 
 
-def record_model(engine: Engine, name: str, server_log: Path) -> ModelRecord:
+def record_ollama(engine: OllamaEngine, name: str, server_log: Path) -> ModelRecord:
     """What the model is. Raises NotemillError when it is not there and may not be pulled."""
-    if isinstance(engine, OpenAiEngine):
-        return _record_weights(engine, name)
     stored = find_model(engine.models, name)
     if stored is None:
         stored = _pull(engine, name, server_log)
     log.info("checking the weights of '%s' (%s)", name, stored.weights)
     return ModelRecord(
-        engine="ollama",
+        engine=engine.kind,
         model=name,
         digest=stored.digest,
         weights_sha256=stored.verified_weights(),
         layers=stored.layers,
-        control_tokens=_control_tokens(stored.weights, stored.template()),
+        control_tokens=recorded_tokens(stored.weights, stored.template()),
         recorded_at=now(),
     )
-
-
-def _record_weights(engine: OpenAiEngine, name: str) -> ModelRecord:
-    digest = ""
-    tokens = None
-    if engine.weights:
-        if not engine.weights.is_file():
-            raise EngineRefused(
-                f"the weights of model '{name}' are not there",
-                where=f"{engine.weights} (engines.*.weights)",
-                remedy="correct the path to the model's GGUF file",
-            )
-        digest = sha256_of_file(engine.weights)
-        tokens = _control_tokens(engine.weights)
-    return ModelRecord(
-        engine="openai",
-        model=name,
-        digest=digest,
-        weights_sha256=digest,
-        control_tokens=tokens,
-        recorded_at=now(),
-    )
-
-
-def _control_tokens(weights: Path, *templates: str) -> list[str] | None:
-    tokens = control_tokens(weights, templates)
-    if tokens is None:
-        log.warning(
-            "%s is no GGUF, so the model's control tokens are not known; those of other models are "
-            "looked for in the notes",
-            weights,
-        )
-    return tokens
 
 
 def _pull(engine: OllamaEngine, name: str, server_log: Path) -> StoredModel:

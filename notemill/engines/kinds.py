@@ -1,0 +1,51 @@
+"""The one door to the engines: what a model is, and a server that is proven, of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from notemill.config import Engine as EngineConfig
+from notemill.config import LlamaCppEngine, OllamaEngine, OpenAiEngine
+from notemill.engines.llamacpp.server import proven_llamacpp
+from notemill.engines.ollama.model import record_ollama
+from notemill.engines.ollama.server import proven_ollama
+from notemill.engines.openai.server import proven_openai
+from notemill.engines.protocol import Engine, Start
+from notemill.engines.record import ModelRecord
+from notemill.engines.weights import record_weights
+
+
+class _Kind(NamedTuple):
+    record: Callable[[Any, str, Path], ModelRecord]
+    proven: Callable[[Any, Start], AbstractAsyncContextManager[Engine]]
+
+
+def _of_a_file(engine: OpenAiEngine | LlamaCppEngine, name: str, _: Path) -> ModelRecord:
+    return record_weights(engine.kind, name, engine.weights)
+
+
+_KINDS: dict[type, _Kind] = {
+    OllamaEngine: _Kind(record_ollama, proven_ollama),
+    OpenAiEngine: _Kind(_of_a_file, proven_openai),
+    LlamaCppEngine: _Kind(_of_a_file, proven_llamacpp),
+}
+
+
+def record_model(engine: EngineConfig, name: str, server_log: Path) -> ModelRecord:
+    """What the model is, pulled first where that is allowed. Never touches a GPU.
+
+    Raises NotemillError when it is not there and may not be pulled.
+    """
+    return _KINDS[type(engine)].record(engine, name, server_log)
+
+
+def proven_engine(engine: EngineConfig, start: Start) -> AbstractAsyncContextManager[Engine]:
+    """A ready engine that has shown what docs/engines.md lists; ended on leaving.
+
+    Entering it raises NotemillError for what is not as it must be, EngineRefused where no retry
+    would change it.
+    """
+    return _KINDS[type(engine)].proven(engine, start)
