@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
+from notemill.answers.outcome import OUTCOME_COLUMNS
 from notemill.config.base import SQL_NAME_PATTERN
-from notemill.config.cohort import OWN_COLUMNS
-from notemill.database.keys import LONGEST_IN_ROW, IdColumn
+from notemill.database.keys import LONGEST_IN_ROW, SEQUENCE, WHOSE, IdColumn
 from notemill.errors import NotemillError
 from notemill.tasks.task import SCHEMA, Task
 
@@ -33,6 +33,15 @@ _ARROW = {
 }
 INT64 = range(-(2**63), 2**63)
 """Whole numbers that a column holds."""
+OWN_COLUMNS = frozenset(
+    {
+        *("text", "text_sha256", "text_state", "replaced_bytes"),  # notes shards
+        *(column.name for column in OUTCOME_COLUMNS),  # result shards and tables
+        *WHOSE,
+        SEQUENCE,
+    }
+)
+"""The columns that notemill adds to the id columns in its files and tables (docs/data-model.md)."""
 _COLUMN = re.compile(SQL_NAME_PATTERN, re.ASCII)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +10,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from notemill.answers.columns import AnswerColumn
-from notemill.answers.outcome import Outcome
+from notemill.answers.outcome import OUTCOME_COLUMNS, Outcome
 from notemill.answers.verdict import Status
 from notemill.clock import now
 from notemill.database.keys import IdColumn
@@ -25,18 +24,17 @@ _METADATA = b"notemill"
 REMEDY = "delete it and run again: its journal has its answers, only failed notes are asked anew"
 """For a result shard that can't be used."""
 
+_ARROW = {
+    "word": pa.string(),
+    "line": pa.string(),
+    "text": pa.string(),
+    "count": pa.int32(),
+    "seconds": pa.float64(),
+    "time": pa.timestamp("us", tz="UTC"),
+}
 OUTCOME_FIELDS = [
     pa.field("text_sha256", pa.string(), nullable=False),
-    pa.field("status", pa.string(), nullable=False),
-    pa.field("detail", pa.string()),
-    pa.field("attempts", pa.int32()),
-    pa.field("changes", pa.string()),
-    pa.field("prompt_tokens", pa.int32()),
-    pa.field("answer_tokens", pa.int32()),
-    pa.field("control_tokens", pa.int32()),
-    pa.field("seconds", pa.float64()),
-    pa.field("engine", pa.string()),
-    pa.field("answered_at", pa.timestamp("us", tz="UTC")),
+    *(pa.field(column.name, _ARROW[column.kind], nullable=False) for column in OUTCOME_COLUMNS),
 ]
 """Columns of every result shard after the ids and before the answer's own."""
 
@@ -144,16 +142,7 @@ def _table(
             (
                 *note.ids,
                 text_sha256,
-                outcome.status,
-                outcome.detail,
-                outcome.attempts,
-                outcome.changes,
-                outcome.prompt_tokens,
-                outcome.answer_tokens,
-                outcome.control_tokens,
-                outcome.seconds,
-                outcome.engine,
-                datetime.fromisoformat(outcome.answered_at),
+                *outcome.values(),
                 *(column.value(outcome.answer) for column in columns),
             )
         )

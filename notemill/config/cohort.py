@@ -8,16 +8,6 @@ from pydantic import Field, model_validator
 
 from notemill.config.base import Section, SqlName
 
-OWN_COLUMNS = frozenset(
-    {
-        *("text", "text_sha256", "text_state", "replaced_bytes"),  # notes shards
-        *("status", "detail", "engine", "attempts", "changes"),  # result shards
-        *("prompt_tokens", "answer_tokens", "control_tokens", "seconds", "answered_at"),
-        *("cohort", "experiment", "query_meta", "notemill_row"),  # tables
-    }
-)
-"""The columns that notemill adds to the id columns in its files and tables (docs/data-model.md)."""
-
 
 class Cohort(Section):
     """A frozen snapshot of notes: one query, read once. New notes go into a new cohort."""
@@ -47,10 +37,4 @@ class Cohort(Section):
         columns = [name.lower() for name in [*self.id_columns, self.text_column]]
         if len(set(columns)) != len(columns):
             raise ValueError("id_columns and text_column name one column twice")
-        if taken := OWN_COLUMNS.intersection(name.lower() for name in self.id_columns):
-            raise ValueError(
-                f"id_columns uses {', '.join(sorted(taken))}, which notemill's files and tables "
-                "use themselves; give the column another name in the query: SELECT "
-                f"{min(taken)} AS note_{min(taken)}, ..."
-            )
         return self

@@ -19,6 +19,7 @@ from notemill.answers.shard import ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.config import Database
 from notemill.database.connect import connect
+from notemill.database.keys import SEQUENCE
 from notemill.database.refusals import DEADLOCK, database_errors, error_number
 from notemill.errors import NotemillError
 from notemill.load.check import check_tables
@@ -26,7 +27,7 @@ from notemill.load.experiment import write_experiment
 from notemill.load.proof import Proof, Prover
 from notemill.load.report import LoadReport
 from notemill.load.rows import Batches, batches_of
-from notemill.load.tables import SEQUENCE, Tables
+from notemill.load.tables import Tables
 from notemill.load.work import Load, checked_origins
 from notemill.logs import log
 from notemill.progress import Progress

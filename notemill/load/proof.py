@@ -18,9 +18,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from notemill.answers.verdict import Status
+from notemill.database.keys import SEQUENCE
 from notemill.errors import NotemillError
 from notemill.load.rows import Batch, Batches
-from notemill.load.tables import SEQUENCE, Tables
+from notemill.load.tables import Tables
 from notemill.progress import Progress
 
 _TIME_IN_SQLITE = "%Y-%m-%d %H:%M:%S.%f"

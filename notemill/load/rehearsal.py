@@ -17,11 +17,11 @@ from notemill.answers.shard import ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.config import Database
 from notemill.database.connect import server_name
-from notemill.database.keys import NAME_LENGTH
+from notemill.database.keys import NAME_LENGTH, SEQUENCE
 from notemill.files import write_text
 from notemill.load.loader import one_load_at_a_time, open_tables, stage, write_and_prove
 from notemill.load.rows import Batch
-from notemill.load.tables import SEQUENCE, Tables
+from notemill.load.tables import Tables
 from notemill.load.work import Load
 from notemill.logs import log
 

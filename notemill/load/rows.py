@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from notemill.answers.shard import REMEDY, read_answers
+from notemill.database.keys import SEQUENCE
 from notemill.errors import NotemillError
-from notemill.load.tables import SEQUENCE
 
 ROWS_A_BATCH = 2000
 

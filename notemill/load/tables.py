@@ -8,17 +8,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from notemill.answers.columns import AnswerColumn
+from notemill.answers.outcome import OUTCOME_COLUMNS
 from notemill.database.keys import (
     BYTES_A_CHARACTER,
     LONGEST_IN_ROW,
     NAME_LENGTH,
+    SEQUENCE,
+    WHOSE,
     IdColumn,
     check_key_length,
 )
 from notemill.errors import NotemillError
 
-SEQUENCE = "notemill_row"
-"""Column of the staging table: the row's number in the order of the result shards."""
 _ROW_BYTES = 65535 - 12288
 """MySQL's longest row, off-page columns apart, less what is not an answer's."""
 _COLLATIONS = ("utf8mb4_0900_bin", "utf8mb4_nopad_bin", "utf8mb4_bin")
@@ -140,37 +141,49 @@ class Tables:
 def _name_column(name: str) -> sa.Column[str]:
     """An experiment's id or a cohort's name, compared exactly: 'CT' and 'ct' are two."""
     kind = sa.String(NAME_LENGTH).with_variant(
-        mysql.VARCHAR(NAME_LENGTH, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
+        mysql.VARCHAR(NAME_LENGTH, charset="ascii", collation="ascii_bin"),
+        "mysql",
+        "mariadb",
     )
     return sa.Column(name, kind, nullable=False)
 
 
 def _whose_columns() -> list[sa.Column[Any]]:
     """Which experiment's and cohort's row it is: the same on every row of a load."""
+    name, experiment, cohort = WHOSE
     return [
-        sa.Column("query_meta", sa.String(255), nullable=False),
-        _name_column("experiment"),
-        _name_column("cohort"),
+        sa.Column(name, sa.String(255), nullable=False),
+        _name_column(experiment),
+        _name_column(cohort),
     ]
+
+
+_OUTCOME_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
+    "word": sa.String(32),
+    "line": sa.String(1024),
+    "text": _long_text,
+    "count": sa.Integer(),
+    "seconds": sa.Double(),
+    "time": _time,
+}
 
 
 def _ending_columns() -> list[sa.Column[Any]]:
     """How a note ended."""
-    return [sa.Column("status", sa.String(32), nullable=False), sa.Column("detail", _long_text)]
+    return _outcome_columns(of_failures=True)
 
 
 def _origin_columns() -> list[sa.Column[Any]]:
     """How a row came to be, as in the result shard; the same in results, failures and staging."""
+    text = sa.Column("text_sha256", sa.String(64), nullable=False)
+    return [text, *_outcome_columns(of_failures=False)]
+
+
+def _outcome_columns(*, of_failures: bool) -> list[sa.Column[Any]]:
     return [
-        sa.Column("text_sha256", sa.String(64), nullable=False),
-        sa.Column("engine", _long_text),
-        sa.Column("attempts", sa.Integer),
-        sa.Column("changes", sa.String(1024)),
-        sa.Column("prompt_tokens", sa.Integer),
-        sa.Column("answer_tokens", sa.Integer),
-        sa.Column("control_tokens", sa.Integer),
-        sa.Column("seconds", sa.Double()),
-        sa.Column("answered_at", _time),
+        sa.Column(column.name, _OUTCOME_TYPES[column.kind], nullable=column.name != "status")
+        for column in OUTCOME_COLUMNS
+        if column.of_failures == of_failures
     ]
 
 

@@ -10,7 +10,7 @@ from notemill.errors import NotemillError
 from notemill.files import check_folder
 from notemill.notes.frozen import check_cohorts
 from notemill.paths import Layout
-from notemill.plan.tables import check_tables, query_hints
+from notemill.plan.tables import check_ids, check_tables, query_hints
 from notemill.tasks.run import Run
 from notemill.tasks.schema_check import check_schema
 from notemill.tasks.task import read_task
@@ -29,6 +29,7 @@ def plan_runs(config: Config) -> list[Run]:
     Raises NotemillError for a task that is incomplete, whose schema no engine holds to or no
     table holds, and for an experiment whose answers come from another model.
     """
+    check_ids(config)
     tasks = {
         name: read_task(config.tasks, experiment.task)
         for name, experiment in config.experiments.items()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from notemill.answers.columns import AnswerColumn, columns_beside
+from notemill.answers.columns import OWN_COLUMNS, AnswerColumn, columns_beside
 from notemill.config import Config, Experiment
 from notemill.errors import NotemillError
 from notemill.tasks.task import Task
@@ -46,6 +46,19 @@ def check_tables(config: Config, tasks: dict[str, Task]) -> None:
             remedy="give each its own results_table (and failures_table); experiments whose "
             "schemas and id columns are alike may share them",
         )
+
+
+def check_ids(config: Config) -> None:
+    """Raise NotemillError for id columns whose names notemill's own columns have."""
+    for name, cohort in config.cohorts.items():
+        if taken := OWN_COLUMNS.intersection(map(str.lower, cohort.id_columns)):
+            raise NotemillError(
+                f"id_columns uses {', '.join(sorted(taken))}, which notemill's files and tables "
+                "use themselves",
+                where=f"cohorts.{name}.id_columns",
+                remedy="give the column another name in the query: SELECT "
+                f"{min(taken)} AS note_{min(taken)}, ...",
+            )
 
 
 def query_hints(config: Config, name: str) -> Iterator[str]:

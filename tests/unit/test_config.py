@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from notemill.answers.columns import OWN_COLUMNS
 from notemill.answers.shard import OUTCOME_FIELDS
 from notemill.config import OllamaEngine, Options, read_config
-from notemill.config.cohort import OWN_COLUMNS
 from notemill.engines.ollama.server import _batch_environment
 from notemill.engines.process import server_environment
 from notemill.errors import NotemillError
@@ -127,7 +127,7 @@ def test_a_home_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
             "cohorts.chest: id_columns and text_column name one",
         ),
         ("cohorts.chest.id_columns", ["visit", "Visit"], "name one column twice"),
-        ("cohorts.chest.id_columns", ["Text"], "SELECT text AS note_text"),
+        (
         # the database
         ("database.url", "postgresql://h/d", "database.url: starts with 'postgresql'; write mysql"),
         ("database.url", "h/d", "database.url: starts with ''; write mysql"),
@@ -211,12 +211,6 @@ def test_an_engine_that_the_job_starts_passes(engine: dict[str, Any]) -> None:
 def test_the_embedded_engines_former_spelling_is_told_the_new_one() -> None:
     refused = refusal(changed("engines.x", {"kind": "openai", "weights": "m.gguf"}))
     assert "write `kind: llamacpp`" in refused.what
-
-
-@pytest.mark.parametrize("column", sorted(OWN_COLUMNS))
-def test_columns_of_notemills_own_are_refused_before_anything_runs(column: str) -> None:
-    error = refusal(changed("cohorts.chest.id_columns", [column]))
-    assert f"SELECT {column} AS note_{column}" in error.what
 
 
 def test_no_column_of_notemills_own_is_forgotten() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from notemill.answers.columns import OWN_COLUMNS
 from notemill.errors import NotemillError
 from notemill.plan.runs import plan_runs
 from notemill.tasks.run import Run
@@ -112,3 +113,12 @@ def test_a_query_that_names_a_table_of_the_load_is_only_pointed_out(tmp_path: Pa
     ):
         (run,) = plan(tmp_path, {"a": {}}, cohorts={"chest": CHEST | {"query": query}})
         assert len(run.remarks) == hints, query
+
+
+@pytest.mark.parametrize("column", sorted(OWN_COLUMNS))
+def test_columns_of_notemills_own_are_refused_before_anything_runs(
+    tmp_path: Path, column: str
+) -> None:
+    with pytest.raises(NotemillError, match=f"id_columns uses {column}") as refused:
+        plan(tmp_path, {"a": {}}, cohorts={"chest": CHEST | {"id_columns": [column.upper()]}})
+    assert f"SELECT {column} AS note_{column}" in refused.value.remedy

@@ -8,9 +8,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from notemill.answers.columns import AnswerColumn
+from notemill.answers.columns import OWN_COLUMNS, AnswerColumn
 from notemill.answers.shard import OUTCOME_FIELDS
-from notemill.config.cohort import OWN_COLUMNS
 from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.load.tables import Tables
