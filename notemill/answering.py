@@ -44,8 +44,8 @@ class ShardJob:
     """What a job is given.
 
     experiment_id: NAME-FINGERPRINT; proven: called when an engine is, before the first note;
-    refusal: where the experiment's jobs tell each other of what
-    no retry can mend; threads: CPU threads for the engine.
+    refusal: where the experiment's jobs tell each other of what no retry can mend;
+    threads: CPU threads for the engine.
     """
 
     cohort: str

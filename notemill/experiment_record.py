@@ -12,22 +12,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from notemill.config import Engine, Experiment
 from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import NotemillError
-from notemill.files import read_json, write_text
+from notemill.files import Record, read_json
 from notemill.identity import fingerprint
 from notemill.journal import now
 from notemill.paths import Layout, model_id
 from notemill.tasks import Task
 
 
-class ExperimentRecord(BaseModel):
+class ExperimentRecord(Record):
     """What an experiment's answers come from. experiment: NAME-FINGERPRINT; recorded_at: UTC."""
-
-    model_config = ConfigDict(frozen=True)
 
     experiment: str
     model: str
@@ -113,7 +109,7 @@ def keep_record(
             weights_sha256=model.weights_sha256,
             recorded_at=now(),
         )
-        write_text(path, record.model_dump_json(indent=2) + "\n")
+        record.write(path)
 
 
 def _refuse_changed_model(record: ExperimentRecord, experiment: Experiment, layout: Layout) -> None:

@@ -6,18 +6,16 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict
 
 import notemill
 from notemill.answer_shard import ShardOrigin
 from notemill.answers import Status
 from notemill.config import Database
 from notemill.database.connect import server_name
-from notemill.files import write_text
+from notemill.files import Record
 from notemill.load.loader import one_load_at_a_time, open_tables, stage, write_and_prove
 from notemill.load.rows import Batch
 from notemill.load.tables import NAME_LENGTH, SEQUENCE, Tables
@@ -30,10 +28,8 @@ _LONG_TEXT = _TEXT + "x" * 70_000
 """Longer than MySQL's TEXT."""
 
 
-class TablesReport(BaseModel):
+class TablesReport(Record):
     """Which tables were made or found to keep everything, and by which server."""
-
-    model_config = ConfigDict(frozen=True)
 
     cohort: str
     experiment: str
@@ -42,10 +38,6 @@ class TablesReport(BaseModel):
     experiments_table: str
     server: str
     values_compared: int
-
-    def write(self, path: Path) -> None:
-        """Write as JSON, whole."""
-        write_text(path, self.model_dump_json(indent=2) + "\n")
 
 
 def prepare_tables(database: Database, work: Load) -> TablesReport:
