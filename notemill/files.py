@@ -10,12 +10,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from notemill.errors import NotemillError
 
 _READ_BYTES = 1 << 20
 _Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Record(BaseModel):
+    """What a file of JSON holds, made once and written whole; `read_json` reads it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def write(self, path: Path) -> None:
+        """Write the file, mode 0600."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")
 
 
 def private_folder(path: Path) -> Path:

@@ -27,11 +27,15 @@ _BUSY = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
 
 class LockedFile:
-    """A private file, made if missing, open for reading and writing and locked until closed."""
+    """A private file, made if missing, open for reading and writing and locked until closed.
 
-    def __init__(self, path: Path) -> None:
+    doing: what the job that holds it does, for the message to another one.
+    """
+
+    def __init__(self, path: Path, doing: str = "answering this shard") -> None:
         """Raises NotemillError when another job holds it, or when no lock can be had."""
         self.path = path
+        self._doing = doing
         self._marker: Path | None = None
         private_folder(path.parent)
         with explained(path):
@@ -79,7 +83,7 @@ class LockedFile:
                 if error.errno in _NO_SUCH_LOCKS:
                     continue
                 if error.errno in _BUSY:
-                    raise _held(self.path, "") from None
+                    raise self._held() from None
                 if error.errno == errno.ENOLCK:
                     raise NotemillError(
                         "the file system's lock service gives no lock on this host (ENOLCK)",
@@ -105,16 +109,24 @@ class LockedFile:
                 try:
                     turn.bind(f"\0notemill-{name}")
                 except OSError:
-                    raise _held(self.path, "") from None
+                    raise self._held() from None
                 holder = _holder(marker)
                 if not _ended(holder):
-                    raise _held(self.path, _told(holder, marker)) from None
+                    raise self._held(_told(holder, marker)) from None
                 marker.unlink(missing_ok=True)
                 try:
                     _make(marker)
                 except FileExistsError:
-                    raise _held(self.path, "") from None
+                    raise self._held() from None
         self._marker = marker
+
+    def _held(self, holder: str = "") -> NotemillError:
+        return NotemillError(
+            f"another job is {self._doing}",
+            where=str(self.path),
+            remedy=f"{holder}look for it with squeue or ps (of a shard's job the journal's last "
+            '"run" line has host and number); let it finish or end it, then run again',
+        )
 
 
 def whereabouts() -> dict[str, Any]:
@@ -162,12 +174,3 @@ def _told(holder: dict[str, Any], marker: Path) -> str:
     if job := holder.get("slurm_job"):
         who += f", Slurm job {job}"
     return f"{who}; this file system has no locks, so if that job has ended, delete {marker}; or "
-
-
-def _held(path: Path, holder: str) -> NotemillError:
-    return NotemillError(
-        "another job is answering this shard",
-        where=str(path),
-        remedy=f"{holder}look for it with squeue (its host and job are in the journal's last "
-        '"run" line); let it finish or scancel it, then run again',
-    )

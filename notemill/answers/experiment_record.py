@@ -12,23 +12,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from notemill.clock import now
 from notemill.config import Engine, Experiment
 from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import NotemillError
-from notemill.files import read_json, write_text
+from notemill.files import Record, read_json
 from notemill.paths import Layout, model_id
 from notemill.tasks.identity import fingerprint
 from notemill.tasks.run import Run
 from notemill.tasks.task import Task
 
 
-class ExperimentRecord(BaseModel):
+class ExperimentRecord(Record):
     """What an experiment's answers come from. experiment: NAME-FINGERPRINT; recorded_at: UTC."""
-
-    model_config = ConfigDict(frozen=True)
 
     experiment: str
     model: str
@@ -110,7 +106,7 @@ def keep_record(layout: Layout, run: Run, model: ModelRecord) -> None:
             weights_sha256=model.weights_sha256,
             recorded_at=now(),
         )
-        write_text(path, record.model_dump_json(indent=2) + "\n")
+        record.write(path)
 
 
 def _refuse_changed_model(record: ExperimentRecord, experiment: Experiment, layout: Layout) -> None:

@@ -13,20 +13,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from notemill.config import Engine
 from notemill.errors import EngineRefused
-from notemill.files import write_text
+from notemill.files import Record
 from notemill.logs import log
 
 PLAN_VARIABLE = "NOTEMILL_PLAN"
 
 
-class _Refusal(BaseModel):
+class _Refusal(Record):
     """What was said, and what it depends on beside the experiment, which is in the path."""
-
-    model_config = ConfigDict(frozen=True)
 
     plan: str
     engine: str
@@ -52,10 +50,8 @@ def told_once(path: Path, engine: Engine, model_digest: str) -> Iterator[None]:
         yield
     except EngineRefused as refusal:
         if plan:
-            kept = _Refusal(
-                **depends, what=refusal.what, where=refusal.where, remedy=refusal.remedy
-            )
-            write_text(path, kept.model_dump_json(indent=2) + "\n")
+            said = {"what": refusal.what, "where": refusal.where, "remedy": refusal.remedy}
+            _Refusal(**depends, **said).write(path)
         raise
     path.unlink(missing_ok=True)
 

@@ -111,8 +111,18 @@ def read_origin(path: Path) -> ShardOrigin:
 
 
 def read_answers(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
-    """The shard's rows in its order, at most `rows` at once."""
+    """The shard's rows in its order, at most `rows` at once.
+
+    Raises NotemillError for a damaged file, one whose columns have other types too.
+    """
     with readable_parquet(path, remedy=REMEDY) as file:
+        there = {field.name: field.type for field in file.schema_arrow}
+        if other := [f.name for f in OUTCOME_FIELDS if there.get(f.name) != f.type]:
+            raise NotemillError(
+                f"this result shard's columns {', '.join(other)} are not as they are written",
+                where=str(path),
+                remedy=REMEDY,
+            )
         yield from file.iter_batches(batch_size=rows)
 
 

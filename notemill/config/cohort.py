@@ -28,8 +28,8 @@ class Cohort(Section):
     )
     same_id_different_text: Literal["error", "first", "last"] = Field(
         "error",
-        description="When one id comes with different texts: stop and name some of them, or keep "
-        "the first or the last row in the query's order (then give the query an ORDER BY).",
+        description="When one id comes with different texts: stop and list such ids in a file, or "
+        "keep the first or the last row in the query's order (then give the query an ORDER BY).",
     )
 
     @model_validator(mode="after")

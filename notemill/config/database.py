@@ -61,8 +61,8 @@ class Database(Section):
     )
     reached_from: Literal["login", "compute"] = Field(
         "login",
-        description="Where extract and load run: on the login node, or as Slurm jobs on compute "
-        "nodes that reach the database.",
+        description="Where extract, tables and load run: on the login node, or as Slurm jobs on "
+        "compute nodes that reach the database.",
     )
 
     @field_validator("url")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
-from notemill.files import read_json, write_text
+from notemill.files import Record, read_json
 
 
-class ModelRecord(BaseModel):
+class ModelRecord(Record):
     """A model as an engine has it.
 
     digest: Ollama's manifest digest, else the weights' sha256; empty when a remote server hides it.
@@ -19,19 +19,13 @@ class ModelRecord(BaseModel):
     can): then the known ones of other models are taken for its own.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     engine: str
     model: str
     digest: str
     weights_sha256: str
-    layers: dict[str, str] = {}
+    layers: dict[str, str] = Field(default_factory=dict)
     control_tokens: list[str] | None = None
     recorded_at: str
-
-    def write(self, path: Path) -> None:
-        """Write as JSON, whole."""
-        write_text(path, self.model_dump_json(indent=2) + "\n")
 
 
 def read_record(path: Path) -> ModelRecord:

@@ -1,1 +1,1 @@
-"""Loading: result shards into the database, exactly one row a note, proven by a count."""
+"""Loading: result shards into the database, exactly one row a note, each value proven."""

@@ -61,7 +61,7 @@ def write_experiment(
         "answered": answered,
         "failed": counts.total() - answered - blank,
         "blank": blank,
-        "job_seconds": sum(origin.seconds for origin in origins),
+        "job_seconds": round(sum(origin.seconds for origin in origins), 1),
         "tokens": sum(origin.tokens for origin in origins),
         "loaded_at": _plain_utc(datetime.now(UTC)).replace(microsecond=0),
         "notemill": notemill.__version__,

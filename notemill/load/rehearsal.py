@@ -6,11 +6,9 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict
 
 import notemill
 from notemill.answers.shard import ShardOrigin
@@ -18,7 +16,7 @@ from notemill.answers.verdict import Status
 from notemill.config import Database
 from notemill.database.connect import server_name
 from notemill.database.keys import NAME_LENGTH, SEQUENCE
-from notemill.files import write_text
+from notemill.files import Record
 from notemill.load.loader import one_load_at_a_time, open_tables, stage, write_and_prove
 from notemill.load.rows import Batch
 from notemill.load.tables import Tables
@@ -33,10 +31,8 @@ _LONG_TEXT = _TEXT + "x" * 70_000
 """Longer than MySQL's TEXT."""
 
 
-class TablesReport(BaseModel):
+class TablesReport(Record):
     """Which tables were made or found to keep everything, and by which server."""
-
-    model_config = ConfigDict(frozen=True)
 
     cohort: str
     experiment: str
@@ -45,10 +41,6 @@ class TablesReport(BaseModel):
     experiments_table: str
     server: str
     values_compared: int
-
-    def write(self, path: Path) -> None:
-        """Write as JSON, whole."""
-        write_text(path, self.model_dump_json(indent=2) + "\n")
 
 
 def prepare_tables(database: Database, work: Load) -> TablesReport:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict
-
-from notemill.files import write_text
+from notemill.files import Record
 
 
-class LoadReport(BaseModel):
+class LoadReport(Record):
     """notes = answered + failed + blank, counted in the database.
 
     removed: rows that earlier loads of this experiment and cohort left and no note of the cohort
@@ -17,8 +13,6 @@ class LoadReport(BaseModel):
     rows: of the cohort's query; texts: distinct. Of all jobs, failed and repeated ones too: asked,
     texts asked; job_seconds, their wall time added up; tokens, of prompts and answers.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     cohort: str
     experiment: str
@@ -37,7 +31,3 @@ class LoadReport(BaseModel):
     job_seconds: float
     tokens: int
     load_seconds: float
-
-    def write(self, path: Path) -> None:
-        """Write as JSON, whole."""
-        write_text(path, self.model_dump_json(indent=2) + "\n")

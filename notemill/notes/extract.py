@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def extract(
     everything is as it was.
     """
     folder = private_folder(layout.cohort(name))
-    with _one_at_a_time(folder, name):
+    with closing(LockedFile(folder / ".lock", f"extracting cohort '{name}'")):
         frozen = read_frozen(layout.frozen(name))
         if frozen:
             check_same_cohort(name, cohort, frozen, layout)
@@ -75,22 +75,6 @@ def extract(
             shutil.rmtree(aside, ignore_errors=True)
     log.info("cohort '%s': %s", name, manifest.counts.model_dump())
     return manifest
-
-
-@contextmanager
-def _one_at_a_time(folder: Path, name: str) -> Iterator[None]:
-    try:
-        lock = LockedFile(folder / ".lock")
-    except NotemillError as held:
-        raise NotemillError(
-            f"another job is extracting cohort '{name}'",
-            where=held.where,
-            remedy="look for it with squeue or ps; let it finish or end it, then run again",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.close()
 
 
 def _emptied(aside: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from notemill.database.keys import IdColumn
-from notemill.files import read_json, write_text
+from notemill.files import Record, read_json
 
 SameId = Literal["error", "first", "last"]
 
@@ -40,7 +40,7 @@ class Counts(BaseModel):
     replaced: int = 0
 
 
-class Snapshot(BaseModel):
+class Snapshot(Record):
     """What a cohort is, however it is cut.
 
     digest: sha256 over all notes' ids, texts and states in the order of the texts' hashes, which
@@ -69,19 +69,11 @@ class Manifest(Snapshot):
         """The entry of the shard of this name."""
         return next(entry for entry in self.shards if entry.name == name)
 
-    def write(self, path: Path) -> None:
-        """Write as JSON, whole."""
-        write_text(path, self.model_dump_json(indent=2) + "\n")
-
 
 class Frozen(Snapshot):
     """A cohort as it was first read, and its cut in force: the number of shards."""
 
     cut: int
-
-    def write(self, path: Path) -> None:
-        """Write as JSON, whole."""
-        write_text(path, self.model_dump_json(indent=2) + "\n")
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -155,8 +155,7 @@ def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Itera
             raise NotemillError(
                 f"this notes shard lacks the columns {', '.join(sorted(missing))}",
                 where=str(path),
-                remedy="id_columns changed after the cohort was extracted; a cohort is frozen, so "
-                "give the new one another name",
+                remedy=READ_ANEW,
             )
         # Not iter_batches: it counts rows, over row groups, however large they are.
         for group in range(file.num_row_groups):

@@ -24,7 +24,7 @@ def checked_plan(config: Config) -> list[Run]:
 
 
 def plan_runs(config: Config) -> list[Run]:
-    """All runs of a configuration, from its files alone.
+    """All runs of a configuration, from files alone: its own, its tasks' and earlier runs'.
 
     Raises NotemillError for a task that is incomplete, whose schema no engine holds to or no
     table holds, and for an experiment whose answers come from another model.

@@ -123,7 +123,7 @@ def _together(earlier: Use, use: Use) -> Iterator[str]:
             f"{use.key}: {use.table} has other columns by {earlier.key}: {', '.join(names[:5])}"
             + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         )
-    elif len({*earlier.ids.values(), *use.ids.values()}) > len({*earlier.ids.values()}):
+    elif set(use.ids.values()) - set(earlier.ids.values()):
         yield (
             f"{use.key}: {use.table} has other id columns by {earlier.key}; "
             "choose another name for one of them"

@@ -127,7 +127,6 @@ def test_a_home_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
             "cohorts.chest: id_columns and text_column name one",
         ),
         ("cohorts.chest.id_columns", ["visit", "Visit"], "name one column twice"),
-        (
         # the database
         ("database.url", "postgresql://h/d", "database.url: starts with 'postgresql'; write mysql"),
         ("database.url", "h/d", "database.url: starts with ''; write mysql"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import shutil
 import sqlite3
 from collections import defaultdict
@@ -386,6 +388,25 @@ def test_two_extracts_of_one_cohort_do_not_meet(clinic: Clinic) -> None:
     with pytest.raises(NotemillError, match="another job is extracting cohort 'chest'"):
         clinic.extract()
     other.close()
+    clinic.extract()
+
+
+def test_without_locks_a_lost_extract_is_told_with_the_file_to_delete(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "")
+
+    clinic.fill((1, "one"))
+    clinic.extract()
+    marker = clinic.layout.cohort("chest") / ".lock.lock"
+    marker.write_text('{"host": "elsewhere", "process": 1}')
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    with pytest.raises(NotemillError, match="another job is extracting cohort 'chest'") as refused:
+        clinic.extract()
+    assert f"delete {marker}" in refused.value.remedy
+    marker.unlink()
     clinic.extract()
 
 

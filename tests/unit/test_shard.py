@@ -123,7 +123,7 @@ def test_another_id_column_is_named(shard: Path) -> None:
     columns = [*VISIT, IdColumn(name="part", kind="text")]
     with pytest.raises(NotemillError, match="lacks the columns part") as refused:
         list(read_notes(shard, columns, with_text=False))
-    assert "another name" in refused.value.remedy
+    assert "--forcerun extract" in refused.value.remedy
 
 
 def test_the_digest_is_the_same_for_notes_that_were_read_back(tmp_path: Path) -> None:

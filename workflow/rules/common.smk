@@ -91,8 +91,8 @@ def shards_of(wildcards):
     return ANSWERS[wildcards.cohort, wildcards.experiment]
 
 
-def results_table_of(wildcards):
-    """The tables that a load writes, so that another name loads again."""
+def tables_of(wildcards):
+    """The tables that a load writes, so that another name or prefix loads again."""
     experiment = RUN[wildcards.experiment].experiment
     names = [experiment.results_table, experiment.failures, experiment.answer_prefix]
     return [*names, CONFIG.experiments_table]

@@ -15,7 +15,7 @@ rule tables:
     resources:
         db=1,
     params:
-        tables=results_table_of,
+        tables=tables_of,
     script:
         "../scripts/tables.py"
 
@@ -36,6 +36,6 @@ rule load:
     resources:
         db=1,
     params:
-        tables=results_table_of,
+        tables=tables_of,
     script:
         "../scripts/load.py"
