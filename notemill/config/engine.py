@@ -112,9 +112,6 @@ class OllamaEngine(_Engine):
         description="Ollama's own runner options, sent with every request. They change speed, not "
         "answers, so they are not part of the identity.",
     )
-    accept_version: str | None = Field(
-        None, description="A version outside the supported ranges that you have tested yourself."
-    )
 
     @property
     def identity(self) -> dict[str, Any]:

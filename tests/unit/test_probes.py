@@ -7,12 +7,18 @@ import json
 import re
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
 from notemill.config import Options
-from notemill.engines.probes import PromptSize, measure_prompts, prove_schema, refuses_long_prompt
+from notemill.engines.probes import (
+    PromptSize,
+    measure_prompts,
+    prove_long_prompt_refused,
+    prove_schema,
+)
 from notemill.engines.protocol import (
     AnswerTimeout,
     End,
@@ -179,17 +185,23 @@ class TestTheBaseline:
         assert "raise num_ctx" in refused.value.remedy
 
 
+_refused = partial(prove_long_prompt_refused, where="there", remedy="another")
+
+
 class TestAPromptBeyondTheContext:
     @pytest.mark.parametrize("refusal", [PromptTooLong("too long"), RequestFailed("400")])
     def test_is_refused(self, task: Task, refusal: Exception) -> None:
-        assert run(refuses_long_prompt, refusal, task) is True
+        run(_refused, refusal, task)
 
-    def test_or_cut_without_a_word(self, task: Task) -> None:
-        assert run(refuses_long_prompt, lambda _: replied(), task) is False
+    def test_or_the_engine_is(self, task: Task) -> None:
+        with pytest.raises(EngineRefused, match="cuts prompts without a word") as refused:
+            run(_refused, lambda _: replied(), task)
+        assert (refused.value.where, refused.value.remedy) == ("there", "another")
 
     def test_is_longer_than_the_context_in_any_tokens(self, task: Task) -> None:
         client = Client(lambda _: replied())
-        asyncio.run(refuses_long_prompt(client, task, OPTIONS))
+        with pytest.raises(EngineRefused):
+            asyncio.run(_refused(client, task, OPTIONS))
         assert len(client.questions[0].user.split()) > OPTIONS.num_ctx
 
 

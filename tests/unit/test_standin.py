@@ -35,7 +35,7 @@ PROGRAM = Path(__file__).parents[1] / "servers" / "standin" / "ollama"
 STANDIN = [sys.executable, str(PROGRAM)]
 REAL = os.environ.get("NOTEMILL_OLLAMA")
 REAL_TOO = ["real"] if REAL else []
-VERSIONS = {"old": "0.11.10", "middle": "0.24.0", "new": "0.33.0"}
+VERSIONS = {"middle": "0.24.0", "new": "0.33.0"}
 CONTEXT = 512
 MESSAGE = {"role": "user", "content": "x"}
 CLIENT = httpx.Client(timeout=120)
@@ -68,7 +68,7 @@ class Server:
     @property
     def era(self) -> str:
         minor = int(self.version.split(".")[1])
-        return "old" if minor < 12 else "middle" if minor < 30 else "new"
+        return "middle" if minor < 30 else "new"
 
     def text(self, tokens: int) -> str:
         """A text of so many tokens: the random model has one for each character."""
@@ -235,8 +235,7 @@ def test_a_preload_loads_and_the_context_is_as_asked_for_or_as_the_model_holds(
     assert (loaded["context_length"], loaded["size_vram"]) == (CONTEXT, 0)
     assert loaded["size"] > 0
     assert loaded["digest"] == server.get("/api/tags")["models"][0]["digest"]
-    held = 1 << 16 if server.era == "old" else 1 << 15  # an old one gives what the model can't hold
-    for asked, given in [(1024, 1024), (1 << 16, held), (CONTEXT, CONTEXT)]:
+    for asked, given in [(1024, 1024), (1 << 16, 1 << 15), (CONTEXT, CONTEXT)]:
         server.chat("x", options={"num_ctx": asked, "num_predict": 1})
         [loaded] = server.get("/api/ps")["models"]
         assert loaded["context_length"] == given
@@ -278,13 +277,8 @@ def test_a_prompt_beyond_the_context(server: Server) -> None:
     huge, half = server.text(4 * CONTEXT), server.text(CONTEXT * 6 // 10)
     for note, system in [(huge, "S"), ("N", huge), (half, half)]:
         reply = server.chat(note, system=system, truncate=False, shift=False)
-        if server.era == "old":
-            tokens = reply.json()["prompt_eval_count"]
-            alone = server.chat(note, system=None).json()["prompt_eval_count"]
-            assert tokens == alone <= CONTEXT  # the system prompt was dropped
-        else:
-            assert reply.status_code == 400
-            assert TOO_LONG[server.era] in reply.json()["error"]
+        assert reply.status_code == 400
+        assert TOO_LONG[server.era] in reply.json()["error"]
     loose = server.chat(huge)
     assert loose.status_code == 200
     assert loose.json()["prompt_eval_count"] == (CONTEXT // 2 if server.era == "new" else CONTEXT)
@@ -295,10 +289,7 @@ def test_an_answer_that_does_not_fit_beside_its_prompt(server: Server) -> None:
     room = CONTEXT - 10 - server.chat("").json()["prompt_eval_count"]
     reply = server.chat(server.text(room), shift=False).json()
     assert reply["prompt_eval_count"] == CONTEXT - 10
-    if server.era == "old":  # it knows no `shift` and goes on
-        assert reply["done_reason"] == "stop"
-    else:
-        assert (reply["done_reason"], reply["eval_count"]) == ("length", 11)
+    assert (reply["done_reason"], reply["eval_count"]) == ("length", 11)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +326,7 @@ def test_a_schema_that_no_grammar_can_be_made_of(server: Server, schema: dict[st
         assert reply.json()["error"] == "invalid JSON schema in format"
 
 
-@pytest.mark.parametrize("server", ["old", "middle", *REAL_TOO], indirect=True)
+@pytest.mark.parametrize("server", ["middle", *REAL_TOO], indirect=True)
 def test_a_pattern_without_anchors(server: Server) -> None:
     reply = server.chat("x", format={"type": "string", "pattern": "[ab]"})
     assert reply.status_code == 500
@@ -470,7 +461,7 @@ def test_an_answer_validates_against_a_model_of_the_usual_types(start: Start) ->
     Everything.model_validate(answer)
 
 
-@pytest.mark.parametrize(("era", "response"), [("old", 1), ("middle", 1), ("new", 0)])
+@pytest.mark.parametrize(("era", "response"), [("middle", 1), ("new", 0)])
 def test_a_prompt_that_was_cut_has_lost_its_system_prompt_or_its_note_begins_later(
     start: Start, era: str, response: int
 ) -> None:
@@ -665,9 +656,8 @@ def test_it_can_be_told_to_crash(start: Start) -> None:
     assert server.process.wait() == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("era", ["old", "middle"])
-def test_a_pattern_with_a_lookahead_kills_it(start: Start, era: str) -> None:
-    server = start(era=era)
+def test_a_pattern_with_a_lookahead_kills_it(start: Start) -> None:
+    server = start(era="middle")
     with pytest.raises(httpx.TransportError):
         server.chat("x", format={"type": "string", "pattern": "^(?=a)[ab]$"})
     assert server.process.wait() == 2

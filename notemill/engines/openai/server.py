@@ -12,7 +12,12 @@ from contextlib import asynccontextmanager
 from notemill.config import OpenAiEngine
 from notemill.engines.gpu import prove_gpu
 from notemill.engines.openai.client import OpenAiClient
-from notemill.engines.probes import log_ready, measure_prompts, prove_schema, refuses_long_prompt
+from notemill.engines.probes import (
+    log_ready,
+    measure_prompts,
+    prove_long_prompt_refused,
+    prove_schema,
+)
 from notemill.engines.process import (
     ServerProcess,
     ended_early,
@@ -134,14 +139,14 @@ async def _prove(client: OpenAiClient, engine: OpenAiEngine, start: Start) -> No
     timeout_s = 2 * engine.answer_timeout_s
     await prove_schema(client, task, options, timeout_s)
     client.prompts = await measure_prompts(client, task, options, timeout_s)
-    if not await refuses_long_prompt(client, task, options, timeout_s):
-        raise EngineRefused(
-            f"the engine answers a prompt longer than num_ctx ({options.num_ctx} tokens): either "
-            "it cuts prompts without a word, or its context is larger",
-            where="engines.*.command and experiments.*.options.num_ctx",
-            remedy="give the server the same context: {context} in the command, and no context "
-            "shift",
-        )
+    await prove_long_prompt_refused(
+        client,
+        task,
+        options,
+        timeout_s,
+        where="engines.*.command and experiments.*.options.num_ctx",
+        remedy="give the server the same context: {context} in the command, and no context shift",
+    )
 
 
 async def _models(client: OpenAiClient, engine: OpenAiEngine) -> list[str]:
