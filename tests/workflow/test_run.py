@@ -41,6 +41,18 @@ def test_the_results_table_begins_as_the_earlier_procedure_has_it(finished: Proj
     ]
 
 
+def test_jobs_run_the_notemill_beside_the_snakefile(
+    make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    installed = tmp_path / "installed" / "notemill"
+    installed.mkdir(parents=True)
+    (installed / "__init__.py").write_text("raise SystemExit('the installed one, of another day')")
+    project = make_project()
+    project.environment = os.environ | {"PYTHONPATH": str(installed.parent)}
+    done = project.snakemake()
+    assert done.returncode == 0, done.stdout
+
+
 def test_equal_texts_are_asked_once(finished: Project) -> None:
     origins = [
         pq.read_schema(path).metadata[b"notemill"]

@@ -1,6 +1,9 @@
 """From result shards to the database; see notemill.load.loader."""
 
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # this notemill, whatever else is installed
 
 from notemill.config import read_config
 from notemill.logs import job_log
