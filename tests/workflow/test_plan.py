@@ -29,6 +29,17 @@ def test_a_fresh_project_plans_every_job(make_project: Callable[..., Project]) -
     assert make_project().planned() == ALL_JOBS
 
 
+def test_a_target_is_a_part_of_the_way(make_project: Callable[..., Project]) -> None:
+    project = make_project()
+    for target, jobs in (
+        ("notes", {"extract": 1}),
+        ("answers", {"extract": 1, "model": 1, "tables": 1, "answer": 3}),
+    ):
+        planned = project.snakemake(target, "-n", "--quiet", "rules")
+        assert planned.returncode == 0, planned.stdout
+        assert job_table(planned.stdout) == jobs | {target: 1}
+
+
 def test_a_finished_project_plans_nothing(finished: Project) -> None:
     assert finished.planned() == {}
 
