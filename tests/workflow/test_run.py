@@ -41,7 +41,7 @@ def test_the_results_table_begins_as_the_earlier_procedure_has_it(finished: Proj
     ]
 
 
-def test_jobs_run_the_notemill_beside_the_snakefile(
+def test_jobs_run_the_repositorys_notemill_whatever_is_installed(
     make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     installed = tmp_path / "installed" / "notemill"

@@ -1,5 +1,10 @@
 import os
 import secrets
+import sys
+from pathlib import Path
+
+# This repository's notemill, whatever else is installed; the scripts do the same.
+sys.path.insert(0, str(Path(workflow.basedir).parent))
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
