@@ -42,7 +42,7 @@ OUTCOME_FIELDS = [
 class ShardOrigin(BaseModel):
     """What made a result shard, and what it cost.
 
-    texts: distinct texts; failed: those without a valid answer. Of all runs, as the journal has it
+    texts: distinct texts; failed: those without a valid answer. Of all jobs, as the journal has it
     (answers.journal.Spent): asked, texts asked; tokens, of all attempts; seconds, wall time.
     control_tokens: broken up in all texts together.
     """
@@ -62,7 +62,7 @@ class ShardOrigin(BaseModel):
     asked: int
     tokens: int
     seconds: float
-    runs: int
+    jobs: int
     control_tokens: int = 0
 
 
@@ -83,7 +83,7 @@ def write_answers(
         [*id_fields(ids), *OUTCOME_FIELDS, *(column.arrow for column in columns)],
         metadata={_METADATA: origin.model_dump_json().encode()},
     )
-    blank = Outcome(Status.EMPTY_NOTE, None, "", 0, "", 0, 0, 0.0, "", now())
+    blank = Outcome(Status.BLANK, None, "", 0, "", 0, 0, 0.0, "", now())
     with written_whole(path) as partial:
         rows = 0
         with pq.ParquetWriter(

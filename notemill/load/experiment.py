@@ -34,7 +34,7 @@ def write_experiment(
         )
     ).one()
     engines = connection.execute(sa.select(staging.c.engine).where(asked).distinct()).scalars()
-    blank = counts[Status.EMPTY_NOTE.value]
+    blank = counts[Status.BLANK.value]
     answered = counts[Status.ANSWERED.value]
     row = {
         "experiment": work.run.experiment_id,

@@ -148,7 +148,7 @@ def _origin(work: Load) -> ShardOrigin:
         asked=2,
         tokens=0,
         seconds=0.0,
-        runs=1,
+        jobs=1,
     )
 
 

@@ -73,7 +73,7 @@ def origin(notes: int) -> ShardOrigin:
         asked=2,
         tokens=60,
         seconds=1.5,
-        runs=1,
+        jobs=1,
     )
 
 
@@ -95,8 +95,8 @@ def test_every_note_has_its_row_answered_or_not(tmp_path: Path) -> None:
     assert [(row["visit"], row["status"], row["llm_response"]) for row in rows] == [
         (1, "answered", "yes"),
         (2, "schema", None),
-        (3, "empty_note", None),
-        (4, "empty_note", None),
+        (3, "blank", None),
+        (4, "blank", None),
         (5, "answered", "yes"),
     ]
 

@@ -62,7 +62,7 @@ def test_a_server_error_gets_a_pause() -> None:
     assert after(Status.SERVER_ERROR) == Attempt(2, 100, 7, 0.0, 30, changes="pause")
 
 
-@pytest.mark.parametrize("status", [Status.TOO_LONG, Status.ANSWERED, Status.EMPTY_NOTE])
+@pytest.mark.parametrize("status", [Status.TOO_LONG, Status.ANSWERED, Status.BLANK])
 def test_what_no_change_would_mend_is_not_tried_again(status: Status) -> None:
     assert after(status) is None
 

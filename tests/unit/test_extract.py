@@ -49,7 +49,7 @@ texts = st.none() | st.sampled_from(["", "  ", "cough", "Cough", INVALID]) | st.
 @pytest.fixture
 def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several runs of the spool, as a large table takes."""
-    monkeypatch.setattr(spool, "_RUN_BYTES", 1500)
+    monkeypatch.setattr(spool, "_PART_BYTES", 1500)
 
 
 @given(rows=st.lists(st.tuples(visits, texts), min_size=1, max_size=25), last=st.booleans())
@@ -60,7 +60,7 @@ def test_every_row_of_the_query_is_accounted_for(
     clinic = Clinic(tmp_path_factory.mktemp("clinic"))
     clinic.run("INSERT INTO notes VALUES (?, CAST(? AS TEXT))", rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spool, "_RUN_BYTES", 1500)  # several runs, as a large table takes
+        patch.setattr(spool, "_PART_BYTES", 1500)  # several runs, as a large table takes
         patch.setattr(conflicts, "_PARTS", 4)
         manifest = clinic.extract(same_id_different_text="last" if last else "first")
     counts = manifest.counts

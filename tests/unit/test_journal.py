@@ -70,7 +70,7 @@ def test_a_retry_finds_what_was_accepted(path: Path) -> None:
 def test_runs_are_counted(path: Path) -> None:
     for number in (1, 2, 3):
         with Journal(path, KEY, anything) as journal:
-            assert journal.runs == number
+            assert journal.jobs == number
 
 
 def test_an_answer_is_on_disk_before_accept_returns(path: Path) -> None:
@@ -164,8 +164,8 @@ def damaged(path: Path, **changes: Any) -> bytes:
         {"engine": None},
         {"engine": ...},
         {"further": 1},
-        {"run": 2},
-        {"run": ...},
+        {"job": 2},
+        {"job": ...},
     ],
     ids=str,
 )
@@ -196,7 +196,7 @@ def test_answers_whose_runs_start_is_lost_are_given_to_no_other_run(path: Path) 
     path.write_bytes(b"".join(lines))
     with Journal(path, KEY, anything) as journal:
         assert list(journal.answers) == [A, C]
-        assert journal.runs == 4
+        assert journal.jobs == 4
     assert list(answers(path, other)) == []
     assert B.encode() in set_aside(path)
 
@@ -393,7 +393,7 @@ def test_a_killed_run_counts_up_to_its_last_line(path: Path) -> None:
 
 def test_a_cost_that_can_not_be_is_set_aside(path: Path) -> None:
     journal_of(path, A)
-    bad = b'{"spent": {"seconds": -5.0, "asked": 1, "tokens": 1}, "run": 1}\n'
+    bad = b'{"spent": {"seconds": -5.0, "asked": 1, "tokens": 1}, "job": 1}\n'
     path.write_bytes(path.read_bytes() + bad)
     with Journal(path, KEY, anything) as journal:
         assert journal.spent.seconds >= 0

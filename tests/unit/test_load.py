@@ -55,8 +55,8 @@ def test_every_note_is_in_one_table(loads: Loads) -> None:
     ]
     assert loads.clinic.rows(FAILURES) == [
         (2, "schema", ID),
-        (5, "empty_note", ID),
-        (6, "empty_note", ID),
+        (5, "blank", ID),
+        (6, "blank", ID),
     ]
     assert (report.notes, report.answered, report.failed, report.blank) == (6, 3, 1, 2)
     assert report.failed_by_status == {"schema": 1}
@@ -96,8 +96,8 @@ def test_a_note_that_comes_to_be_answered_moves_and_moves_back(loads: Loads) -> 
     assert [row[:2] for row in loads.clinic.rows(FAILURES)] == [
         (1, "timeout"),
         (4, "timeout"),
-        (5, "empty_note"),
-        (6, "empty_note"),
+        (5, "blank"),
+        (6, "blank"),
     ]
     loads.answer({"two": "schema"})
     loads.load()

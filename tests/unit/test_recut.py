@@ -212,7 +212,7 @@ def digest(folder: Path, table: list[tuple[int, str | None]], shards: int) -> st
     with Spool(folder) as spool:
         for sequence, (visit, text) in enumerate(table):
             spool.add(sequence, (visit,), read_text(text))
-        spool.finish()
+        spool.done_adding()
         return write_cut(folder, (note for _, note in spool.notes()), shards, VISIT).digest
 
 

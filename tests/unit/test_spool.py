@@ -31,15 +31,15 @@ def filled(folder: Path, rows: Rows) -> Spool:
     spool = Spool(folder)
     for sequence, (ids, text) in enumerate(rows):
         spool.add(sequence, ids, read_text(text))
-    spool.finish()
+    spool.done_adding()
     return spool
 
 
 @pytest.fixture(autouse=True)
 def small_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A run holds some three rows, and three are merged at once: small tables take several."""
-    monkeypatch.setattr(module, "_RUN_BYTES", 1200)
-    monkeypatch.setattr(module, "_RUNS_AT_ONCE", 3)
+    monkeypatch.setattr(module, "_PART_BYTES", 1200)
+    monkeypatch.setattr(module, "_PARTS_AT_ONCE", 3)
     yield
 
 
@@ -74,7 +74,7 @@ def test_memory_and_open_files_stay_the_same_whatever_the_table(tmp_path: Path) 
         assert most <= 3
         assert len(spool._runs) > 60
         before = open_files()
-        spool.finish()
+        spool.done_adding()
         for _ in spool.notes():
             assert open_files() <= before + 3
         assert sorted(sequence for sequence, _ in spool.notes()) == list(range(200))
@@ -85,7 +85,7 @@ def test_a_row_is_written_once_more_a_level_and_not_once_more_a_run(tmp_path: Pa
         for sequence in range(162):
             spool.add(sequence, (sequence, "a"), read_text(f"{sequence}"))
         runs = len(spool._runs)
-        spool.finish()
+        spool.done_adding()
         assert runs == 54
         assert len(spool._runs) == 2
         assert next(spool._numbers) == 54 + 18 + 6 + 2
