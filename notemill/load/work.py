@@ -29,8 +29,10 @@ class Load:
     shards: list[Path]
 
 
-def load_of(config: Config, experiment_id: str, manifest: Path, shards: list[Path]) -> Load:
-    """What the configuration says about loading this experiment over the manifest's cohort."""
+def load_of(
+    config: Config, cohort: str, experiment_id: str, manifest: Path, shards: list[Path]
+) -> Load:
+    """What the configuration says about loading this experiment over the cohort."""
     run = run_of(config, experiment_id)
     return Load(
         experiment_name=run.name,
@@ -38,7 +40,7 @@ def load_of(config: Config, experiment_id: str, manifest: Path, shards: list[Pat
         experiment=run.experiment,
         experiments_table=config.experiments_table,
         task=run.task,
-        manifest=read_manifest(manifest),
+        manifest=read_manifest(manifest, of=cohort),
         shards=shards,
     )
 
