@@ -20,6 +20,7 @@ from notemill.errors import NotemillError
 _ACCESS_DENIED = {1044, 1045, 1142, 1143, 1227, 1698}
 _UNREACHABLE = {2002, 2003, 2005, 2026}
 _LOST = {1053, 1927, 2006, 2013, 2055}
+_PACKET = 1153
 _NO_SPACE = {1021, 1114, 28}
 DEADLOCK = {1205, 1213}
 _READ_ONLY = {1290, 1792, 1836}
@@ -106,11 +107,12 @@ def explain(
             remedy="give the task's answer fewer fields: put some together in a nested model, "
             "which becomes one column of JSON",
         )
-    if number in _LOST:
+    if number in _LOST or number == _PACKET:
         return NotemillError(
             f"the database closed the connection (error {number}), while {doing}",
             where=where,
-            remedy="run again: nothing half done is left behind",
+            remedy="run again: nothing half done is left behind. If it ends so each time, the "
+            "server's max_allowed_packet may be too small for a row",
         )
     if number in _NO_SPACE:
         return NotemillError(

@@ -50,6 +50,7 @@ def refused(number: int, words: str) -> NotemillError:
         ),
         (2006, "MySQL server has gone away", r"closed the connection \(error 2006\)", "run again"),
         (1114, f"The table '{SECRET}' is full", "no space left", "space"),
+        (1153, "Got a packet bigger than 'max_allowed_packet' bytes", "1153", "for a row"),
         (1290, "running with the --read-only option", "takes no changes", "replica"),
         (1792, "in a READ ONLY transaction", "takes no changes", "replica"),
         (1205, "Lock wait timeout exceeded", "another session holds", "SHOW PROCESSLIST"),
