@@ -29,8 +29,10 @@ class Load:
     shards: list[Path]
 
 
-def load_of(config: Config, experiment_id: str, manifest: Path, shards: list[Path]) -> Load:
-    """What the configuration says about loading this experiment over the manifest's cohort."""
+def load_of(
+    config: Config, cohort: str, experiment_id: str, manifest: Path, shards: list[Path]
+) -> Load:
+    """What the configuration says about loading this experiment over the cohort."""
     run = run_of(config, experiment_id)
     return Load(
         experiment_name=run.name,
@@ -38,7 +40,7 @@ def load_of(config: Config, experiment_id: str, manifest: Path, shards: list[Pat
         experiment=run.experiment,
         experiments_table=config.experiments_table,
         task=run.task,
-        manifest=read_manifest(manifest),
+        manifest=read_manifest(manifest, of=cohort),
         shards=shards,
     )
 
@@ -48,9 +50,11 @@ def checked_origins(work: Load) -> list[ShardOrigin]:
     origins = []
     for path, entry in zip(work.shards, work.manifest.shards, strict=True):
         origin = read_origin(path)
-        if (origin.experiment, origin.shard) != (work.experiment_id, entry.name):
+        found = (origin.experiment, origin.cohort, origin.shard)
+        if found != (work.experiment_id, work.manifest.cohort, entry.name):
             raise NotemillError(
-                f"this result shard is of {origin.experiment}, shard {origin.shard}",
+                f"this result shard is of {origin.experiment}, cohort '{origin.cohort}', shard "
+                f"{origin.shard}",
                 where=str(path),
                 remedy="it was moved here; delete it and run again",
             )

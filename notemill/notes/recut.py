@@ -22,6 +22,25 @@ def other_cuts(layout: Layout, cohort: str, shards: int) -> list[int]:
     return sorted(shards_of_cut(name) for name in cuts - {cut_name(shards)})
 
 
+def other_notes(layout: Layout, cohort: str, shards: int) -> list[int]:
+    """Numbers of shards of the cuts, but this one, in which there are notes."""
+    cuts = {folder.name for folder in layout.cohort(cohort).glob(CUTS)}
+    return sorted(shards_of_cut(name) for name in cuts - {cut_name(shards)})
+
+
+def gather_answers(layout: Layout, cohort: str, *, into: int) -> None:
+    """Bring what other cuts have answered, and this one has not, into this one's journals.
+
+    They are copies, of a recut that was killed; or the record of the cut in force is an older one,
+    and they are all there is.
+    """
+    for other in other_cuts(layout, cohort, into):
+        move_answers(layout, cohort, before=other, after=into)
+        for folder in layout.answers_folder(cohort).glob(f"*/{cut_name(other)}"):
+            with explained(folder):
+                shutil.rmtree(folder)
+
+
 def clear_cuts(layout: Layout, cohort: str, *, but: int) -> None:
     """Remove what belongs to another cut than this: notes shards, result shards and journals."""
     for folder in (
@@ -61,7 +80,8 @@ def withdrawn(manifest: Path) -> Iterator[None]:
 def move_answers(layout: Layout, cohort: str, *, before: int, after: int) -> None:
     """Copy all answers of a cut, and what they have cost, into the journals of another one.
 
-    Answers that are there already stay. Raises NotemillError when a job works on one of them.
+    Answers that are there already stay; a journal that lacks none stays as it is, so that doing
+    it twice counts no cost twice. Raises NotemillError when a job works on one of them.
     """
     for experiment in _experiments(layout, cohort):
         targets = _journals(layout, cohort, experiment, after)
@@ -108,7 +128,12 @@ class _Moving:
     def write(self, path: Path) -> None:
         if path.exists():
             with JournalAtRest(path) as there:
-                self.accepted += there.accepted()
+                kept = list(there.accepted())
+                known = {(each.key, each.text_sha256) for each in kept}
+                new = [e for e in self.accepted if (e.key, e.text_sha256) not in known]
+                if not new:
+                    return
+                self.accepted = new + kept
                 self.spend(there.spent())
         if self.accepted or self.spent:
             self.accepted.sort(key=lambda each: (each.key.experiment, each.key.model_digest))

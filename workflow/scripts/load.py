@@ -12,5 +12,6 @@ with job_log(snakemake.log[0]):
     config = read_config(snakemake.config)
     shards = [Path(shard) for shard in snakemake.input.answers]
     manifest = Path(snakemake.input.manifest)
-    work = load_of(config, snakemake.wildcards.experiment, manifest, shards)
+    cohort, experiment = snakemake.wildcards.cohort, snakemake.wildcards.experiment
+    work = load_of(config, cohort, experiment, manifest, shards)
     load(config.database, work).write(Path(snakemake.output[0]))

@@ -10,5 +10,6 @@ with job_log(snakemake.log[0]):
     from notemill.load.work import load_of
 
     config = read_config(snakemake.config)
-    work = load_of(config, snakemake.wildcards.experiment, Path(snakemake.input[0]), [])
+    cohort, experiment = snakemake.wildcards.cohort, snakemake.wildcards.experiment
+    work = load_of(config, cohort, experiment, Path(snakemake.input[0]), [])
     prepare_tables(config.database, work).write(Path(snakemake.output[0]))
