@@ -72,7 +72,7 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     """
     started = time.monotonic()
     run = job.run
-    manifest = read_manifest(job.manifest)
+    manifest = read_manifest(job.manifest, of=job.cohort)
     record = _checked_record(job)
     entry = manifest.shard(job.shard)
     wanted = _texts_to_ask(job, manifest.id_columns, entry)

@@ -31,8 +31,8 @@ from notemill.answers.journal_lines import (
     Reading,
     Spent,
     answer_line,
-    start_line,
     spent_line,
+    start_line,
 )
 from notemill.answers.outcome import Outcome
 from notemill.files import explained, sync, written_whole

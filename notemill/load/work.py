@@ -29,9 +29,11 @@ def checked_origins(work: Load) -> list[ShardOrigin]:
     origins = []
     for path, entry in zip(work.shards, work.manifest.shards, strict=True):
         origin = read_origin(path)
-        if (origin.experiment, origin.shard) != (work.run.experiment_id, entry.name):
+        found = (origin.experiment, origin.cohort, origin.shard)
+        if found != (work.run.experiment_id, work.manifest.cohort, entry.name):
             raise NotemillError(
-                f"this result shard is of {origin.experiment}, shard {origin.shard}",
+                f"this result shard is of {origin.experiment}, cohort '{origin.cohort}', shard "
+                f"{origin.shard}",
                 where=str(path),
                 remedy="it was moved here; delete it and run again",
             )

@@ -326,7 +326,7 @@ class TestATrigger:
             "SET NEW.llm_response = LOWER(NEW.llm_response)"
         )
         caplog.set_level(logging.WARNING, logger="notemill")
-        with pytest.raises(NotemillError, match=r"answers\.llm_response differs in 1 rows"):
+        with pytest.raises(NotemillError, match=r"answers\.llm_response differs in 2 rows"):
             prepare_tables(loads.clinic.database, loads.work())
         assert "liar" in caplog.text
 

@@ -72,6 +72,7 @@ def test_a_home_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         # missing and misspelt keys
         ("database", ABSENT, "database: missing"),
+        ("results", "a {b}", "results: a path with { or }, which Snakemake takes for a wildcard"),
         ("cohorts.chest.query", ABSENT, "cohorts.chest.query: missing"),
         ("engines.local.models", ABSENT, "engines.local.models: missing"),
         ("experiments.cough.results_table", ABSENT, "experiments.cough.results_table: missing"),

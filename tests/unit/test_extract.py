@@ -8,21 +8,25 @@ import shutil
 import sqlite3
 from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notemill.answers.job import answer_shard
 from notemill.errors import NotemillError
+from notemill.load.work import load_of
 from notemill.locks import LockedFile
 from notemill.notes import conflicts, spool
 from notemill.notes.manifest import read_frozen, read_manifest
 from notemill.notes.shard import Note, read_notes
 from notemill.notes.text import TextState, read_text
 from notemill.paths import cut_name, shard_names
+from notemill.plan.runs import plan_runs
 
-from .conftest import Clinic, full_disk, of_this_process
+from .conftest import Clinic, config, full_disk, of_this_process, write_task
 
 INVALID = b"caf\xe9 au lait"
 
@@ -350,6 +354,21 @@ def test_a_manifest_that_is_none_is_named(tmp_path: Path, damage: str) -> None:
         read_manifest(tmp_path / "manifest.json")
     with pytest.raises(NotemillError, match="no complete cohort manifest"):
         read_manifest(tmp_path / "absent.json")
+
+
+def test_a_manifest_of_another_cohort_stops_an_answer_before_the_engine(clinic: Clinic) -> None:
+    """Its rows would be loaded as the other cohort's."""
+    clinic.fill((1, "one"))
+    clinic.extract("other")
+    job: Any = SimpleNamespace(manifest=clinic.manifest("other"), cohort="chest")
+    with pytest.raises(NotemillError, match="manifest of cohort 'other', not of 'chest'"):
+        answer_shard(job)
+    write_task(clinic.folder / "tasks")
+    planned = config(tasks=str(clinic.folder / "tasks"))
+    run = plan_runs(planned)[0].experiment_id
+    assert load_of(planned, "other", run, clinic.manifest("other"), []).shards == []
+    with pytest.raises(NotemillError, match="manifest of cohort 'other', not of 'chest'"):
+        load_of(planned, "chest", run, clinic.manifest("other"), [])
 
 
 def test_a_full_disk_leaves_nothing(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,15 @@ def test_what_may_change_a_note_is_refused_with_both(
     assert after == before
 
 
+def test_a_cohort_that_was_moved_to_another_name_is_refused(clinic: Clinic) -> None:
+    """Its rows would be loaded under the name with which it was read."""
+    clinic.fill((1, "one"))
+    clinic.extract("ct")
+    clinic.layout.cohort("ct").rename(clinic.layout.cohort("chest"))
+    with pytest.raises(NotemillError, match="read as cohort 'ct' lies where cohort 'chest'"):
+        planned(clinic)
+
+
 def test_a_damaged_record_of_a_cohort_is_named(clinic: Clinic) -> None:
     clinic.fill((1, "one"))
     clinic.extract()

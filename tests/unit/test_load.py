@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notemill.errors import NotemillError
+from notemill.load.loader import load
+from notemill.load.rehearsal import prepare_tables
 
 from .conftest import Clinic, write_task
 from .loads import ID, NAME, Loads
@@ -296,6 +299,15 @@ class TestATableThatIsThere:
         with pytest.raises(NotemillError, match="no unique key"):
             loads.load()
 
+    def test_where_a_key_of_the_users_own_takes_two_notes_as_one_is_refused_before_any_gpu(
+        self, loads: Loads
+    ) -> None:
+        prepare_tables(loads.clinic.database, loads.work())
+        loads.clinic.run("ALTER TABLE answers ADD mine INTEGER NOT NULL DEFAULT 1")
+        loads.clinic.run("CREATE UNIQUE INDEX one ON answers (mine)")
+        with pytest.raises(NotemillError, match="SQLITE_CONSTRAINT_UNIQUE"):
+            prepare_tables(loads.clinic.database, loads.work())
+
     @pytest.mark.parametrize("table", ["results_table", "failures_table"])
     def test_that_is_a_view_is_refused(self, loads: Loads, table: str) -> None:
         loads.clinic.run("CREATE VIEW looked_at AS SELECT * FROM notes")
@@ -436,9 +448,18 @@ class TestAShard:
     def test_of_another_experiment_is_refused(self, loads: Loads) -> None:
         loads.answer(experiment="cough-other")
         loads.shard("0000", experiment="cough-other").replace(loads.shard("0000"))
-        with pytest.raises(NotemillError, match="is of cough-other, shard 0000") as refused:
+        with pytest.raises(
+            NotemillError, match="is of cough-other, cohort 'chest', shard 0000"
+        ) as refused:
             loads.load()
         assert refused.value.where == str(loads.shard("0000"))
+        assert tables(loads.clinic) == ["notes"]
+
+    def test_of_another_cohort_is_refused(self, loads: Loads) -> None:
+        work = loads.work()
+        moved = work.manifest.model_copy(update={"cohort": "other"})
+        with pytest.raises(NotemillError, match="cohort 'chest', shard 0000"):
+            load(loads.clinic.database, replace(work, manifest=moved))
         assert tables(loads.clinic) == ["notes"]
 
     def test_of_another_number_is_refused(self, loads: Loads) -> None:

@@ -170,6 +170,37 @@ def test_answers_outlive_a_cohort_that_was_half_given_up(partly_answered: Clinic
     assert cuts_on_disk(clinic) == {cut_name(3)}
 
 
+@pytest.mark.parametrize("shards", [2, 3, 4, 5])
+def test_an_older_record_of_the_cut_in_force_loses_neither_notes_nor_answers(
+    partly_answered: Clinic, shards: int
+) -> None:
+    """Brought back from a backup, as the message about a damaged one says."""
+    clinic = partly_answered
+    record = clinic.layout.frozen("chest")
+    backup = record.read_text()
+    before = answers(clinic.layout), spent(clinic.layout), notes_in_force(clinic)
+    clinic.extract(shards=3)
+    clinic.extract(shards=5)
+    record.write_text(backup)
+    clinic.fill((99, "a new note"))
+    clinic.extract(shards=shards)
+    assert (answers(clinic.layout), spent(clinic.layout), notes_in_force(clinic)) == before
+    assert cuts_on_disk(clinic) == {cut_name(shards)}
+
+
+def test_a_refused_recut_with_an_older_record_loses_no_answer(partly_answered: Clinic) -> None:
+    clinic = partly_answered
+    backup = clinic.layout.frozen("chest").read_text()
+    before = answers(clinic.layout), spent(clinic.layout)
+    clinic.extract(shards=5)
+    clinic.layout.frozen("chest").write_text(backup)
+    clinic.layout.notes("chest", cut_name(5), "0001").unlink()
+    clinic.fill((99, "a new note"))
+    with pytest.raises(NotemillError, match="notes that are not the same"):
+        clinic.extract(shards=3)
+    assert (answers(clinic.layout), spent(clinic.layout)) == before
+
+
 def test_an_answer_in_a_journal_that_is_not_its_own_finds_its_shard(clinic: Clinic) -> None:
     clinic.fill(*NOTES)
     clinic.extract(shards=2)

@@ -13,7 +13,7 @@ with job_log(snakemake.log[0]):
 
     config = read_config(snakemake.config)
     run = run_of(config, snakemake.wildcards.experiment)
-    manifest = read_manifest(Path(snakemake.input.manifest))
+    manifest = read_manifest(Path(snakemake.input.manifest), of=snakemake.wildcards.cohort)
     shards = [Path(shard) for shard in snakemake.input.answers]
     work = Load(run, config.experiments_table, manifest, shards)
     load(config.database, work).write(Path(snakemake.output[0]))

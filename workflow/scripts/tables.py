@@ -13,5 +13,6 @@ with job_log(snakemake.log[0]):
 
     config = read_config(snakemake.config)
     run = run_of(config, snakemake.wildcards.experiment)
-    work = Load(run, config.experiments_table, read_manifest(Path(snakemake.input[0])), shards=[])
+    manifest = read_manifest(Path(snakemake.input[0]), of=snakemake.wildcards.cohort)
+    work = Load(run, config.experiments_table, manifest, shards=[])
     prepare_tables(config.database, work).write(Path(snakemake.output[0]))
