@@ -51,7 +51,7 @@ texts = st.none() | st.sampled_from(["", "  ", "cough", "Cough", INVALID]) | st.
 
 
 @pytest.fixture
-def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several runs of the spool, as a large table takes."""
     monkeypatch.setattr(spool, "_PART_BYTES", 1500)
 
@@ -64,7 +64,7 @@ def test_every_row_of_the_query_is_accounted_for(
     clinic = Clinic(tmp_path_factory.mktemp("clinic"))
     clinic.run("INSERT INTO notes VALUES (?, CAST(? AS TEXT))", rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spool, "_PART_BYTES", 1500)  # several runs, as a large table takes
+        patch.setattr(spool, "_PART_BYTES", 1500)  # several parts, as a large table takes
         patch.setattr(conflicts, "_PARTS", 4)
         manifest = clinic.extract(same_id_different_text="last" if last else "first")
     counts = manifest.counts
@@ -105,7 +105,7 @@ def test_null_blank_and_invalid_texts_are_counted_and_kept(clinic: Clinic) -> No
     assert notes_of(clinic)[1] is None
 
 
-def test_the_same_id_with_the_same_text_is_one_note(clinic: Clinic, small_runs: None) -> None:
+def test_the_same_id_with_the_same_text_is_one_note(clinic: Clinic, small_parts: None) -> None:
     clinic.fill(*[(1, "x" * 900), (2, "x" * 900)] * 4)
     counts = clinic.extract().counts
     assert (counts.rows, counts.notes, counts.collapsed, counts.texts) == (8, 2, 6, 1)

@@ -36,8 +36,8 @@ def filled(folder: Path, rows: Rows) -> Spool:
 
 
 @pytest.fixture(autouse=True)
-def small_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A run holds some three rows, and three are merged at once: small tables take several."""
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A part holds some three rows, and three are merged at once: small tables take several."""
     monkeypatch.setattr(module, "_PART_BYTES", 1200)
     monkeypatch.setattr(module, "_PARTS_AT_ONCE", 3)
     yield
@@ -72,7 +72,7 @@ def test_memory_and_open_files_stay_the_same_whatever_the_table(tmp_path: Path) 
             spool.add(sequence, (sequence, "a"), read_text("x" * 100))
             most = max(most, len(spool._rows))
         assert most <= 3
-        assert len(spool._runs) > 60
+        assert len(spool._parts) > 60
         before = open_files()
         spool.done_adding()
         for _ in spool.notes():
@@ -80,14 +80,14 @@ def test_memory_and_open_files_stay_the_same_whatever_the_table(tmp_path: Path) 
         assert sorted(sequence for sequence, _ in spool.notes()) == list(range(200))
 
 
-def test_a_row_is_written_once_more_a_level_and_not_once_more_a_run(tmp_path: Path) -> None:
+def test_a_row_is_written_once_more_a_level_and_not_once_more_a_part(tmp_path: Path) -> None:
     with Spool(tmp_path) as spool:
         for sequence in range(162):
             spool.add(sequence, (sequence, "a"), read_text(f"{sequence}"))
-        runs = len(spool._runs)
+        parts = len(spool._parts)
         spool.done_adding()
-        assert runs == 54
-        assert len(spool._runs) == 2
+        assert parts == 54
+        assert len(spool._parts) == 2
         assert next(spool._numbers) == 54 + 18 + 6 + 2
 
 
@@ -100,9 +100,9 @@ def test_ids_are_found_by_sequence(tmp_path: Path) -> None:
 def test_its_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
     with filled(tmp_path, [((1, "a"), "x")]):
         (folder,) = tmp_path.iterdir()
-        (run,) = folder.iterdir()
+        (part,) = folder.iterdir()
         assert folder.stat().st_mode & 0o777 == 0o700
-        assert run.stat().st_mode & 0o777 == 0o600
+        assert part.stat().st_mode & 0o777 == 0o600
     assert names_in(tmp_path) == []
 
 
