@@ -7,7 +7,7 @@ from pathlib import Path
 
 from notemill.answers.shard import REMEDY, ShardOrigin, read_origin
 from notemill.errors import NotemillError
-from notemill.notes.manifest import Manifest
+from notemill.notes.manifest import Manifest, read_manifest
 from notemill.tasks.run import Run
 
 
@@ -22,6 +22,13 @@ class Load:
     experiments_table: str
     manifest: Manifest
     shards: list[Path]
+
+
+def load_of(
+    run: Run, experiments_table: str, cohort: str, manifest: Path, shards: list[Path]
+) -> Load:
+    """The load of a run over a cohort. Raises NotemillError if the manifest is of another one."""
+    return Load(run, experiments_table, read_manifest(manifest, of=cohort), shards)
 
 
 def checked_origins(work: Load) -> list[ShardOrigin]:

@@ -360,15 +360,15 @@ def test_a_manifest_of_another_cohort_stops_an_answer_before_the_engine(clinic: 
     """Its rows would be loaded as the other cohort's."""
     clinic.fill((1, "one"))
     clinic.extract("other")
-    job: Any = SimpleNamespace(manifest=clinic.manifest("other"), cohort="chest")
+    job: Any = SimpleNamespace(manifest=clinic.manifest("other"), cohort="chest", run=None)
     with pytest.raises(NotemillError, match="manifest of cohort 'other', not of 'chest'"):
         answer_shard(job)
     write_task(clinic.folder / "tasks")
     planned = config(tasks=str(clinic.folder / "tasks"))
-    run = plan_runs(planned)[0].experiment_id
-    assert load_of(planned, "other", run, clinic.manifest("other"), []).shards == []
+    (run,) = plan_runs(planned)
+    assert load_of(run, "experiments", "other", clinic.manifest("other"), []).shards == []
     with pytest.raises(NotemillError, match="manifest of cohort 'other', not of 'chest'"):
-        load_of(planned, "chest", run, clinic.manifest("other"), [])
+        load_of(run, "experiments", "chest", clinic.manifest("other"), [])
 
 
 def test_a_full_disk_leaves_nothing(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:

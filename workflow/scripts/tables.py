@@ -8,11 +8,14 @@ from notemill.plan.runs import run_of
 
 with job_log(snakemake.log[0]):
     from notemill.load.rehearsal import prepare_tables
-    from notemill.load.work import Load
-    from notemill.notes.manifest import read_manifest
+    from notemill.load.work import load_of
 
     config = read_config(snakemake.config)
-    run = run_of(config, snakemake.wildcards.experiment)
-    manifest = read_manifest(Path(snakemake.input[0]), of=snakemake.wildcards.cohort)
-    work = Load(run, config.experiments_table, manifest, shards=[])
+    work = load_of(
+        run_of(config, snakemake.wildcards.experiment),
+        config.experiments_table,
+        snakemake.wildcards.cohort,
+        Path(snakemake.input[0]),
+        shards=[],
+    )
     prepare_tables(config.database, work).write(Path(snakemake.output[0]))
