@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notemill.config import OllamaEngine
 from notemill.errors import NotemillError
 from notemill.load.loader import load
 from notemill.load.rehearsal import prepare_tables
@@ -105,6 +107,18 @@ def test_a_note_that_comes_to_be_answered_moves_and_moves_back(loads: Loads) -> 
     loads.answer({"two": "schema"})
     loads.load()
     assert [row[:5] for row in everything(loads.clinic)[0]] == [row[:5] for row in before[0]]
+
+
+def test_the_experiments_row_says_every_setting_that_can_change_an_answer(loads: Loads) -> None:
+    work = loads.work(attempts=5, options={"seed": 7})
+    ollama = OllamaEngine(kind="ollama", models=Path("/store"), kv_cache_type="q8_0")
+    loads.answer()
+    load(loads.clinic.database, replace(work, run=replace(work.run, engine=ollama)))
+    ((row,),) = loads.clinic.rows("SELECT options FROM experiments")
+    options = json.loads(row)
+    assert options["seed"] == 7
+    assert options["attempts"] == 5
+    assert (options["engine"], options["kv_cache_type"]) == ("ollama", "q8_0")
 
 
 def test_two_experiments_share_a_table_and_leave_each_other_alone(loads: Loads) -> None:
