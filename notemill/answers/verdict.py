@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from notemill.answers.columns import INT64, fields_of, unstorable
+from notemill.answers.columns import fields_of, unstorable
+from notemill.database.keys import INT64
 from notemill.engines.protocol import End, Reply
 from notemill.errors import NotemillError
 from notemill.logs import Terminated

@@ -60,11 +60,23 @@ def test_the_configurations_of_the_repository_are_accepted() -> None:
 
 def test_a_home_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    for path in ("results", "tasks", "database.option_file", "engines.local.models"):
-        read: Any = read_config(changed(path, "~/x"))
-        for key in path.split("."):
-            read = read[key] if isinstance(read, dict) else getattr(read, key)
-        assert read == Path("/home/me/x"), path
+    values = config_values(
+        results="~/x",
+        tasks="~/x",
+        database={
+            "url": "mysql+pymysql://db.example.org/clinic",
+            "option_file": "~/x",
+            "tls": {"ca": "~/x", "cert": "~/x", "key": "~/x"},
+        },
+        engines={
+            "local": {"kind": "ollama", "models": "~/x"},
+            "embedded": {"kind": "llamacpp", "weights": "~/x"},
+            "started": {"kind": "openai", "command": ["x"], "weights": "~/x"},
+            "address": {"kind": "openai", "address": "https://h/v1", "api_key_file": "~/x"},
+        },
+    )
+    read = read_config(values).model_dump_json()
+    assert (read.count('"/home/me/x"'), read.count("~")) == (10, 0)
 
 
 @pytest.mark.parametrize(

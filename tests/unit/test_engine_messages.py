@@ -16,7 +16,7 @@ NOTE = "Findings of pneumonia in the right lung."
 
 def refused(tmp_path: Path, engine: dict[str, Any], **options: int) -> NotemillError:
     """How the job ends, whose note must not be in it."""
-    kind = "openai" if "command" in engine else "llamacpp"
+    kind = "openai" if engine.keys() & {"command", "address"} else "llamacpp"
     engine = {"kind": kind, "weights": str(TINY), "slots": 1, **engine}
     experiment = {"model": "m", "options": {"num_ctx": 1024, "num_predict": 64} | options}
     site = ShardSite(tmp_path, [NOTE], engine, experiment)
@@ -76,3 +76,26 @@ def test_a_command_that_is_no_model_server_is_told_by_what_it_says(tmp_path: Pat
     command = ["{python}", "-m", "http.server", "{port}", "--bind", "127.0.0.1"]
     error = refused(tmp_path, {"command": command, "start_timeout_s": 4})
     assert "status 404" in error.what
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    key = tmp_path / "key"
+    key.write_text("hunter2")
+    key.chmod(mode)
+    engine = {"address": "http://127.0.0.1:9/v1", "api_key_file": str(key), "weights": None}
+    error = refused(tmp_path, engine)
+    assert error.what == "the file with the engine's key is open to others"
+    assert error.remedy == f"chmod 600 {key}"
+
+
+@pytest.mark.parametrize("content", [None, "", "two words"])
+def test_a_key_that_is_none_is_told_by_its_place(tmp_path: Path, content: str | None) -> None:
+    key = tmp_path / "key"
+    if content is not None:
+        key.touch(mode=0o600)
+        key.write_text(content)
+    engine = {"address": "http://127.0.0.1:9/v1", "api_key_file": str(key), "weights": None}
+    error = refused(tmp_path, engine)
+    assert "api_key_file can't be read, or holds no key" in error.what
+    assert error.where == str(key)

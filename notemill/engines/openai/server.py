@@ -30,6 +30,7 @@ from notemill.engines.process import (
 from notemill.engines.protocol import EngineGone, RequestFailed, Start
 from notemill.engines.weights import prove_weights
 from notemill.errors import EngineRefused, NotemillError
+from notemill.files import refuse_open
 
 _FIRST_ANSWER_S = 60.0
 _PAUSE_S = 0.1
@@ -175,12 +176,7 @@ def _key(engine: OpenAiEngine) -> str:
     if not engine.api_key_file:
         return ""
     try:
-        if engine.api_key_file.stat().st_mode & 0o077:
-            raise NotemillError(
-                "the file with the engine's key is open to others",
-                where=str(engine.api_key_file),
-                remedy=f"chmod 600 {engine.api_key_file}",
-            )
+        refuse_open(engine.api_key_file, "the file with the engine's key")
         key = engine.api_key_file.read_text().strip()
     except (OSError, UnicodeDecodeError):
         key = ""
