@@ -22,8 +22,8 @@ from tests.ids import MARIADB, go_through_and_back, lists_of
 from tests.servers.clinic import ServerClinic
 from tests.servers.mariadb import MariaDB
 from tests.unit.conftest import write_task
+from tests.unit.load.test_load import FAILURES, RESULTS, statements
 from tests.unit.loads import ID, Loads
-from tests.unit.test_load import FAILURES, RESULTS, statements
 
 REPOSITORY = Path(__file__).parents[2]
 NOTES = [(1, "one"), (2, "two"), (3, "three"), (4, "one"), (5, " "), (6, None)]
