@@ -28,7 +28,7 @@ class Status(StrEnum):
     TOO_LONG = "too_long"
     TIMEOUT = "timeout"
     SERVER_ERROR = "server_error"
-    EMPTY_NOTE = "empty_note"
+    BLANK = "blank"
 
 
 @dataclass(frozen=True)

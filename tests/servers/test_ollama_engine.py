@@ -193,10 +193,10 @@ def test_what_was_spent_is_of_all_runs(tmp_path: Path) -> None:
     slow = {"fault": "slow", "value": 0.2, "match": "Findings"}
     site = ShardSite(tmp_path, notes, faults=[slow])
     first = answer_shard(site.job())
-    assert (first.asked, first.runs) == (20, 1)
+    assert (first.asked, first.jobs) == (20, 1)
     site.job().output.unlink()
     again = answer_shard(site.job())
-    assert (again.asked, again.tokens, again.runs) == (20, first.tokens, 2)
+    assert (again.asked, again.tokens, again.jobs) == (20, first.tokens, 2)
     assert again.seconds >= first.seconds >= 20 / 4 * 0.2
 
 

@@ -25,8 +25,10 @@ except ModuleNotFoundError as error:
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
 
-# This invocation's name, which its jobs inherit and keep when they read this file themselves.
-os.environ.setdefault(PLAN_VARIABLE, secrets.token_hex(8))
+# This invocation's name, which its jobs inherit and keep when they read this file themselves. A new
+# one whatever the user's shell says: what was refused to another invocation may be mended.
+if workflow.is_main_process:
+    os.environ[PLAN_VARIABLE] = secrets.token_hex(8)
 
 # In the process that submits and watches; the jobs' own have nothing to do with it.
 if workflow.exec_mode == ExecMode.DEFAULT:

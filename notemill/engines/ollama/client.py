@@ -10,14 +10,7 @@ import httpx
 from notemill.config import Options
 from notemill.engines.ollama.refusals import Refused, not_loaded
 from notemill.engines.probes import PromptSize
-from notemill.engines.protocol import (
-    AnswerTimeout,
-    End,
-    EngineGone,
-    Question,
-    Reply,
-    RequestFailed,
-)
+from notemill.engines.protocol import AnswerTimeout, End, EngineGone, Question, Reply, RequestFailed
 from notemill.engines.replies import Said, Tokens, read_reply
 from notemill.errors import NotemillError
 
