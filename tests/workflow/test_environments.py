@@ -1,4 +1,4 @@
-"""The conda environment and the lock file name the same versions, and the lock no address."""
+"""Files that name versions name the same ones, and the lock names no address."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 
 import yaml
 
+from notemill import __version__
 from tests.workflow.project import REPOSITORY
 
 LOCK = (REPOSITORY / "requirements.lock").read_text()
@@ -24,3 +25,13 @@ def test_every_pin_of_the_lock_has_a_hash_and_no_address() -> None:
         assert "://" not in text
         for pin in re.split(r"\n(?=\S)", text.strip()):
             assert "--hash=sha256:" in pin, pin
+
+
+def test_changelog_and_citation_name_the_released_version_and_its_day() -> None:
+    changelog = (REPOSITORY / "CHANGELOG.md").read_text()
+    headings = re.findall(r"^## \[(.+?)\](?: - (.+))?$", changelog, re.MULTILINE)
+    unreleased, (version, day), *_ = headings
+    assert unreleased == ("Unreleased", "")
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    assert version == citation["version"] == __version__
+    assert day == str(citation["date-released"])
