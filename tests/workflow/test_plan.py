@@ -435,5 +435,5 @@ def grow(project: Project) -> None:
 
 def stop_the_engine(project: Project) -> None:
     """From here on the engine could answer nothing."""
-    project.config["engines"]["embedded"]["command"] = ["false"]
+    project.config["engines"]["embedded"]["setup"] = "false"
     project.write_config()
