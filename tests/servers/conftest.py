@@ -1,4 +1,4 @@
-"""The real servers, started once for all suites that need them."""
+"""The real servers, started once for all suites that need them, and loads into one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.servers import debian, mariadb, slurm
+from tests.servers.clinic import ServerClinic
 from tests.servers.mariadb import MariaDB
 from tests.servers.slurm import SlurmCluster
+from tests.unit.conftest import write_task
+from tests.unit.load.rows import NOTES
+from tests.unit.loads import Loads
 from tests.workflow.conftest import weights  # noqa: F401  (a fixture)
 
 
@@ -27,6 +31,17 @@ def database() -> Iterator[MariaDB]:
     require(mariadb.PACKAGES)
     with MariaDB() as server:
         yield server
+
+
+@pytest.fixture
+def loads(database: MariaDB, tmp_path: Path) -> Loads:
+    """The results of one cohort, to be loaded into the running MariaDB."""
+    clinic = ServerClinic(database, tmp_path)
+    clinic.fill(*NOTES)
+    clinic.extract()
+    loads = Loads(clinic, write_task(tmp_path / "tasks"))
+    loads.answer({"two": "schema"})
+    return loads
 
 
 @pytest.fixture(scope="session")

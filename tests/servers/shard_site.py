@@ -22,6 +22,9 @@ from tests.servers.standin import store
 from tests.workflow.project import REPOSITORY
 
 STANDIN = [sys.executable, str(REPOSITORY / "tests" / "servers" / "standin" / "ollama")]
+LIKELY, UNLIKELY = "(1) Likely", "(2) Unlikely"
+SICK = "Findings of pneumonia in the right lung."
+WELL = "Clear lungs."
 
 
 @dataclass
@@ -125,3 +128,10 @@ class ShardSite:
         """The chat requests that the stand-in received, probes too."""
         lines = (self.folder / "asked.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
+
+
+def one(site: ShardSite) -> dict[str, Any]:
+    """The only row of a site's only note."""
+    rows = site.answer()
+    assert len(rows) == 1
+    return rows[0]

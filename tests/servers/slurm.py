@@ -15,7 +15,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -24,75 +23,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.servers.daemon import Daemon, free_port, wait_until
+from tests.servers.daemon import Daemon, wait_until
 from tests.servers.mariadb import MariaDB
+from tests.servers.slurm_configuration import write_configuration
 
 PACKAGES = ("slurm-wlm", "slurmdbd", "munge", "mariadb-server")
 START_SECONDS = 60
 # Debian keeps the daemons out of an ordinary user's PATH.
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-
-SLURM_CONF = """\
-ClusterName=notemill
-SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={ports[slurmctld]}
-SlurmUser={user}
-SlurmdUser={user}
-AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
-StateSaveLocation={folder}/slurmctld
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdSpoolDir={folder}/slurmd-%n
-SlurmdPidFile={folder}/slurmd-%n.pid
-AccountingStorageType=accounting_storage/slurmdbd
-AccountingStorageHost=127.0.0.1
-AccountingStoragePort={ports[slurmdbd]}
-AccountingStoragePass={folder}/munge.socket
-AccountingStorageTRES=gres/gpu
-AccountingStoreFlags=job_comment
-JobAcctGatherType=jobacct_gather/linux
-JobAcctGatherFrequency=task=2
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-MpiDefault=none
-ReturnToService=1
-KillWait={kill_wait}
-SlurmdTimeout={slurmd_timeout}
-MinJobAge=300
-SchedulerParameters=bf_interval=1,batch_sched_delay=0
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
-DefMemPerCPU=500
-# The nodes claim more than the machine has, so that several jobs fit at once.
-SlurmdParameters=config_overrides
-GresTypes=gpu
-{nodes}
-PartitionName=cpu Nodes=ALL Default=YES
-PartitionName=gpu Nodes=ALL
-"""
-NODE = (
-    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
-    "CPUs={cpus} RealMemory={memory_mb} Gres=gpu:{gpus}"
-)
-GRES_CONF = """\
-AutoDetect=off
-{gpus}
-"""
-SLURMDBD_CONF = """\
-DbdHost=localhost
-DbdAddr=127.0.0.1
-DbdPort={ports[slurmdbd]}
-SlurmUser={user}
-AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
-PidFile={folder}/slurmdbd.pid
-StorageType=accounting_storage/mysql
-StorageHost={database.host}
-StoragePort={database.port}
-StorageUser={database.user}
-StoragePass={database.password}
-StorageLoc={database.database}
-"""
 
 
 class CommandFailed(RuntimeError):
@@ -145,7 +83,16 @@ class SlurmCluster:
         } | {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": f"{self.folder}/bin:{PATH}"}
         try:
             self._exit.callback(shutil.rmtree, self.folder)
-            self._write_configuration(self.database or self._exit.enter_context(MariaDB()))
+            write_configuration(
+                self.folder,
+                self.nodes,
+                self.database or self._exit.enter_context(MariaDB()),
+                cpus=self.cpus,
+                memory_mb=self.memory_mb,
+                gpus_per_node=self.gpus_per_node,
+                kill_wait=self.kill_wait,
+                slurmd_timeout=self.slurmd_timeout,
+            )
             self._write_srun()
             self._start()
         except BaseException:
@@ -236,50 +183,6 @@ class SlurmCluster:
                 self.unpause(name)
             else:
                 self.start(name)
-
-    def _write_configuration(self, database: MariaDB) -> None:
-        host = socket.gethostname().split(".")[0]
-        ports = {name: free_port() for name in ("slurmctld", "slurmdbd", *self.nodes)}
-        for folder in ("slurmctld", *(f"slurmd-{name}" for name in self.nodes)):
-            (self.folder / folder).mkdir()
-        nodes, gpus = [], []
-        for name in self.nodes:
-            nodes.append(
-                NODE.format(
-                    name=name,
-                    host=host,
-                    port=ports[name],
-                    cpus=self.cpus,
-                    memory_mb=self.memory_mb,
-                    gpus=self.gpus_per_node,
-                )
-            )
-            for index in range(self.gpus_per_node):
-                # Slurm wants a device file, any.
-                (self.folder / f"{name}-gpu{index}").symlink_to("/dev/null")
-            files = f"{self.folder}/{name}-gpu[0-{self.gpus_per_node - 1}]"
-            gpus.append(f"NodeName={name} Name=gpu File={files}")
-        for name, template in {
-            "slurm.conf": SLURM_CONF,
-            "gres.conf": GRES_CONF,
-            "slurmdbd.conf": SLURMDBD_CONF,
-        }.items():
-            path = self.folder / name
-            # slurmdbd insists on it, and it holds a password.
-            path.touch(mode=0o600 if name == "slurmdbd.conf" else 0o644)
-            path.write_text(
-                template.format(
-                    folder=self.folder,
-                    host=host,
-                    user=getpass.getuser(),
-                    ports=ports,
-                    kill_wait=self.kill_wait,
-                    slurmd_timeout=self.slurmd_timeout,
-                    nodes="\n".join(nodes),
-                    gpus="\n".join(gpus),
-                    database=database,
-                )
-            )
 
     def _write_srun(self) -> None:
         """Snakemake's jobstep plugin (0.6.1) hides SLURM_CONF from srun; give it back."""

@@ -5,24 +5,16 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from notemill.answers.verdict import Status, judge
-from notemill.config import OpenAiEngine, Options
 from notemill.engines.ollama.client import OllamaClient
 from notemill.engines.openai.client import OpenAiClient
-from notemill.engines.openai.server import proven_openai
 from notemill.engines.protocol import (
     AnswerTimeout,
     EngineGone,
@@ -30,89 +22,21 @@ from notemill.engines.protocol import (
     Question,
     Reply,
     RequestFailed,
-    Start,
 )
-from notemill.engines.record import ModelRecord
-from notemill.errors import EngineRefused, NotemillError
+from notemill.errors import NotemillError
 from notemill.tasks.task import Task
 from tests.unit.conftest import ANSWER
+from tests.unit.engines.http_server import (
+    OPENAI,
+    OPTIONS,
+    SECRET,
+    WHOLE,
+    Server,
+    changed,
+    serving,
+)
 
-SECRET = "Sputum with blood since Tuesday"
-OPTIONS = Options(num_ctx=1000, num_predict=100)
 QUESTION = Question("You read notes.", f"Read:\n{SECRET}", {}, 100, 1, 0)
-MODELS = json.dumps({"object": "list", "data": [{"id": "m", "object": "model"}]}).encode()
-OPENAI = {
-    "id": "1",
-    "object": "chat.completion",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": ANSWER},
-                 "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30},
-    "system_fingerprint": "b1",
-}  # fmt: skip
-OLLAMA = {
-    "model": "m",
-    "message": {"role": "assistant", "content": ANSWER},
-    "done": True,
-    "done_reason": "stop",
-    "prompt_eval_count": 20,
-    "eval_count": 10,
-}
-WHOLE = {"openai": OPENAI, "ollama": OLLAMA}
-
-
-@dataclass
-class Server:
-    """Says `body` to every POST, and `models` to every GET. `asked`: bodies that it was sent."""
-
-    body: bytes = b""
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    models: bytes = MODELS
-    asked: list[bytes] = field(default_factory=list)
-    hang: threading.Event | None = None
-    address: str = ""
-
-
-@contextmanager
-def serving(server: Server) -> Iterator[Server]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self.say(200, server.models, {})
-
-        def do_POST(self) -> None:
-            server.asked.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.say(server.status, server.body, server.headers)
-
-        def say(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            if server.hang:
-                server.hang.wait()
-            self.send_response(status)
-            headers = {"Content-Type": "application/json"} | headers
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    class Quiet(ThreadingHTTPServer):
-        def handle_error(self, *_: Any) -> None:
-            pass  # a client that did not wait any longer
-
-    with Quiet(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
-        thread.start()
-        server.address = f"http://127.0.0.1:{http.server_address[1]}"
-        try:
-            yield server
-        finally:
-            if server.hang:
-                server.hang.set()
-            http.shutdown()
-            thread.join()
 
 
 class Clients:
@@ -144,19 +68,6 @@ def clients() -> Iterator[Clients]:
         clients = Clients(server)
         yield clients
         clients.close()
-
-
-def changed(kind: str, path: str, value: Any) -> bytes:
-    """A good reply with one thing in it that is not; `...` takes it out."""
-    whole = json.loads(json.dumps(WHOLE[kind]))
-    place = whole
-    *parts, last = [int(part) if part.isdigit() else part for part in path.split(".")]
-    for part in parts:
-        place = place[part]
-    place[last] = value
-    if value is ...:
-        del place[last]
-    return json.dumps(whole).encode()
 
 
 STRANGE = [
@@ -326,93 +237,3 @@ def test_a_redirect_is_not_followed(clients: Clients) -> None:
             with pytest.raises(RequestFailed, match="status 307"):
                 clients.said(kind, b"", 307, Location=f"{elsewhere.address}/v1/chat/completions")
         assert elsewhere.asked == []
-
-
-class TestAnAddress:
-    @staticmethod
-    def prove(server: Server, task: Task, **changes: Any) -> None:
-        engine = OpenAiEngine(
-            kind="openai",
-            address=f"{server.address}/v1",
-            **{"start_timeout_s": 1, "answer_timeout_s": 1} | changes,
-        )
-        record = ModelRecord(
-            engine="openai", model="m", digest="", weights_sha256="", recorded_at=""
-        )
-
-        async def run() -> None:
-            start = Start(task, OPTIONS, record, Path("/nosuch/log"), threads=1)
-            async with proven_openai(engine, start):
-                raise AssertionError("it was proven")
-
-        asyncio.run(run())
-
-    @pytest.mark.parametrize(
-        ("change", "words"),
-        [
-            ({"body": b"{}"}, "status 200 with JSON whose `choices` is missing"),
-            ({"body": b"<html>sign in</html>"}, r"status 200 with a web page \(HTML\)"),
-            ({"body": changed("openai", "choices", [])}, "status 200 with JSON whose `choices`"),
-            ({"body": b"", "status": 502}, "status 502"),
-            ({"models": b"<html>sign in</html>"}, r"/models with status 200 with a web page"),
-            ({"models": b"{}"}, "/models with status 200 with JSON whose `data` is missing"),
-            ({"models": b"[]"}, "/models with status 200 with JSON that is no object"),
-        ],
-    )
-    def test_that_always_answers_so_is_refused_by_its_name(
-        self, task: Task, change: dict[str, Any], words: str
-    ) -> None:
-        with serving(Server(**change)) as server:
-            with pytest.raises(NotemillError, match=words) as refused:
-                self.prove(server, task)
-            assert server.address in str(refused.value.where)
-            assert not any(SECRET.encode() in asked for asked in server.asked)
-
-    @pytest.mark.parametrize("status", [400, 422])
-    def test_that_refuses_the_request_is_told_with_its_words(self, task: Task, status: int) -> None:
-        words = json.dumps({"error": {"message": "Unrecognized request argument: top_k"}}).encode()
-        with serving(Server(words, status)) as server:
-            with pytest.raises(EngineRefused, match="Unrecognized request argument: top_k") as no:
-                self.prove(server, task)
-        assert "openai_fields_only" in no.value.remedy
-
-    def test_that_accepts_and_hangs_is_refused_by_its_name(self, task: Task) -> None:
-        with serving(Server(hang=threading.Event())) as server:
-            with pytest.raises(NotemillError, match="no answer in 1 s") as refused:
-                self.prove(server, task)
-            assert server.address in str(refused.value.where)
-
-    def test_that_hangs_when_it_is_asked_is_refused_by_its_name(self, task: Task) -> None:
-        with serving(Server(b"{}")) as server:
-            release = threading.Event()
-            asked: Callable[..., Any] = release.wait
-            server.asked = _Waiting(asked)
-            try:
-                with pytest.raises(NotemillError, match="gave no answer in 2 s") as refused:
-                    self.prove(server, task)
-            finally:
-                release.set()
-            assert server.address in str(refused.value.where)
-
-    def test_where_nothing_listens_is_named(self, task: Task) -> None:
-        with serving(Server()) as server:
-            pass
-        with pytest.raises(NotemillError, match="no model server answers") as refused:
-            self.prove(server, task)
-        assert server.address in str(refused.value.where)
-
-    def test_without_the_model_is_refused_for_good(self, task: Task) -> None:
-        other = json.dumps({"data": [{"id": "other"}]}).encode()
-        with serving(Server(models=other)) as server, pytest.raises(EngineRefused, match="other"):
-            self.prove(server, task)
-
-
-class _Waiting(list[bytes]):
-    """What a server was asked, when being asked takes long."""
-
-    def __init__(self, wait: Callable[[], Any]) -> None:
-        super().__init__()
-        self._wait = wait
-
-    def append(self, body: bytes) -> None:
-        self._wait()

@@ -13,7 +13,7 @@ from notemill.config import Options
 from notemill.engines.ollama.client import OllamaClient
 from notemill.engines.openai.client import OpenAiClient
 from notemill.engines.protocol import Question
-from tests.unit.engines.test_strange_replies import OLLAMA, OPENAI, Server, serving
+from tests.unit.engines.http_server import OLLAMA, OPENAI, Server, serving
 
 QUESTION = Question("You read notes.", "Read:\na cough", {"type": "object"}, 100, 7, 0.5)
 

@@ -1,0 +1,82 @@
+"""A shard's job with engines in this process, and what they may meet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from notemill.answers import asking as asking_module
+from notemill.answers.asking import Asking
+from notemill.answers.outcome import Outcome
+from notemill.answers.pool import ShardAsking, Text
+from notemill.config import Options
+from notemill.engines.protocol import EngineGone, Reply, RequestFailed
+from notemill.progress import Progress
+from notemill.tasks.task import Task
+from tests.unit.conftest import SmallEngine
+
+Answer = Callable[[str], str | Reply | Exception]
+DEATH = EngineGone("connection closed")
+OUTAGE = RequestFailed("status 502")
+CONTROL = asking_module._CONTROL_NOTE
+
+
+class Job:
+    """A shard's asking with engines in this process, and what came of it."""
+
+    def __init__(self, task: Task, answer: Answer, texts: int, **changes: Any) -> None:
+        given = {"slots": 3, "restarts": 3, "max_failures": texts} | changes
+        self.answer = answer
+        self.engines: list[SmallEngine] = []
+        self.running = 0
+        self.records: list[tuple[str, str]] = []
+        self.progress = Progress("texts", total=texts)
+        self._texts = iter([(f"sha {number}", f"text {number}") for number in range(texts)])
+        self.asking = ShardAsking(
+            Asking(task, Options(), attempts=2, timeout_s=1, spend_tokens=lambda _: None),
+            self.record,
+            self.progress,
+            asked=lambda: None,
+            beat=lambda: None,
+            **given,
+        )
+
+    def record(self, sha: str, outcome: Outcome) -> None:
+        self.records.append((sha, outcome.status))
+
+    @asynccontextmanager
+    async def start_engine(self) -> AsyncIterator[SmallEngine]:
+        assert self.running == 0, "two engines at once"
+        self.running += 1
+        try:
+            engine = SmallEngine(self.answer)
+            self.engines.append(engine)
+            yield engine
+        finally:
+            self.running -= 1
+
+    def texts(self) -> Iterator[Text]:
+        yield from self._texts
+
+    async def run_async(self) -> None:
+        await self.asking.run(self.texts(), self.start_engine)
+
+    def run(self) -> Job:
+        asyncio.run(self.run_async())
+        assert self.running == 0
+        return self
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        ended = Counter(sha for sha, _ in self.records)
+        assert all(count == 1 for count in ended.values()), "a text ended twice"
+        return dict(self.records)
+
+    def asked(self) -> list[str]:
+        """Texts in the order of the requests, over all engines."""
+        questions = [question for engine in self.engines for question in engine.questions]
+        texts = [question.user.rpartition("\n")[2] for question in questions]
+        return [text for text in texts if text != CONTROL]
