@@ -12,7 +12,9 @@ help:
 	@echo "make clean-demo  remove what the demo made"
 	@echo "make test        every suite; installs Debian packages for the real servers where it may"
 	@echo "make test-site   the newer site: MySQL 9.7, Slurm 26.05, Apptainer (needs root and debootstrap)"
+	@echo "make lint        the linters alone, a part of make test"
 	@echo "make lock        pin the newest versions of the dependencies"
+	@echo "make schema      write config/config.schema.json anew, after a change of notemill/config"
 
 demo: $(VENV)/installed $(DEMO)/clinical.sqlite
 	$(BIN)/snakemake --profile profiles/demo
@@ -39,7 +41,7 @@ lint: $(VENV)/tests-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint
 
 schema: $(VENV)/installed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,6 +82,18 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole, mode 0600."""
     with written_whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def refuse_open(path: Path, what: str) -> None:
+    """Raise NotemillError if others have any right to a file that holds a secret.
+
+    what: the file in the error, such as "the option file with your password".
+    Raises OSError if it is not there.
+    """
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise NotemillError(
+            f"{what} is open to others", where=str(path), remedy=f"chmod 600 {path}"
+        )
 
 
 def read_json(model: type[_Model], path: Path, *, problem: str, remedy: str) -> _Model:

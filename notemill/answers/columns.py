@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from notemill.answers.outcome import OUTCOME_COLUMNS
 from notemill.config.base import SQL_NAME_PATTERN
-from notemill.database.keys import LONGEST_IN_ROW, SEQUENCE, WHOSE, IdColumn
+from notemill.database.keys import INT64, LONGEST_IN_ROW, SEQUENCE, WHOSE, IdColumn
 from notemill.errors import NotemillError
 from notemill.tasks.task import SCHEMA, Task
 
@@ -31,8 +31,6 @@ _ARROW = {
     "boolean": "bool_",
     "json": "large_string",
 }
-INT64 = range(-(2**63), 2**63)
-"""Whole numbers that a column holds."""
 OWN_COLUMNS = frozenset(
     {
         *("text", "text_sha256", "text_state", "replaced_bytes"),  # notes shards

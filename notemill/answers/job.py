@@ -72,7 +72,7 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     """
     started = time.monotonic()
     run = job.run
-    manifest = read_manifest(job.manifest)
+    manifest = read_manifest(job.manifest, of=job.cohort)
     record = _checked_record(job)
     entry = manifest.shard(job.shard)
     wanted = _texts_to_ask(job, manifest.id_columns, entry)
@@ -83,11 +83,11 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
         _refuse_if_given_up(job)
         missing = wanted - journal.answers.keys()
         log.info(
-            "%d notes, %d distinct texts to ask, %d of them in the journal (run %d)",
+            "%d notes, %d distinct texts to ask, %d of them in the journal (job %d on this shard)",
             entry.notes,
             len(wanted),
             len(wanted) - len(missing),
-            journal.runs,
+            journal.jobs,
         )
         failures: dict[str, Outcome] = {}
         if missing:
@@ -116,7 +116,7 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
             asked=spent.asked,
             tokens=spent.tokens,
             seconds=round(spent.seconds, 1),
-            runs=journal.runs,
+            jobs=journal.jobs,
             control_tokens=broken_up,
         )
         notes = read_notes(job.notes, manifest.id_columns, with_text=False)
@@ -138,7 +138,7 @@ def _ask(
     progress = Progress("texts", total=total)
     progress.resume_at(total - len(missing))
 
-    def keep(text_sha256: str, outcome: Outcome) -> None:
+    def ended(text_sha256: str, outcome: Outcome) -> None:
         if outcome.status == Status.ANSWERED:
             journal.accept(text_sha256, outcome)
         else:
@@ -155,7 +155,7 @@ def _ask(
             spend_tokens=lambda tokens: journal.spend(tokens=tokens),
             control_tokens=ControlTokens(record.control_tokens),
         ),
-        keep,
+        ended,
         progress,
         asked=lambda: journal.spend(asked=1),
         beat=journal.spend,

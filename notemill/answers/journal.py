@@ -3,12 +3,12 @@
 A killed job's retry reads it and asks only what is missing. It stays when the shard is written, so
 whatever makes a job run again never asks an answered text again. Lines of JSON, of three kinds:
 
-    {"run": n, "key": {"experiment", "model_digest"}, "host", "slurm_job", "process", "at"}
-    {"text": sha256, "run": n, **Outcome}                      an accepted answer
-    {"spent": {"seconds", "asked", "tokens"}, "run": n}        what run n has spent until then
+    {"job": n, "key": {"experiment", "model_digest"}, "host", "slurm_job", "process", "at"}
+    {"text": sha256, "job": n, **Outcome}                      an accepted answer
+    {"spent": {"seconds", "asked", "tokens"}, "job": n}        what job n has spent until then
 
-An answer belongs to its text and to the key of its run, whatever the shard. A line that a kill cut
-short is dropped. A line that is none of these, that stands behind another run's start than its
+An answer belongs to its text and to the key of its job, whatever the shard. A line that a kill cut
+short is dropped. A line that is none of these, that stands behind another job's start than its
 own, or whose answer the schema does not take any more, is set aside in JOURNAL.rejected.jsonl.
 A lock keeps a second job off the same shard (notemill.locks).
 
@@ -31,8 +31,8 @@ from notemill.answers.journal_lines import (
     Reading,
     Spent,
     answer_line,
-    run_line,
     spent_line,
+    start_line,
 )
 from notemill.answers.outcome import Outcome
 from notemill.files import explained, sync, written_whole
@@ -57,7 +57,7 @@ class Journal:
     """Accepted answers by text hash (hex), appended as they come.
 
     is_answer: whether the schema takes an answer as it is; asked about each that is reused.
-    started: time.monotonic() from when the run's seconds count, by default now.
+    started: time.monotonic() from when the job's seconds count, by default now.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class Journal:
             with explained(path):
                 reading = Reading(self._locked.file)
                 self._reuse(reading, key, is_answer)
-                self.runs = reading.last_run + 1
+                self.jobs = reading.last_job + 1
                 self._before = reading.spent.get(key, Spent())
                 self._now = Spent()
                 self._since_sync = 0
                 self._next_spent = 0.0
-                self._append(run_line(self.runs, key))
+                self._append(start_line(self.jobs, key))
         except BaseException:
             self._locked.close()
             raise
@@ -103,13 +103,13 @@ class Journal:
 
     @property
     def spent(self) -> Spent:
-        """What all runs under this key have spent, this one until now."""
+        """What all jobs under this key have spent, this one until now."""
         return self._before + self._spent_now()
 
     def accept(self, text_sha256: str, outcome: Outcome) -> None:
         """Keep an accepted answer for good."""
         self.answers[text_sha256] = outcome
-        self._append(answer_line(self.runs, text_sha256, outcome))
+        self._append(answer_line(self.jobs, text_sha256, outcome))
 
     def spend(self, *, asked: int = 0, tokens: int = 0) -> None:
         """Count what was spent; it is written every few seconds, so call it often."""
@@ -123,7 +123,7 @@ class Journal:
 
     def _write_spent(self) -> None:
         self._next_spent = time.monotonic() + _SPENT_EVERY_S
-        self._append(spent_line(self.runs, self._spent_now()))
+        self._append(spent_line(self.jobs, self._spent_now()))
         self._sync()
 
     def _append(self, line: bytes) -> None:
@@ -204,7 +204,7 @@ class JournalAtRest:
                     yield line
 
     def spent(self) -> dict[JournalKey, Spent]:
-        """What all runs under each key have spent."""
+        """What all jobs under each key have spent."""
         with explained(self._path):
             reading = Reading(self._locked.file)
             for _ in reading:
@@ -215,26 +215,26 @@ class JournalAtRest:
 def write_journal(
     path: Path, accepted: Iterable[Accepted], spent: Mapping[JournalKey, Spent]
 ) -> None:
-    """Write a new journal whole: these answers, each key in one run, and what they have cost.
+    """Write a new journal whole: these answers, each key in one job, and what they have cost.
 
-    accepted: grouped by key, or each change of key makes a run of its own. Nothing may hold the
+    accepted: grouped by key, or each change of key makes a job of its own. Nothing may hold the
     path's lock, and what is there is replaced.
     """
     left = dict(spent)
-    run = 0
+    job = 0
     current: JournalKey | None = None
     with written_whole(path) as partial, partial.open("wb") as file:
 
         def begin(key: JournalKey) -> None:
-            nonlocal run, current
-            run, current = run + 1, key
-            file.write(run_line(run, key))
+            nonlocal job, current
+            job, current = job + 1, key
+            file.write(start_line(job, key))
             if (cost := left.pop(key, None)) is not None:
-                file.write(spent_line(run, cost))
+                file.write(spent_line(job, cost))
 
         for key, text_sha256, outcome in accepted:
             if key != current:
                 begin(key)
-            file.write(answer_line(run, text_sha256, outcome))
+            file.write(answer_line(job, text_sha256, outcome))
         for key in list(left):
             begin(key)

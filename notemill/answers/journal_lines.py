@@ -63,15 +63,15 @@ class Accepted(NamedTuple):
 
 
 class _Line(BaseModel):
-    """What every line has: the number of its run."""
+    """What every line has: the number of its job."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    run: int
+    job: int
 
 
 class Start(_Line):
-    """A run's first line."""
+    """A job's first line."""
 
     key: JournalKey
     host: str
@@ -81,7 +81,7 @@ class Start(_Line):
 
 
 class Cost(_Line):
-    """What its run has spent until then."""
+    """What its job has spent until then."""
 
     spent: Spent
 
@@ -116,20 +116,20 @@ def _parsed(line: bytes) -> Any:
 class Reading:
     """Goes over a journal's whole lines: each with its answer, None for a line to set aside.
 
-    last_run and spent are complete when the lines are through.
+    last_job and spent are complete when the lines are through.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._key: JournalKey | None = None
-        self._run = 0
+        self._job = 0
         self._spent: dict[int, tuple[JournalKey, Spent]] = {}
         self._starts = 0
-        self.last_run = 0
+        self.last_job = 0
 
     @property
     def spent(self) -> dict[JournalKey, Spent]:
-        """By key, added up over its runs, of each of which the last line counts."""
+        """By key, added up over its jobs, of each of which the last line counts."""
         sums: dict[JournalKey, Spent] = {}
         for key, spent in self._spent.values():
             sums[key] = sums.get(key, Spent()) + spent
@@ -146,13 +146,13 @@ class Reading:
         entry = _parsed(line)
         if entry is None:
             return None
-        self.last_run = max(self.last_run, entry.run)
+        self.last_job = max(self.last_job, entry.job)
         if isinstance(entry, Start):
             self._starts += 1
-            self._run, self._key = entry.run, entry.key
+            self._job, self._key = entry.job, entry.key
             return entry
-        # Its run's own start may be the line before it that can't be read: whose is it then?
-        if self._key is None or entry.run != self._run:
+        # Its job's own start may be the line before it that can't be read: whose is it then?
+        if self._key is None or entry.job != self._job:
             return None
         if isinstance(entry, Cost):
             if not entry.spent.possible:
@@ -182,19 +182,19 @@ def _is_storable(accepted: Accepted) -> bool:
     )
 
 
-def run_line(run: int, key: JournalKey) -> bytes:
-    """A run's first line, with where this process is."""
-    return _line({"run": run, "key": asdict(key), **whereabouts(), "at": now()})
+def start_line(job: int, key: JournalKey) -> bytes:
+    """A job's first line, with where this process is."""
+    return _line({"job": job, "key": asdict(key), **whereabouts(), "at": now()})
 
 
-def answer_line(run: int, text_sha256: str, outcome: Outcome) -> bytes:
+def answer_line(job: int, text_sha256: str, outcome: Outcome) -> bytes:
     """An accepted answer."""
-    return _line({"text": text_sha256, "run": run, **asdict(outcome)})
+    return _line({"text": text_sha256, "job": job, **asdict(outcome)})
 
 
-def spent_line(run: int, spent: Spent) -> bytes:
-    """What the run has spent until now."""
-    return _line({"spent": asdict(spent), "run": run})
+def spent_line(job: int, spent: Spent) -> bytes:
+    """What the job has spent until now."""
+    return _line({"spent": asdict(spent), "job": job})
 
 
 def _line(entry: dict[str, Any]) -> bytes:

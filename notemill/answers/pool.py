@@ -48,7 +48,7 @@ StartEngine = Callable[[], AbstractAsyncContextManager[Engine]]
 
 
 class ShardAsking:
-    """One shard's asking. `record` is called once for each text, as soon as it has ended.
+    """One shard's asking. `ended` is called once for each text, as soon as it has ended.
 
     asked: called after each asking of a text; beat: called every few seconds.
     restarts: losses of the engine in a row, with no text ended between them, that are survived.
@@ -58,7 +58,7 @@ class ShardAsking:
     def __init__(
         self,
         asking: Asking,
-        record: Callable[[str, Outcome], None],
+        ended: Callable[[str, Outcome], None],
         progress: Progress,
         *,
         asked: Callable[[], None],
@@ -68,7 +68,7 @@ class ShardAsking:
         max_failures: int,
     ) -> None:
         self._asking = asking
-        self._record = record
+        self._ended = ended
         self._progress = progress
         self._asked = asked
         self._beat = beat
@@ -183,7 +183,7 @@ class ShardAsking:
     def _end(self, text_sha256: str, outcome: Outcome) -> None:
         failed = outcome.status != Status.ANSWERED
         self._losses_in_a_row = 0
-        self._record(text_sha256, outcome)
+        self._ended(text_sha256, outcome)
         self._progress.add(failed=failed, tokens=outcome.prompt_tokens + outcome.answer_tokens)
         if self._progress.failed > self._max_failures:
             raise NotemillError(

@@ -31,7 +31,8 @@ class JournaledAnswers:
     def move(self, *, before: int, after: int) -> None:
         """Copy all answers of a cut, and what they have cost, into the journals of another one.
 
-        Answers that are there already stay. Raises NotemillError when a job works on one of them.
+        Answers that are there already stay; a journal that lacks none stays as it is, so that doing
+        it twice counts no cost twice. Raises NotemillError when a job works on one of them.
         """
         for experiment in experiments_of(self.layout, self.cohort):
             targets = self._journals(experiment, after)
@@ -71,7 +72,12 @@ class _Moving:
     def write(self, path: Path) -> None:
         if path.exists():
             with JournalAtRest(path) as there:
-                self.accepted += there.accepted()
+                kept = list(there.accepted())
+                known = {(each.key, each.text_sha256) for each in kept}
+                new = [e for e in self.accepted if (e.key, e.text_sha256) not in known]
+                if not new:
+                    return
+                self.accepted = new + kept
                 self.spend(there.spent())
         if self.accepted or self.spent:
             self.accepted.sort(key=lambda each: (each.key.experiment, each.key.model_digest))

@@ -42,7 +42,7 @@ OUTCOME_FIELDS = [
 class ShardOrigin(BaseModel):
     """What made a result shard, and what it cost.
 
-    texts: distinct texts; failed: those without a valid answer. Of all runs, as the journal has it
+    texts: distinct texts; failed: those without a valid answer. Of all jobs, as the journal has it
     (answers.journal.Spent): asked, texts asked; tokens, of all attempts; seconds, wall time.
     control_tokens: broken up in all texts together.
     """
@@ -62,7 +62,7 @@ class ShardOrigin(BaseModel):
     asked: int
     tokens: int
     seconds: float
-    runs: int
+    jobs: int
     control_tokens: int = 0
 
 
@@ -83,7 +83,7 @@ def write_answers(
         [*id_fields(ids), *OUTCOME_FIELDS, *(column.arrow for column in columns)],
         metadata={_METADATA: origin.model_dump_json().encode()},
     )
-    blank = Outcome(Status.EMPTY_NOTE, None, "", 0, "", 0, 0, 0.0, "", now())
+    blank = Outcome(Status.BLANK, None, "", 0, "", 0, 0, 0.0, "", now())
     with written_whole(path) as partial:
         rows = 0
         with pq.ParquetWriter(
@@ -116,12 +116,11 @@ def read_answers(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
     Raises NotemillError for a damaged file, one whose columns have other types too.
     """
     with readable_parquet(path, remedy=REMEDY) as file:
-        there = {field.name: field.type for field in file.schema_arrow}
-        if other := [f.name for f in OUTCOME_FIELDS if there.get(f.name) != f.type]:
+        # The file's own description has no checksum: a name or a zone that is no text shows here.
+        there = dict(zip(file.schema_arrow.names, file.schema_arrow.types, strict=True))
+        if any(there.get(field.name, field.type) != field.type for field in OUTCOME_FIELDS):
             raise NotemillError(
-                f"this result shard's columns {', '.join(other)} are not as they are written",
-                where=str(path),
-                remedy=REMEDY,
+                "this result shard's columns are not of their types", where=str(path), remedy=REMEDY
             )
         yield from file.iter_batches(batch_size=rows)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from notemill.answers.columns import INT64, fields_of, unstorable
+from notemill.answers.columns import fields_of, unstorable
+from notemill.database.keys import INT64
 from notemill.engines.protocol import End, Reply
 from notemill.errors import NotemillError
 from notemill.logs import Terminated
@@ -27,7 +28,7 @@ class Status(StrEnum):
     TOO_LONG = "too_long"
     TIMEOUT = "timeout"
     SERVER_ERROR = "server_error"
-    EMPTY_NOTE = "empty_note"
+    BLANK = "blank"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from notemill.config.base import NAME_PATTERN, SQL_NAME_PATTERN, Name, Section, SqlName, UserPath
 from notemill.config.cohort import Cohort
@@ -63,6 +63,13 @@ class Config(Section):
     cohorts: dict[Name, Cohort] = Field(min_length=1)
     engines: dict[Name, Engine] = Field(min_length=1)
     experiments: dict[Name, Experiment] = Field(min_length=1)
+
+    @field_validator("results")
+    @classmethod
+    def _no_wildcard(cls, results: Path) -> Path:
+        if set("{}") & set(str(results)):
+            raise ValueError("a path with { or }, which Snakemake takes for a wildcard")
+        return results
 
     @model_validator(mode="after")
     def _names_exist(self) -> Config:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 class Section(BaseModel):
     """Strict: a key that no one reads is an error, not a wish."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]{0,39}$"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -49,7 +48,7 @@ class Database(Section):
         description="SQLAlchemy URL without a password: mysql+pymysql://[user@]host[:port]/name, "
         "or sqlite:///path/to/file.sqlite."
     )
-    option_file: Path | None = Field(
+    option_file: UserPath | None = Field(
         None,
         description="MySQL option file with user and password (mode 0600), such as ~/.my.cnf.",
     )
@@ -81,8 +80,3 @@ class Database(Section):
                 f"(`option_file`, mode 0600) or into the environment variable {PASSWORD_VARIABLE}"
             )
         return url
-
-    @field_validator("option_file")
-    @classmethod
-    def _expand_home(cls, path: Path | None) -> Path | None:
-        return path.expanduser() if path else None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from notemill.config.base import Section
+from notemill.config.base import Section, UserPath
 from notemill.config.owned import refused_variables
 
 
@@ -100,7 +99,7 @@ class OllamaEngine(_Engine):
         description="How ollama is invoked, `serve` and the like are appended. {models} and "
         "{home} stand for the model store and the job's own home folder.",
     )
-    models: Path = Field(description="The model store (OLLAMA_MODELS), read-only for GPU jobs.")
+    models: UserPath = Field(description="The model store (OLLAMA_MODELS), read-only for GPU jobs.")
     pull: bool = Field(
         False, description="Whether the model rule may pull a missing model into the store."
     )
@@ -113,19 +112,11 @@ class OllamaEngine(_Engine):
         description="Ollama's own runner options, sent with every request. They change speed, not "
         "answers, so they are not part of the identity.",
     )
-    accept_version: str | None = Field(
-        None, description="A version outside the supported ranges that you have tested yourself."
-    )
 
     @property
     def identity(self) -> dict[str, Any]:
         """What of the engine can change an answer: also the precision of its context."""
         return super().identity | {"kv_cache_type": self.kv_cache_type}
-
-    @field_validator("models")
-    @classmethod
-    def _expand_home(cls, path: Path) -> Path:
-        return path.expanduser()
 
 
 class OpenAiEngine(_Engine):
@@ -138,7 +129,7 @@ class OpenAiEngine(_Engine):
     address: str | None = Field(
         None, description="Base URL of a running server: https://host/v1, or http:// on loopback."
     )
-    api_key_file: Path | None = Field(
+    api_key_file: UserPath | None = Field(
         None, description="File (mode 0600) with the key that the address asks for."
     )
     command: list[str] | None = Field(
@@ -148,7 +139,7 @@ class OpenAiEngine(_Engine):
         "{slots}, {context} (tokens a slot), "
         "{context_total} (tokens of all slots), {threads}, {home}, {api_key_file}.",
     )
-    weights: Path | None = Field(
+    weights: UserPath | None = Field(
         None, description="The model's file (GGUF), whose sha256 identifies it."
     )
 
@@ -180,28 +171,18 @@ class OpenAiEngine(_Engine):
             )
         return self
 
-    @field_validator("weights", "api_key_file")
-    @classmethod
-    def _expand_home(cls, path: Path | None) -> Path | None:
-        return path.expanduser() if path else None
-
 
 class LlamaCppEngine(_Engine):
     """The llama.cpp that comes with notemill, on the CPU: each job starts it and ends it."""
 
     kind: Literal["llamacpp"]
-    weights: Path = Field(description="The model's file (GGUF), whose sha256 identifies it.")
+    weights: UserPath = Field(description="The model's file (GGUF), whose sha256 identifies it.")
 
     @model_validator(mode="after")
     def _on_the_cpu(self) -> LlamaCppEngine:
         if self.gpu == "required":
             raise ValueError(_NOT_PROVEN.format("the embedded llama.cpp, a CPU build"))
         return self
-
-    @field_validator("weights")
-    @classmethod
-    def _expand_home(cls, path: Path) -> Path:
-        return path.expanduser()
 
 
 ENGINES = (OllamaEngine, OpenAiEngine, LlamaCppEngine)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import ssl
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import sqlalchemy as sa
 from notemill.config.database import PASSWORD_VARIABLE, Database, Tls
 from notemill.database.session import set_up_mysql
 from notemill.errors import NotemillError
+from notemill.files import refuse_open
 
 _CONNECT_TIMEOUT_S = 20
 _SQLITE_BUSY_S = 60
@@ -65,7 +65,7 @@ def _mysql_arguments(database: Database) -> dict[str, Any]:
         "connect_timeout": _CONNECT_TIMEOUT_S,
     }
     if database.option_file:
-        _refuse_open_option_file(database.option_file)
+        _check_option_file(database.option_file)
         arguments["read_default_file"] = str(database.option_file)
         arguments["read_default_group"] = database.option_group
     if password := os.environ.get(PASSWORD_VARIABLE):
@@ -104,21 +104,15 @@ def _tls_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def _refuse_open_option_file(path: Path) -> None:
+def _check_option_file(path: Path) -> None:
     try:
-        mode = path.stat().st_mode
+        refuse_open(path, "the option file with your password")
     except OSError:
         raise NotemillError(
             "database.option_file can't be read",
             where=str(path),
             remedy="write it with [client], user=... and password=..., then `chmod 600` it",
         ) from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise NotemillError(
-            "the option file with your password is open to others",
-            where=str(path),
-            remedy=f"chmod 600 {path}",
-        )
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:

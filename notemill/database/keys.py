@@ -18,6 +18,8 @@ SEQUENCE = "notemill_row"
 """Column of the staging table: the row's number in the order of the result shards."""
 BYTES_A_CHARACTER = 4
 """Of utf8mb4, at most."""
+INT64 = range(-(2**63), 2**63)
+"""Whole numbers that a column holds, of ids and of answers."""
 _KEY_BYTES = 3072
 """InnoDB's longest key."""
 

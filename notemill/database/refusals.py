@@ -20,9 +20,17 @@ from notemill.errors import NotemillError
 _ACCESS_DENIED = {1044, 1045, 1142, 1143, 1227, 1698}
 _UNREACHABLE = {2002, 2003, 2005, 2026}
 _LOST = {1053, 1927, 2006, 2013, 2055}
+_PACKET = 1153
 _NO_SPACE = {1021, 1114, 28}
 DEADLOCK = {1205, 1213}
-_READ_ONLY = 1792
+_READ_ONLY = {1290, 1792, 1836}
+_RULES = {
+    **dict.fromkeys((1216, 1451, 1452), "a foreign key"),
+    **dict.fromkeys((3819, 4025), "a CHECK constraint"),
+    **dict.fromkeys((1526, 1748), "the partitions"),
+    1644: "a trigger",
+}
+"""What of the user's own on a table may refuse a row."""
 _TOO_WIDE = {1117, 1118}
 _WANTS_TO_WRITE = re.compile(
     r"(ALTER|CREATE|DELETE|DROP|INSERT|REPLACE|TRUNCATE|UPDATE)[\w ]* command denied"
@@ -56,7 +64,7 @@ def explain(
     """The error for the user."""
     where = sa.make_url(database.url).render_as_string(hide_password=True)
     number, text = error_number(error), _message(error)
-    if number == _READ_ONLY or (query_of and _WANTS_TO_WRITE.search(text)):
+    if query_of and (number == 1792 or _WANTS_TO_WRITE.search(text)):
         return NotemillError(
             f"the query wants to write, while {doing}",
             where=f"cohorts.{query_of}.query" if query_of else where,
@@ -99,17 +107,40 @@ def explain(
             remedy="give the task's answer fewer fields: put some together in a nested model, "
             "which becomes one column of JSON",
         )
-    if number in _LOST:
+    if number in _LOST or number == _PACKET:
         return NotemillError(
             f"the database closed the connection (error {number}), while {doing}",
             where=where,
-            remedy="run again: nothing half done is left behind",
+            remedy="run again: nothing half done is left behind. If it ends so each time, the "
+            "server's max_allowed_packet may be too small for a row",
         )
     if number in _NO_SPACE:
         return NotemillError(
             f"the database has no space left (error {number}), while {doing}",
             where=where,
             remedy="ask its administrators for space and run again: nothing half done is left",
+        )
+    if number in _READ_ONLY:
+        return NotemillError(
+            f"the database takes no changes (error {number}), while {doing}",
+            where=where,
+            remedy="database.url may name a replica, which only reads, or the server is set to "
+            "read only: ask its administrators for the one that takes changes",
+        )
+    if number in DEADLOCK:
+        return NotemillError(
+            f"another session holds rows or a table that are needed (error {number}), while "
+            f"{doing}",
+            where=where,
+            remedy="end it (SHOW PROCESSLIST names it) or let it finish, and run again: nothing "
+            "half done is left",
+        )
+    if number in _RULES:
+        return NotemillError(
+            f"{_RULES[number]} of a table refuses a row (error {number}), while {doing}",
+            where=where,
+            remedy="take it off the table or choose another table: results tables must take every "
+            "note, and the made-up ones by which they are tried before the first note is asked",
         )
     column = _COLUMN.search(text)
     named = f" in column '{column[1]}'" if column else ""

@@ -135,19 +135,20 @@ async def measure_prompts(
     return PromptSize(empty, least, len(before))
 
 
-def empty_note(task: Task, options: Options) -> Question:
-    """The task's question about no note, for its prompt tokens."""
-    return _short_question(task, options, task.user_message(""))
-
-
 def _short_question(task: Task, options: Options, user: str) -> Question:
     return _question(task.system_prompt, user, task.json_schema, options, num_predict=1)
 
 
-async def refuses_long_prompt(
-    client: Askable, task: Task, options: Options, timeout_s: float = PROBE_S
-) -> bool:
-    """Whether a prompt beyond the context is refused; False: it is cut without a word."""
+async def prove_long_prompt_refused(
+    client: Askable,
+    task: Task,
+    options: Options,
+    timeout_s: float = PROBE_S,
+    *,
+    where: str,
+    remedy: str,
+) -> None:
+    """A prompt beyond the context is refused, not cut without a word."""
     question = _question(
         task.system_prompt,
         task.user_message("too long " * options.num_ctx),
@@ -158,10 +159,15 @@ async def refuses_long_prompt(
     try:
         await client.ask(question, timeout_s)
     except (PromptTooLong, RequestFailed):
-        return True
+        return
     except AnswerTimeout:
         raise _no_answer(client, "the probe of a prompt beyond the context", timeout_s) from None
-    return False
+    raise EngineRefused(
+        f"the engine answers a prompt longer than num_ctx ({options.num_ctx} tokens): either "
+        "it cuts prompts without a word, or its context is larger",
+        where=where,
+        remedy=remedy,
+    )
 
 
 def log_ready(engine: Engine, start: Start, slots: int) -> None:

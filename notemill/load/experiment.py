@@ -16,6 +16,7 @@ from notemill.errors import NotemillError
 from notemill.load.proof import as_stored, differing, is_sqlite
 from notemill.load.tables import Tables
 from notemill.load.work import Load
+from notemill.tasks.run import Run
 
 
 def write_experiment(
@@ -34,7 +35,7 @@ def write_experiment(
         )
     ).one()
     engines = connection.execute(sa.select(staging.c.engine).where(asked).distinct()).scalars()
-    blank = counts[Status.EMPTY_NOTE.value]
+    blank = counts[Status.BLANK.value]
     answered = counts[Status.ANSWERED.value]
     row = {
         "experiment": work.run.experiment_id,
@@ -49,9 +50,7 @@ def write_experiment(
         "user_prompt": task.user_prompt,
         "schema_source": task.schema_source,
         "json_schema": json.dumps(task.json_schema),
-        "options": json.dumps(
-            work.run.experiment.options.as_sent() | {"attempts": work.run.experiment.attempts}
-        ),
+        "options": json.dumps(_asked_with(work.run)),
         "cohort_query": manifest.query,
         "extracted_at": _plain_utc(datetime.fromisoformat(manifest.extracted_at)),
         "first_answer_at": first,
@@ -74,6 +73,12 @@ def write_experiment(
     )
     connection.execute(sa.insert(table), row)
     _prove(connection, table, row)
+
+
+def _asked_with(run: Run) -> dict[str, Any]:
+    """All settings that can change an answer, beside prompts, schema and model."""
+    engine = {name: value for name, value in run.engine.identity.items() if value is not None}
+    return run.experiment.options.as_sent() | {"attempts": run.experiment.attempts} | engine
 
 
 def _prove(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> None:

@@ -207,7 +207,7 @@ def _report(
     work: Load, origins: list[ShardOrigin], proof: Proof, removed: int, seconds: float
 ) -> LoadReport:
     counts = Counter(proof.counts)
-    blank = counts.pop(Status.EMPTY_NOTE.value, 0)
+    blank = counts.pop(Status.BLANK.value, 0)
     answered = counts.pop(Status.ANSWERED.value, 0)
     return LoadReport(
         cohort=work.manifest.cohort,

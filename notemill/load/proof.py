@@ -136,8 +136,8 @@ class Prover:
         raise NotemillError(
             f"{what}; nothing was changed",
             where=f"{self._tables.results.name}, {self._tables.failures.name}",
-            remedy="does a trigger or another program change these tables? Load into fresh ones "
-            "(results_table) and compare",
+            remedy="does a trigger, a unique key of your own or another program change these "
+            "tables? Load into fresh ones (results_table) and compare",
         )
 
 

@@ -44,7 +44,7 @@ class TablesReport(Record):
 
 
 def prepare_tables(database: Database, work: Load) -> TablesReport:
-    """Make or check the tables; then load two made-up notes, prove them, and take all back.
+    """Make or check the tables; then load four made-up notes, prove them, and take all back.
 
     So a right that is missing, a trigger or a type that changes a value shows before the first
     GPU minute. Raises NotemillError for what would stop the load.
@@ -67,7 +67,7 @@ def prepare_tables(database: Database, work: Load) -> TablesReport:
 
 
 def _rehearse(connection: sa.Connection, tables: Tables, work: Load) -> int:
-    """Load two made-up notes as the real ones will be, and take them back."""
+    """Load made-up notes as the real ones will be, and take them back."""
     batch = Batch(0, _made_up(tables))
     counts = work.manifest.counts.model_copy(update={"notes": len(batch)})
     made_up = replace(
@@ -94,18 +94,21 @@ def _rehearse(connection: sa.Connection, tables: Tables, work: Load) -> int:
 
 
 def _made_up(tables: Tables) -> dict[str, list[Any]]:
-    """Columns of two notes, one answered and one not, with values that strain each column."""
+    """Columns of four notes, two answered and two not, with values that strain each column.
+
+    Two, because a key of the user's own may take the second row of a table for the first.
+    """
     columns: dict[str, list[Any]] = {}
     for column in tables.staging.columns:
         if column.name == SEQUENCE:
             continue
         key = column.name in tables.id_names
-        columns[column.name] = [_value(column, number, key=key) for number in (0, 1)]
-    return columns | {"status": [Status.ANSWERED.value, Status.SCHEMA.value]}
+        columns[column.name] = [_value(column, number, key=key) for number in range(4)]
+    return columns | {"status": [Status.ANSWERED.value, Status.SCHEMA.value] * 2}
 
 
 def _value(column: sa.Column[Any], number: int, *, key: bool) -> Any:
-    """A value of the column's type; ids of the two notes differ by as little as can be."""
+    """A value of the column's type; ids of the notes differ by as little as can be."""
     if column.info.get("kind") == "json":
         return f'{{"b": [null, 1.0, -0.0], "a": "{_LONG_TEXT[:4]}"}}'
     match column.type:
@@ -123,11 +126,11 @@ def _value(column: sa.Column[Any], number: int, *, key: bool) -> Any:
         case sa.Date():
             return _TIME.date() + datetime.timedelta(days=number)
         case sa.LargeBinary():
-            return b"\x00" + bytes([number])
+            return bytes([number])
         case sa.Text():
             return _LONG_TEXT
         case sa.String():
-            return ("aA"[number] if key else _TEXT)[: column.type.length]
+            return ("aAbB"[number] if key else _TEXT)[: column.type.length]
     raise AssertionError(f"a type of column that has no made-up value: {column.type!r}")
 
 
@@ -142,13 +145,13 @@ def _origin(work: Load) -> ShardOrigin:
         model_digest=digest,
         weights_sha256=digest,
         notemill=notemill.__version__,
-        notes=2,
-        texts=2,
-        failed=1,
-        asked=2,
+        notes=4,
+        texts=4,
+        failed=2,
+        asked=4,
         tokens=0,
         seconds=0.0,
-        runs=1,
+        jobs=1,
     )
 
 

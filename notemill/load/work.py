@@ -7,7 +7,7 @@ from pathlib import Path
 
 from notemill.answers.shard import REMEDY, ShardOrigin, read_origin
 from notemill.errors import NotemillError
-from notemill.notes.manifest import Manifest
+from notemill.notes.manifest import Manifest, read_manifest
 from notemill.tasks.run import Run
 
 
@@ -24,14 +24,23 @@ class Load:
     shards: list[Path]
 
 
+def load_of(
+    run: Run, experiments_table: str, cohort: str, manifest: Path, shards: list[Path]
+) -> Load:
+    """The load of a run over a cohort. Raises NotemillError if the manifest is of another one."""
+    return Load(run, experiments_table, read_manifest(manifest, of=cohort), shards)
+
+
 def checked_origins(work: Load) -> list[ShardOrigin]:
     """Origins of all shards, after making sure that they are of this experiment and cohort."""
     origins = []
     for path, entry in zip(work.shards, work.manifest.shards, strict=True):
         origin = read_origin(path)
-        if (origin.experiment, origin.shard) != (work.run.experiment_id, entry.name):
+        found = (origin.experiment, origin.cohort, origin.shard)
+        if found != (work.run.experiment_id, work.manifest.cohort, entry.name):
             raise NotemillError(
-                f"this result shard is of {origin.experiment}, shard {origin.shard}",
+                f"this result shard is of {origin.experiment}, cohort '{origin.cohort}', shard "
+                f"{origin.shard}",
                 where=str(path),
                 remedy="it was moved here; delete it and run again",
             )

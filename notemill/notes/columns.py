@@ -8,11 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from notemill.config import Cohort
-from notemill.database.keys import BYTES_A_CHARACTER, IdColumn, IdKind
+from notemill.database.keys import BYTES_A_CHARACTER, INT64, IdColumn, IdKind
 from notemill.errors import NotemillError
 from notemill.notes.text import UndecodedText
 
-_INT64 = range(-(2**63), 2**63)
 _DIGITS = 38
 """Of a decimal in a shard."""
 
@@ -125,7 +124,7 @@ class IdReader:
 def _fits(value: Any, column: IdColumn) -> bool:
     """Whether the value fits the column's type in a shard."""
     if isinstance(value, int):
-        return value in _INT64
+        return value in INT64
     if isinstance(value, Decimal):
         _, digits, exponent = value.as_tuple()
         scale = column.scale or 0

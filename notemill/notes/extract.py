@@ -28,7 +28,9 @@ from notemill.notes.manifest import Counts, Frozen, Manifest, Snapshot, read_fro
 from notemill.notes.recut import (
     CohortAnswers,
     clear_cuts,
+    gather_answers,
     other_cuts,
+    other_notes,
     remove_result_shards,
     withdrawn,
 )
@@ -60,7 +62,7 @@ def extract(
         frozen = read_frozen(layout.frozen(name))
         if frozen:
             check_same_cohort(name, cohort, frozen, layout)
-            clear_cuts(layout, name, but=frozen.cut)
+            gather_answers(layout, name, answers, into=frozen.cut)
             if frozen.cut != cohort.shards:
                 answers.refuse_while_answered(frozen.cut)
         aside = _emptied(folder / _ASIDE)
@@ -86,27 +88,30 @@ def _emptied(aside: Path) -> Path:
 def _same_again(
     database: Database, name: str, cohort: Cohort, layout: Layout, frozen: Frozen, aside: Path
 ) -> tuple[Snapshot, Cut]:
-    """The frozen cohort, from its cut on disk or, if that is not whole, from its query."""
-    notes = layout.notes_folder(name, cut_name(frozen.cut))
-    try:
-        cut = write_cut(
-            aside, read_cut(notes, frozen.cut, frozen.id_columns), cohort.shards, frozen.id_columns
-        )
-        problem = "the notes shards are not those that were written"
-    except NotemillError as damage:
-        cut, problem = None, f"{damage.what} ({damage.where})"
-    if cut and cut.digest == frozen.digest:
-        log.info("the notes came from the %d shards on disk, which are whole", frozen.cut)
-        return frozen, cut
+    """The frozen cohort, from a cut on disk or, if none is whole, from its query."""
+    problems = []
+    for shards in (frozen.cut, *other_notes(layout, name, frozen.cut)):
+        notes = layout.notes_folder(name, cut_name(shards))
+        try:
+            there = read_cut(notes, shards, frozen.id_columns)
+            cut = write_cut(aside, there, cohort.shards, frozen.id_columns)
+        except NotemillError as damage:
+            problems.append(f"{damage.what} ({damage.where})")
+        else:
+            if cut.digest == frozen.digest:
+                log.info("the notes came from the %d shards on disk, which are whole", shards)
+                return frozen, cut
+            problems.append("the notes shards are not those that were written")
+        _emptied(aside)
+    problem = problems[0]
     log.warning("the query is read again, because %s", problem)
-    _emptied(aside)
     now, cut = _from_database(database, name, cohort, layout, aside)
     if cut.digest != frozen.digest:
         raise NotemillError(
             f"cohort '{name}' was read on {frozen.extracted_at} with {frozen.counts.notes} notes; "
             f"its shards are not whole any more: {problem}; and now the query gives "
             f"{now.counts.notes} notes that are not the same",
-            where=str(notes),
+            where=str(layout.notes_folder(name, cut_name(frozen.cut))),
             remedy="nothing was changed. Bring the shard back from a backup and run again. "
             + give_up(name, layout),
         )

@@ -27,6 +27,13 @@ def check_cohorts(config: Config) -> None:
 
 def check_same_cohort(name: str, cohort: Cohort, frozen: Frozen, layout: Layout) -> None:
     """Raise NotemillError if the cohort's configuration is not what it was read with."""
+    if frozen.cohort != name:
+        raise NotemillError(
+            f"what was read as cohort '{frozen.cohort}' lies where cohort '{name}' belongs",
+            where=str(layout.cohort(name)),
+            remedy=f"a cohort can't be renamed: call it '{frozen.cohort}' in the configuration and "
+            f"bring it back there. {give_up(name, layout)}",
+        )
     before = {
         "query": frozen.query,
         "id_columns": [column.name for column in frozen.id_columns],

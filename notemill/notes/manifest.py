@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from notemill.database.keys import IdColumn
+from notemill.errors import NotemillError
 from notemill.files import Record, read_json
 
 SameId = Literal["error", "first", "last"]
@@ -76,14 +77,18 @@ class Frozen(Snapshot):
     cut: int
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read a manifest. Raises NotemillError if it is not one."""
-    return read_json(
-        Manifest,
-        path,
-        problem="this is no complete cohort manifest",
-        remedy="delete it and run again: it is written anew from the notes shards",
-    )
+def read_manifest(path: Path, *, of: str | None = None) -> Manifest:
+    """Read a manifest. Raises NotemillError if it is not one, or of another cohort than `of`."""
+    remedy = "delete it and run again: it is written anew from the notes shards"
+    problem = "this is no complete cohort manifest"
+    manifest = read_json(Manifest, path, problem=problem, remedy=remedy)
+    if of not in (None, manifest.cohort):
+        raise NotemillError(
+            f"this is the manifest of cohort '{manifest.cohort}', not of '{of}'",
+            where=str(path),
+            remedy=remedy,
+        )
+    return manifest
 
 
 def read_frozen(path: Path) -> Frozen | None:

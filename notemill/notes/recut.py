@@ -30,6 +30,25 @@ def other_cuts(layout: Layout, cohort: str, shards: int) -> list[int]:
     return sorted(shards_of_cut(name) for name in cuts - {cut_name(shards)})
 
 
+def other_notes(layout: Layout, cohort: str, shards: int) -> list[int]:
+    """Numbers of shards of the cuts, but this one, in which there are notes."""
+    cuts = {folder.name for folder in layout.cohort(cohort).glob(CUTS)}
+    return sorted(shards_of_cut(name) for name in cuts - {cut_name(shards)})
+
+
+def gather_answers(layout: Layout, cohort: str, answers: CohortAnswers, *, into: int) -> None:
+    """Bring what other cuts have answered, and this one has not, into this one's journals.
+
+    They are copies, of a recut that was killed; or the record of the cut in force is an older one,
+    and they are all there is.
+    """
+    for other in other_cuts(layout, cohort, into):
+        answers.move(before=other, after=into)
+        for folder in layout.answers_folder(cohort).glob(f"*/{cut_name(other)}"):
+            with explained(folder):
+                shutil.rmtree(folder)
+
+
 def clear_cuts(layout: Layout, cohort: str, *, but: int) -> None:
     """Remove what belongs to another cut than this: notes shards, result shards and journals."""
     for folder in (

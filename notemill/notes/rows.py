@@ -51,7 +51,7 @@ def read_rows(
             where=f"cohorts.{name}.query",
             remedy="run the query in your SQL client and correct it; nothing was written",
         )
-    spool.finish()
+    spool.done_adding()
     return ids, count, server
 
 

@@ -1,7 +1,7 @@
-"""Rows on their way to shards: sorted runs on disk, merged into one order.
+"""Rows on their way to shards: sorted parts on disk, merged into one order.
 
-Memory holds one run's rows while reading, and while merging one row of each of a few runs and
-one text, whatever the size of the table or of a note. Runs beyond a few are first merged into
+Memory holds one part's rows while reading, and while merging one row of each of a few parts and
+one text, whatever the size of the table or of a note. Parts beyond a few are first merged into
 fewer, so no more than a few files are open and each row is written once or twice more.
 """
 
@@ -26,10 +26,10 @@ from notemill.files import explained, private_folder
 from notemill.notes.shard import Note
 from notemill.notes.text import NoteText, TextState
 
-_RUN_BYTES = 48 << 20
+_PART_BYTES = 48 << 20
 _ROW_BYTES = 400
 """Memory of a row beside its text and ids."""
-_RUNS_AT_ONCE = 64
+_PARTS_AT_ONCE = 64
 _CODEC = pa.Codec("zstd", 1)
 _BUFFER = 1 << 17
 _LENGTHS = struct.Struct("<IQ")
@@ -54,7 +54,7 @@ class Spool:
         self._folder = private_folder(folder / f".spool-{os.uname().nodename}-{os.getpid()}")
         self._rows: list[tuple[_Row, bytes]] = []
         self._bytes = 0
-        self._runs: list[Path] = []
+        self._parts: list[Path] = []
         self._numbers = count()
 
     def __enter__(self) -> Spool:
@@ -76,25 +76,25 @@ class Spool:
         row = _Row(text.sha256, ids, sequence, text.state.value, text.replaced, size)
         self._rows.append((row, packed))
         self._bytes += _ROW_BYTES + len(packed) + sum(map(sys.getsizeof, ids))
-        if self._bytes >= _RUN_BYTES:
-            self._write_run()
+        if self._bytes >= _PART_BYTES:
+            self._write_part()
 
-    def finish(self) -> None:
-        """Write what is in memory, and merge runs until a few are left."""
+    def done_adding(self) -> None:
+        """Write what is in memory, and merge parts until a few are left."""
         if self._rows:
-            self._write_run()
-        while len(self._runs) > _RUNS_AT_ONCE:
-            self._runs = [
-                self._merged(self._runs[start : start + _RUNS_AT_ONCE])
-                for start in range(0, len(self._runs), _RUNS_AT_ONCE)
+            self._write_part()
+        while len(self._parts) > _PARTS_AT_ONCE:
+            self._parts = [
+                self._merged(self._parts[start : start + _PARTS_AT_ONCE])
+                for start in range(0, len(self._parts), _PARTS_AT_ONCE)
             ]
 
     def notes(self) -> Iterator[tuple[int, Note]]:
         """All rows with their sequence numbers."""
-        for row, run in _in_order(self._runs):
+        for row, part in _in_order(self._parts):
             text = None
             if row.size is not None:
-                text = _CODEC.decompress(run.text(), row.size, asbytes=True).decode()
+                text = _CODEC.decompress(part.text(), row.size, asbytes=True).decode()
             yield (
                 row.sequence,
                 Note(row.ids, text, row.text_sha256, TextState(row.state), row.replaced),
@@ -103,20 +103,20 @@ class Spool:
     def ids_of(self, sequences: Iterable[int]) -> list[tuple[Any, ...]]:
         """Ids of the rows with these numbers, in the order of their texts' hashes."""
         wanted = set(sequences)
-        return [row.ids for row, _ in _in_order(self._runs) if row.sequence in wanted]
+        return [row.ids for row, _ in _in_order(self._parts) if row.sequence in wanted]
 
-    def _write_run(self) -> None:
+    def _write_part(self) -> None:
         self._rows.sort()
-        self._runs.append(self._written_run(self._rows))
+        self._parts.append(self._written_part(self._rows))
         self._rows, self._bytes = [], 0
 
-    def _merged(self, runs: list[Path]) -> Path:
-        merged = self._written_run((row, run.text()) for row, run in _in_order(runs))
-        for run in runs:
-            run.unlink()
+    def _merged(self, parts: list[Path]) -> Path:
+        merged = self._written_part((row, part.text()) for row, part in _in_order(parts))
+        for part in parts:
+            part.unlink()
         return merged
 
-    def _written_run(self, rows: Iterable[tuple[_Row, bytes]]) -> Path:
+    def _written_part(self, rows: Iterable[tuple[_Row, bytes]]) -> Path:
         path = self._folder / str(next(self._numbers))
         with explained(path), path.open("wb", buffering=_BUFFER) as file:
             path.chmod(0o600)
@@ -128,14 +128,14 @@ class Spool:
         return path
 
 
-class _Run:
-    """Reads a run row by row; a row's text only when it is wanted, before the next row."""
+class _Part:
+    """Reads a part row by row; a row's text only when it is wanted, before the next row."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._unread = 0
 
-    def rows(self) -> Iterator[tuple[_Row, _Run]]:
+    def rows(self) -> Iterator[tuple[_Row, _Part]]:
         while lengths := self._file.read(_LENGTHS.size):
             length, self._unread = _LENGTHS.unpack(lengths)
             yield _Row._make(pickle.loads(self._file.read(length))), self
@@ -148,8 +148,8 @@ class _Run:
         return packed
 
 
-def _in_order(runs: list[Path]) -> Iterator[tuple[_Row, _Run]]:
-    """Rows of sorted runs, merged."""
+def _in_order(parts: list[Path]) -> Iterator[tuple[_Row, _Part]]:
+    """Rows of sorted parts, merged."""
     with ExitStack() as files:
-        opened = [_Run(files.enter_context(path.open("rb", buffering=_BUFFER))) for path in runs]
-        yield from heapq.merge(*(run.rows() for run in opened))
+        opened = [_Part(files.enter_context(path.open("rb", buffering=_BUFFER))) for path in parts]
+        yield from heapq.merge(*(part.rows() for part in opened))

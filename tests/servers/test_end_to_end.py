@@ -54,7 +54,7 @@ def test_every_note_has_its_row_and_only_one(
     assert done.returncode == 0, done.stdout
     every_answer_is_right(database)
     failures = database.execute("SELECT patientvisitid, status FROM clinical.PNA_Results_failures")
-    assert sorted(failures) == [("N1", "empty_note"), ("N2", "empty_note")]
+    assert sorted(failures) == [("N1", "blank"), ("N2", "blank")]
 
     report = json.loads(next((project.results / "loads").rglob("*.json")).read_text())
     assert report["rows"] == ROWS

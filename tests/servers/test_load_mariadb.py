@@ -22,8 +22,8 @@ from tests.ids import MARIADB, go_through_and_back, lists_of
 from tests.servers.clinic import ServerClinic
 from tests.servers.mariadb import MariaDB
 from tests.unit.conftest import write_task
+from tests.unit.load.test_load import FAILURES, RESULTS, statements
 from tests.unit.loads import ID, Loads
-from tests.unit.test_load import FAILURES, RESULTS, statements
 
 REPOSITORY = Path(__file__).parents[2]
 NOTES = [(1, "one"), (2, "two"), (3, "three"), (4, "one"), (5, " "), (6, None)]
@@ -326,7 +326,7 @@ class TestATrigger:
             "SET NEW.llm_response = LOWER(NEW.llm_response)"
         )
         caplog.set_level(logging.WARNING, logger="notemill")
-        with pytest.raises(NotemillError, match=r"answers\.llm_response differs in 1 rows"):
+        with pytest.raises(NotemillError, match=r"answers\.llm_response differs in 2 rows"):
             prepare_tables(loads.clinic.database, loads.work())
         assert "liar" in caplog.text
 

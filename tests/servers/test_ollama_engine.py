@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from pathlib import Path
@@ -192,10 +193,10 @@ def test_what_was_spent_is_of_all_runs(tmp_path: Path) -> None:
     slow = {"fault": "slow", "value": 0.2, "match": "Findings"}
     site = ShardSite(tmp_path, notes, faults=[slow])
     first = answer_shard(site.job())
-    assert (first.asked, first.runs) == (20, 1)
+    assert (first.asked, first.jobs) == (20, 1)
     site.job().output.unlink()
     again = answer_shard(site.job())
-    assert (again.asked, again.tokens, again.runs) == (20, first.tokens, 2)
+    assert (again.asked, again.tokens, again.jobs) == (20, first.tokens, 2)
     assert again.seconds >= first.seconds >= 20 / 4 * 0.2
 
 
@@ -218,14 +219,13 @@ def test_too_many_failures_end_the_job_and_keep_what_was_answered(tmp_path: Path
     assert len(asked) == 20 - kept
 
 
-def test_an_old_server_that_drops_the_system_prompt_gives_no_answer(tmp_path: Path) -> None:
-    """Within the context without its system prompt, beyond it with: plausible, wrong answers."""
-    fits = "Clear. " * 20 + WELL
-    beyond = "Clear. " * 520 + WELL
-    site = ShardSite(tmp_path, [fits, beyond], era="old", faults=[])
-    rows = site.answer()
-    assert [row["status"] for row in rows] == ["answered", "too_long"]
-    assert rows[0]["llm_response"] == UNLIKELY
+def test_a_version_that_nobody_knows_runs_after_its_proofs_and_is_named_in_the_row(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        row = one(ShardSite(tmp_path, [WELL], faults=[{"fault": "version", "value": "1.2.3"}]))
+    assert (row["status"], row["engine"]) == ("answered", "ollama 1.2.3")
+    assert "nobody here knows Ollama 1.2.3" in caplog.text
 
 
 @pytest.mark.parametrize("era", ["middle", "new"])
@@ -243,8 +243,9 @@ def test_a_dropped_system_prompt_is_noticed_by_its_tokens(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("faults", "engine", "message"),
     [
-        ([{"fault": "version", "value": "0.30.0"}], {}, "is not among the versions"),
-        ([{"fault": "version", "value": "1.2.3"}], {}, "is not among the versions"),
+        ([{"fault": "version", "value": "0.30.0"}], {}, "counts cached tokens as none"),
+        ([{"fault": "version", "value": "0.12.5"}], {}, "cuts prompts that are too long"),
+        ([{"fault": "version", "value": "1.2.3"}, {"fault": "cuts"}], {}, "longer than num_ctx"),
         ([{"fault": "wrong_digest"}], {}, "has the digest 000000000000"),
         ([{"fault": "size_vram", "value": 0}], {"gpu": "required"}, "are on the GPU"),
         ([{"fault": "size_vram", "value": 0.7}], {"gpu": "required"}, "are on the GPU"),

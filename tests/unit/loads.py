@@ -74,7 +74,7 @@ class Loads:
                     "asked": entry.texts,
                     "tokens": 30 * entry.texts,
                     "seconds": 2.0,
-                    "runs": 1,
+                    "jobs": 1,
                     **changes,
                 }
             )

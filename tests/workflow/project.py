@@ -76,7 +76,7 @@ class Project:
         return [
             *self.before,
             *(sys.executable, "-m", "snakemake"),
-            *("--snakefile", str(REPOSITORY / "Snakefile")),
+            *("--snakefile", str(REPOSITORY / "workflow" / "Snakefile")),
             *("--configfile", "config.yaml"),
             *("--profile", str(REPOSITORY / "profiles" / profile)),
             *arguments,

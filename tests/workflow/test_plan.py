@@ -11,13 +11,19 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from notemill.answers.refusal import PLAN_VARIABLE, told_once
+from notemill.config import read_config
 from notemill.config.schema import schema_text
+from notemill.engines.record import read_record
+from notemill.errors import EngineRefused
+from notemill.paths import Layout
+from notemill.plan.runs import plan_runs
 from tests.workflow.project import REPOSITORY, Project, job_table
 from tests.workflow.test_run import rows
 
@@ -27,6 +33,17 @@ ALL_JOBS = {"extract": 1, "model": 1, "tables": 1, "answer": 3, "load": 1, "all"
 
 def test_a_fresh_project_plans_every_job(make_project: Callable[..., Project]) -> None:
     assert make_project().planned() == ALL_JOBS
+
+
+def test_a_target_is_a_part_of_the_way(make_project: Callable[..., Project]) -> None:
+    project = make_project()
+    for target, jobs in (
+        ("notes", {"extract": 1}),
+        ("answers", {"extract": 1, "model": 1, "tables": 1, "answer": 3}),
+    ):
+        planned = project.snakemake(target, "-n", "--quiet", "rules")
+        assert planned.returncode == 0, planned.stdout
+        assert job_table(planned.stdout) == jobs | {target: 1}
 
 
 def test_a_finished_project_plans_nothing(finished: Project) -> None:
@@ -139,6 +156,25 @@ def test_a_changed_cohort_is_refused_by_the_plan(finished: Project, key: str, va
         assert f"{key}, now: {value}" in told
         assert "another name" in told
         assert "Traceback" not in told
+
+
+def test_a_plan_that_the_users_shell_names_is_another_one_each_time(
+    finished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was refused to an earlier invocation, and mended in place, is tried again."""
+    monkeypatch.setenv(PLAN_VARIABLE, "mine")
+    finished.environment = dict(os.environ)
+    monkeypatch.chdir(finished.folder)
+    layout = Layout(finished.results)
+    run = plan_runs(read_config(finished.config))[0]
+    digest = read_record(layout.model(run.model_id)).digest
+    with suppress(EngineRefused), told_once(layout.refusal(run.experiment_id), run.engine, digest):
+        raise EngineRefused("no", remedy="mend it")
+    shard = answer_shards(finished)[0]
+    shard.unlink()
+    shard.with_name(f"{shard.stem}.journal.jsonl").unlink()
+    done = finished.snakemake("--retries", "0")
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_cohort_given_up_as_the_message_says_is_read_anew(finished: Project) -> None:

@@ -27,7 +27,7 @@ def test_every_note_has_one_row(finished: Project) -> None:
     failures = rows(finished, "SELECT patientvisitid, accession, status FROM PNA_Results_failures")
     assert sorted(row[:2] for row in results + failures) == [note[:2] for note in NOTES]
     assert {row[2] for row in results} <= RESPONSES
-    assert sorted(failures) == [(8, "A8", "empty_note"), (9, "A9", "empty_note")]
+    assert sorted(failures) == [(8, "A8", "blank"), (9, "A9", "blank")]
 
 
 def test_the_results_table_begins_as_the_earlier_procedure_has_it(finished: Project) -> None:
@@ -39,6 +39,18 @@ def test_the_results_table_begins_as_the_earlier_procedure_has_it(finished: Proj
         "llm_explanation",
         "query_meta",
     ]
+
+
+def test_jobs_run_the_repositorys_notemill_whatever_is_installed(
+    make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    installed = tmp_path / "installed" / "notemill"
+    installed.mkdir(parents=True)
+    (installed / "__init__.py").write_text("raise SystemExit('the installed one, of another day')")
+    project = make_project()
+    project.environment = os.environ | {"PYTHONPATH": str(installed.parent)}
+    done = project.snakemake()
+    assert done.returncode == 0, done.stdout
 
 
 def test_equal_texts_are_asked_once(finished: Project) -> None:

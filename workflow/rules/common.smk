@@ -1,5 +1,10 @@
 import os
 import secrets
+import sys
+from pathlib import Path
+
+# This repository's notemill, whatever else is installed; the scripts do the same.
+sys.path.insert(0, str(Path(workflow.basedir).parent))
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -20,8 +25,10 @@ except ModuleNotFoundError as error:
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
 
-# This invocation's name, which its jobs inherit and keep when they read this file themselves.
-os.environ.setdefault(PLAN_VARIABLE, secrets.token_hex(8))
+# This invocation's name, which its jobs inherit and keep when they read this file themselves. A new
+# one whatever the user's shell says: what was refused to another invocation may be mended.
+if workflow.is_main_process:
+    os.environ[PLAN_VARIABLE] = secrets.token_hex(8)
 
 # In the process that submits and watches; the jobs' own have nothing to do with it.
 if workflow.exec_mode == ExecMode.DEFAULT:

@@ -1,5 +1,10 @@
 """From the database to notes shards; see notemill.notes.extract."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # this notemill, whatever else is installed
+
 from notemill.config import read_config
 from notemill.logs import job_log
 

@@ -1,6 +1,9 @@
 """From result shards to the database; see notemill.load.loader."""
 
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # this notemill, whatever else is installed
 
 from notemill.config import read_config
 from notemill.logs import job_log
@@ -8,12 +11,14 @@ from notemill.plan.runs import run_of
 
 with job_log(snakemake.log[0]):
     from notemill.load.loader import load
-    from notemill.load.work import Load
-    from notemill.notes.manifest import read_manifest
+    from notemill.load.work import load_of
 
     config = read_config(snakemake.config)
-    run = run_of(config, snakemake.wildcards.experiment)
-    manifest = read_manifest(Path(snakemake.input.manifest))
-    shards = [Path(shard) for shard in snakemake.input.answers]
-    work = Load(run, config.experiments_table, manifest, shards)
+    work = load_of(
+        run_of(config, snakemake.wildcards.experiment),
+        config.experiments_table,
+        snakemake.wildcards.cohort,
+        Path(snakemake.input.manifest),
+        shards=[Path(shard) for shard in snakemake.input.answers],
+    )
     load(config.database, work).write(Path(snakemake.output[0]))

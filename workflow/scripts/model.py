@@ -1,6 +1,9 @@
 """What a model is, pulled first where allowed; see notemill.engines.kinds."""
 
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # this notemill, whatever else is installed
 
 from notemill.config import read_config
 from notemill.database.password import leave_password_out

@@ -10,15 +10,7 @@ import httpx
 from notemill.config import Options
 from notemill.engines.ollama.refusals import Refused, not_loaded
 from notemill.engines.probes import PromptSize
-from notemill.engines.protocol import (
-    AnswerTimeout,
-    End,
-    EngineGone,
-    PromptTooLong,
-    Question,
-    Reply,
-    RequestFailed,
-)
+from notemill.engines.protocol import AnswerTimeout, End, EngineGone, Question, Reply, RequestFailed
 from notemill.engines.replies import Said, Tokens, read_reply
 from notemill.errors import NotemillError
 
@@ -53,7 +45,7 @@ class _Tags(Said):
 
 
 class Loaded(Said):
-    """What /api/ps says of a loaded model: bytes, and tokens of context (not said by old ones)."""
+    """What /api/ps says of a loaded model: bytes, and tokens of context."""
 
     size: int = 0
     size_vram: int = 0
@@ -81,7 +73,6 @@ class OllamaClient:
         self.address = address
         self._model = model
         self._think = options.think
-        self._num_ctx = options.num_ctx
         self._options = {
             "num_ctx": options.num_ctx,
             "top_k": options.top_k,
@@ -91,7 +82,6 @@ class OllamaClient:
             **runner_options,
             **options.extra,
         }
-        self._empty_without_system: int | None = None
 
     @property
     def baseline(self) -> int:
@@ -102,16 +92,11 @@ class OllamaClient:
         """One answer; see Engine.ask."""
         try:
             async with asyncio.timeout(timeout_s):
-                expected = await self._expected_tokens(question)
                 reply = await self._chat(question)
         except TimeoutError:
             raise AnswerTimeout from None
         if self.prompts:
             self.prompts.check(question, reply)
-        if expected is not None and reply.prompt_tokens < expected:
-            raise PromptTooLong(
-                f"{reply.prompt_tokens} of {expected} prompt tokens were read: the prompt was cut"
-            )
         return reply
 
     async def version(self) -> str:
@@ -149,50 +134,21 @@ class OllamaClient:
         models = (await self._get(_Ps, "/api/ps")).models
         return models[0] if models else Loaded()
 
-    async def measure_cutting(self, empty: Question) -> None:
-        """For servers that cut a long prompt in silence: learn to foresee its tokens."""
-        self._empty_without_system = (await self._count_without_system(empty)).prompt_tokens
-
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _expected_tokens(self, question: Question) -> int | None:
-        """Tokens of the whole prompt, where the server would cut and the prompt might not fit.
-
-        The user's message alone is counted by the server itself; the system's part is known.
-        """
-        if not self.prompts or self._empty_without_system is None:
-            return None
-        if len(question.user.encode()) + self.prompts.empty + question.num_predict < self._num_ctx:
-            return None  # no token is shorter than a byte: it fits
-        alone = await self._count_without_system(question)
-        expected = alone.prompt_tokens + self.prompts.empty - self._empty_without_system
-        if expected + 1 >= self._num_ctx or alone.prompt_tokens + 1 >= self._num_ctx:
-            raise PromptTooLong(f"at least {expected} tokens in a context of {self._num_ctx}")
-        return expected
-
-    async def _count_without_system(self, question: Question) -> Reply:
-        message = {"role": "user", "content": question.user}
-        return await self._send([message], question, num_predict=1)
-
     async def _chat(self, question: Question) -> Reply:
-        messages = [
-            {"role": "system", "content": question.system},
-            {"role": "user", "content": question.user},
-        ]
-        return await self._send(messages, question, num_predict=question.num_predict)
-
-    async def _send(
-        self, messages: list[dict[str, str]], question: Question, *, num_predict: int
-    ) -> Reply:
         sampling = {
-            "num_predict": num_predict,
+            "num_predict": question.num_predict,
             "seed": question.seed,
             "temperature": question.temperature,
         }
         body: dict[str, Any] = {
-            "messages": messages,
+            "messages": [
+                {"role": "system", "content": question.system},
+                {"role": "user", "content": question.user},
+            ],
             "format": question.json_schema,
             "options": self._options | sampling,
         }
@@ -227,8 +183,7 @@ class OllamaClient:
     async def _chatted(self, body: dict[str, Any]) -> _Chat:
         """Send a chat, waiting while the server is busy loading. Raises Refused.
 
-        Servers from 0.12.6 on refuse a prompt that is too long instead of cutting it when they
-        are sent truncate and shift; older ones pay them no heed.
+        With truncate and shift a prompt that is too long is refused instead of cut.
         """
         body = {"model": self._model, "stream": False, "keep_alive": -1, **body}
         body |= {"truncate": False, "shift": False}

@@ -15,11 +15,10 @@ from notemill.engines.ollama.client import OllamaClient
 from notemill.engines.ollama.store import stored_models
 from notemill.engines.ollama.versions import check_version
 from notemill.engines.probes import (
-    empty_note,
     log_ready,
     measure_prompts,
+    prove_long_prompt_refused,
     prove_schema,
-    refuses_long_prompt,
 )
 from notemill.engines.process import (
     ServerProcess,
@@ -85,7 +84,7 @@ async def _prove(
 ) -> None:
     task, options, record = start.task, start.options, start.record
     version = await client.version()
-    check_version(version, engine.accept_version)
+    check_version(version)
     client.description = f"ollama {version}"
     await _prove_model(client, engine, record)
     await client.preload(engine.start_timeout_s)
@@ -93,13 +92,14 @@ async def _prove(
     timeout_s = 2 * engine.answer_timeout_s
     await prove_schema(client, task, options, timeout_s)
     client.prompts = await measure_prompts(client, task, options, timeout_s)
-    if not await refuses_long_prompt(client, task, options, timeout_s):
-        log.warning(
-            "%s cuts prompts beyond the context without a word; long notes are counted first, "
-            "which costs time: a version from 0.12.6 on refuses them instead",
-            client.description,
-        )
-        await client.measure_cutting(empty_note(task, options))
+    await prove_long_prompt_refused(
+        client,
+        task,
+        options,
+        timeout_s,
+        where="engines.*.command",
+        remedy="use another version of Ollama (docs/engines.md)",
+    )
     if "does not currently support parallel requests" in server.output():
         log.warning("this model runs with one slot in Ollama, whatever `slots` says")
 

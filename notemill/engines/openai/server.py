@@ -12,7 +12,12 @@ from contextlib import asynccontextmanager
 from notemill.config import OpenAiEngine
 from notemill.engines.gpu import prove_gpu
 from notemill.engines.openai.client import OpenAiClient
-from notemill.engines.probes import log_ready, measure_prompts, prove_schema, refuses_long_prompt
+from notemill.engines.probes import (
+    log_ready,
+    measure_prompts,
+    prove_long_prompt_refused,
+    prove_schema,
+)
 from notemill.engines.process import (
     ServerProcess,
     ended_early,
@@ -25,6 +30,7 @@ from notemill.engines.process import (
 from notemill.engines.protocol import EngineGone, RequestFailed, Start
 from notemill.engines.weights import prove_weights
 from notemill.errors import EngineRefused, NotemillError
+from notemill.files import refuse_open
 
 _FIRST_ANSWER_S = 60.0
 _PAUSE_S = 0.1
@@ -133,14 +139,14 @@ async def _prove(client: OpenAiClient, engine: OpenAiEngine, start: Start) -> No
     timeout_s = 2 * engine.answer_timeout_s
     await prove_schema(client, task, options, timeout_s)
     client.prompts = await measure_prompts(client, task, options, timeout_s)
-    if not await refuses_long_prompt(client, task, options, timeout_s):
-        raise EngineRefused(
-            f"the engine answers a prompt longer than num_ctx ({options.num_ctx} tokens): either "
-            "it cuts prompts without a word, or its context is larger",
-            where="engines.*.command and experiments.*.options.num_ctx",
-            remedy="give the server the same context: {context} in the command, and no context "
-            "shift",
-        )
+    await prove_long_prompt_refused(
+        client,
+        task,
+        options,
+        timeout_s,
+        where="engines.*.command and experiments.*.options.num_ctx",
+        remedy="give the server the same context: {context} in the command, and no context shift",
+    )
 
 
 async def _models(client: OpenAiClient, engine: OpenAiEngine) -> list[str]:
@@ -170,12 +176,7 @@ def _key(engine: OpenAiEngine) -> str:
     if not engine.api_key_file:
         return ""
     try:
-        if engine.api_key_file.stat().st_mode & 0o077:
-            raise NotemillError(
-                "the file with the engine's key is open to others",
-                where=str(engine.api_key_file),
-                remedy=f"chmod 600 {engine.api_key_file}",
-            )
+        refuse_open(engine.api_key_file, "the file with the engine's key")
         key = engine.api_key_file.read_text().strip()
     except (OSError, UnicodeDecodeError):
         key = ""

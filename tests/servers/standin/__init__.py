@@ -6,7 +6,7 @@ JSON schema and tells which note and whether a system prompt it was made from (a
 
     python -m tests.servers.standin serve        or        tests/servers/standin/ollama serve
 
-STANDIN_ERA      old (0.11.10), middle (0.24.0, the default) or new (0.33.0): what happens to a
+STANDIN_ERA      middle (0.24.0, the default) or new (0.33.0): what happens to a
                  prompt that is too long, and how some errors read
 STANDIN_FAULTS   a JSON file, a list of what shall go wrong (faults.py)
 STANDIN_JOURNAL  a file that gets one JSON line for each chat request received

@@ -123,7 +123,7 @@ def check_format(schema: Any, era: str) -> None:
             resolved(schema, part["$ref"])
         pattern = part.get("pattern")
         if isinstance(pattern, str) and era != "new":
-            _check_pattern(pattern, era)
+            _check_pattern(pattern)
 
 
 def resolved(root: dict[str, Any], reference: str) -> dict[str, Any]:
@@ -136,16 +136,14 @@ def resolved(root: dict[str, Any], reference: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _check_pattern(pattern: str, era: str) -> None:
+def _check_pattern(pattern: str) -> None:
     if not (pattern.startswith("^") and pattern.endswith("$")):
         raise BadSchema("invalid JSON schema in format")
     if "(?" in pattern:
         raise KillsServer
     if any(escape in pattern for escape in (r"\d", r"\w", r"\s")):
         raise BadSchema(
-            "Failed to create new sequence: unable to create sampling context\n"
-            if era == "old"
-            else "model runner has unexpectedly stopped, this may be due to resource limitations "
+            "model runner has unexpectedly stopped, this may be due to resource limitations "
             "or an internal error, check ollama server logs for details"
         )
     raise BadSchema("the stand-in makes no strings for a pattern; use a real Ollama")

@@ -85,9 +85,7 @@ class Chat:
         return "load"
 
     def _load(self, model: store.Model, options: dict[str, Any]) -> Loaded:
-        context = int(options.get("num_ctx", self._settings.context))
-        if self._settings.era != "old":
-            context = min(context, model.context_length)
+        context = min(int(options.get("num_ctx", self._settings.context)), model.context_length)
         return self._scheduler.load(model, context)
 
     def _answered(
@@ -136,8 +134,8 @@ class Chat:
                 messages,
                 loaded.context,
                 self._settings.era,
-                truncate=body.get("truncate") is not False,
-                shift=body.get("shift") is not False,
+                truncate="cuts" in faults or body.get("truncate") is not False,
+                shift="cuts" in faults or body.get("shift") is not False,
             )
         except TooLong as error:
             raise Refused(400, str(error)) from None
@@ -183,7 +181,7 @@ class Chat:
         """Tokens that the answer may have."""
         wanted = int(options.get("num_predict", -1))
         limit = wanted if wanted > 0 else 10 * loaded.context
-        if self._settings.era != "old" and body.get("shift") is False:
+        if body.get("shift") is False:
             limit = min(limit, loaded.context - prompt.tokens + 1)
         return limit
 

@@ -41,6 +41,7 @@ MODIFIERS = {
     "`number` lies beyond its bounds",
     "ignores_schema": "an answer that has nothing to do with the schema",
     "native_key_order": "keys in the alphabet's order, as from 0.30 for models without TEMPLATE",
+    "cuts": "a prompt that is too long is cut, whatever the request says",
 }
 SERVER_FAULTS = {
     "version": "the server says it is version `value`",

@@ -64,10 +64,6 @@ def fitted(
     tokens = prompt_tokens(messages)
     if tokens <= context - (era == "new"):
         return _prompt(messages, tokens)
-    if era == "old":
-        messages = messages[-1:]  # the system message goes first, without a word
-        tokens = prompt_tokens(messages)
-        return _prompt(messages, tokens) if tokens <= context else _cut(messages, tokens, context)
     if not truncate:
         raise too_long(era, tokens, context)
     if era == "middle":

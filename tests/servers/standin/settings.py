@@ -11,7 +11,7 @@ from .faults import Faults
 from .log import log
 
 DEFAULT_PORT = 11434
-VERSIONS = {"old": "0.11.10", "middle": "0.24.0", "new": "0.33.0"}
+VERSIONS = {"middle": "0.24.0", "new": "0.33.0"}
 
 
 class StartError(Exception):

@@ -1,0 +1,114 @@
+"""notemill.notes.spool"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from notemill.errors import NotemillError
+from notemill.notes import spool as module
+from notemill.notes.spool import Spool
+from notemill.notes.text import read_text, shard_of
+from tests.unit.conftest import full_disk, names_in, of_this_process
+
+SHARDS = 3
+Rows = list[tuple[tuple[int, str], str | None]]
+rows_of_a_table = st.lists(
+    st.tuples(
+        st.tuples(st.integers(-5, 5), st.sampled_from("ab")),
+        st.none() | st.text(max_size=3) | st.sampled_from(["same", "other"]),
+    ),
+    max_size=25,
+)
+
+
+def filled(folder: Path, rows: Rows) -> Spool:
+    spool = Spool(folder)
+    for sequence, (ids, text) in enumerate(rows):
+        spool.add(sequence, ids, read_text(text))
+    spool.done_adding()
+    return spool
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A part holds some three rows, and three are merged at once: small tables take several."""
+    monkeypatch.setattr(module, "_PART_BYTES", 1200)
+    monkeypatch.setattr(module, "_PARTS_AT_ONCE", 3)
+    yield
+
+
+@settings(max_examples=20)
+@given(rows=rows_of_a_table)
+def test_every_row_comes_back_once_and_shard_after_shard(
+    tmp_path_factory: pytest.TempPathFactory, rows: Rows
+) -> None:
+    with filled(tmp_path_factory.mktemp("spool"), rows) as spool:
+        back = list(spool.notes())
+    shards = [shard_of(note.text_sha256, SHARDS) for _, note in back]
+    assert shards == sorted(shards)
+    order = [(note.text_sha256, note.ids, sequence) for sequence, note in back]
+    assert order == sorted(order)
+    assert len(back) == len(rows)
+    assert {n: (note.ids, note.text) for n, note in back} == dict(enumerate(rows))
+    for _, note in back:
+        again = read_text(note.text)
+        assert (note.text_sha256, note.state) == (again.sha256, again.state)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_memory_and_open_files_stay_the_same_whatever_the_table(tmp_path: Path) -> None:
+    with Spool(tmp_path) as spool:
+        most = 0
+        for sequence in range(200):
+            spool.add(sequence, (sequence, "a"), read_text("x" * 100))
+            most = max(most, len(spool._rows))
+        assert most <= 3
+        assert len(spool._parts) > 60
+        before = open_files()
+        spool.done_adding()
+        for _ in spool.notes():
+            assert open_files() <= before + 3
+        assert sorted(sequence for sequence, _ in spool.notes()) == list(range(200))
+
+
+def test_a_row_is_written_once_more_a_level_and_not_once_more_a_part(tmp_path: Path) -> None:
+    with Spool(tmp_path) as spool:
+        for sequence in range(162):
+            spool.add(sequence, (sequence, "a"), read_text(f"{sequence}"))
+        parts = len(spool._parts)
+        spool.done_adding()
+        assert parts == 54
+        assert len(spool._parts) == 2
+        assert next(spool._numbers) == 54 + 18 + 6 + 2
+
+
+def test_ids_are_found_by_sequence(tmp_path: Path) -> None:
+    rows: Rows = [((number, "a"), f"text {number}") for number in range(20)]
+    with filled(tmp_path, rows) as spool:
+        assert sorted(spool.ids_of([3, 17])) == [(3, "a"), (17, "a")]
+
+
+def test_its_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
+    with filled(tmp_path, [((1, "a"), "x")]):
+        (folder,) = tmp_path.iterdir()
+        (part,) = folder.iterdir()
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert part.stat().st_mode & 0o777 == 0o600
+    assert names_in(tmp_path) == []
+
+
+def test_a_full_disk_is_named_and_nothing_stays(tmp_path: Path) -> None:
+    full_disk(tmp_path / of_this_process(".spool-") / "0")
+    with pytest.raises(NotemillError, match="no space is left"):
+        with Spool(tmp_path) as spool:
+            for sequence in range(10):
+                spool.add(sequence, (sequence, "a"), read_text("x" * 200))
+    assert names_in(tmp_path) == []
