@@ -49,14 +49,9 @@ def test_the_tutorial_does_what_it_shows(tmp_path: Path) -> None:
 
 
 def copied(folder: Path) -> Path:
-    """What of the repository the page uses."""
-    folder.mkdir()
-    for name in ("Snakefile", "config", "envs", "models", "notemill", "profiles", "workflow"):
-        source = REPOSITORY / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name)
-        else:
-            shutil.copy(source, folder)
+    """The repository as a clone has it, without what the page does not use."""
+    unused = (".*", "tests", "demo", "benchmarks", "results", "build", "study")
+    shutil.copytree(REPOSITORY, folder, ignore=shutil.ignore_patterns(*unused))
     return folder
 
 
