@@ -60,7 +60,7 @@ def _check(config: Config) -> None:
 def _entered(directory: Path | None, configfile: Path | None) -> Path:
     """The configuration's path, after going into the folder, as snakemake has them: a named
     configuration is taken from here, the default one from there."""
-    path = configfile.absolute() if configfile else _DEFAULT_CONFIG
+    named = configfile.absolute() if configfile else None
     if directory:
         try:
             os.chdir(directory)
@@ -70,7 +70,7 @@ def _entered(directory: Path | None, configfile: Path | None) -> Path:
                 where=str(directory),
                 remedy="correct --directory",
             ) from None
-    return path
+    return named or _DEFAULT_CONFIG.absolute()
 
 
 def _config(path: Path) -> Config:
@@ -79,7 +79,7 @@ def _config(path: Path) -> Config:
     except OSError as error:
         raise NotemillError(
             f"the configuration can't be read: {error.strerror}",
-            where=str(path.absolute()),
+            where=str(path),
             remedy="name the file with --configfile",
         ) from None
     except UnicodeDecodeError as error:

@@ -150,6 +150,8 @@ def _explain(error: ValidationError) -> list[str]:
         elif problem["type"] == "string_pattern_mismatch":
             pattern = problem["ctx"]["pattern"]
             lines.append(f"    {key}: use {_IN_WORDS.get(pattern, f'what fits {pattern}')}")
+        elif problem["type"] == "list_type":
+            lines.append(f"    {key}: write a list: [one, another]")
         else:
             message = problem["msg"].removeprefix("Value error, ")
             lines.append(f"    {key}: {message}" if key else f"    {message}")

@@ -84,7 +84,7 @@ def test_a_home_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
         ("cohorts", {}, "cohorts: Dictionary should have at least 1 item"),
         ("cohorts.chest.query", "", "cohorts.chest.query: String should have at least 1 character"),
         ("cohorts.chest.id_columns", [], "cohorts.chest.id_columns: List should have at least 1"),
-        ("cohorts.chest.id_columns", "visit", "id_columns: Input should be a valid list"),
+        ("cohorts.chest.id_columns", "visit", "id_columns: write a list: [one, another]"),
         ("cohorts.chest.shards", 0, "cohorts.chest.shards: Input should be greater than or equal"),
         ("cohorts.chest.shards", "many", "cohorts.chest.shards: Input should be a valid integer"),
         ("cohorts.chest.same_id_different_text", "new", "should be 'error', 'first' or 'last'"),
