@@ -38,7 +38,10 @@ if workflow.exec_mode == ExecMode.DEFAULT:
 def _checked_plan():
     """Configuration, layout and runs; a wrong configuration ends here, before any job."""
     try:
-        checked = read_config(config, where=", ".join(os.path.abspath(file) for file in workflow.configfiles))
+        checked = read_config(
+            config,
+            where=", ".join(os.path.abspath(file) for file in workflow.configfiles),
+        )
         return checked, Layout(checked.results), checked_plan(checked)
     except NotemillError as error:
         raise WorkflowError(str(error)) from None
