@@ -15,11 +15,13 @@ PAGE = (REPOSITORY / "docs" / "tutorial.md").read_text()
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`(study/[\w./]+)`[^`]*$")
 """A file's block follows the paragraph in which its path stands last."""
+SAME = re.compile(r"^(?:Nothing to be done|\(\d+, ).*", re.MULTILINE)
+"""Lines of shown output that fewer notes do not change: the two failures, for one."""
 FEWER = {"draw(198, seed=11)": "draw(3, seed=11)", "    shards: 2\n": "    shards: 1\n"}
 
 
 def test_the_tutorial_does_what_it_shows(tmp_path: Path) -> None:
-    """On fewer notes. Each plan that the page shows has the rules that come."""
+    """On fewer notes. Plans that the page shows have the rules that come."""
     page = PAGE
     for words, fewer in FEWER.items():
         assert words in page
@@ -34,7 +36,7 @@ def test_the_tutorial_does_what_it_shows(tmp_path: Path) -> None:
             if shown := job_table(text):
                 assert job_table(output).keys() == shown.keys(), output
                 plans += 1
-            for line in re.findall(r"Nothing to be done.*", text):
+            for line in SAME.findall(text):
                 assert line in output
         elif language == "bash":
             if number:  # the first one installs what runs this test
