@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import httpx
 
 from notemill.config import Options
+from notemill.engines.client import Client
 from notemill.engines.ollama.refusals import Refused, not_loaded
-from notemill.engines.probes import PromptSize
-from notemill.engines.protocol import AnswerTimeout, End, EngineGone, Question, Reply, RequestFailed
+from notemill.engines.protocol import End, EngineGone, Question, Reply, RequestFailed
 from notemill.engines.replies import Said, Tokens, read_reply
 from notemill.errors import NotemillError
 
@@ -59,11 +59,10 @@ class _Ps(Said):
 _Read = TypeVar("_Read", _Version, _Tags, _Ps)
 
 
-class OllamaClient:
+class OllamaClient(Client):
     """Client of one server with one model. The same options go with every request."""
 
-    prompts: PromptSize | None = None
-    description: str = "ollama"
+    description = "ollama"
 
     def __init__(
         self, address: str, model: str, options: Options, runner_options: dict[str, Any]
@@ -82,22 +81,6 @@ class OllamaClient:
             **runner_options,
             **options.extra,
         }
-
-    @property
-    def baseline(self) -> int:
-        """See Engine; 0 until it is measured."""
-        return self.prompts.baseline if self.prompts else 0
-
-    async def ask(self, question: Question, timeout_s: float) -> Reply:
-        """One answer; see Engine.ask."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                reply = await self._chat(question)
-        except TimeoutError:
-            raise AnswerTimeout from None
-        if self.prompts:
-            self.prompts.check(question, reply)
-        return reply
 
     async def version(self) -> str:
         """The server's version."""

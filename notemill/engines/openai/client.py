@@ -12,9 +12,8 @@ from pydantic import Field
 
 from notemill.config import Options
 from notemill.config.experiment import BEYOND_OPENAI
-from notemill.engines.probes import PromptSize
+from notemill.engines.client import Client
 from notemill.engines.protocol import (
-    AnswerTimeout,
     End,
     EngineGone,
     PromptTooLong,
@@ -63,11 +62,10 @@ class _Models(Said):
     data: list[_Model]
 
 
-class OpenAiClient:
+class OpenAiClient(Client):
     """Client of one server with one model. The same options go with every request."""
 
-    prompts: PromptSize | None = None
-    description: str = "openai"
+    description = "openai"
 
     def __init__(self, address: str, api_key: str, model: str, options: Options) -> None:
         # trust_env=False: a proxy of the site has no business with loopback.
@@ -90,22 +88,6 @@ class OpenAiClient:
     def system_fingerprint(self) -> str:
         """What the server last said of its own build, empty if it says nothing."""
         return self._fingerprint
-
-    @property
-    def baseline(self) -> int:
-        """See Engine; 0 until it is measured."""
-        return self.prompts.baseline if self.prompts else 0
-
-    async def ask(self, question: Question, timeout_s: float) -> Reply:
-        """One answer; see Engine.ask."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                reply = await self._chat(question)
-        except TimeoutError:
-            raise AnswerTimeout from None
-        if self.prompts:
-            self.prompts.check(question, reply)
-        return reply
 
     async def models(self) -> list[str]:
         """Names of the models that the server has.

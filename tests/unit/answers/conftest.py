@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from notemill.answers import asking as asking_module
-from notemill.answers import pool as shard_asking_module
+from notemill.answers import asking, pool
 
 
 @pytest.fixture
@@ -21,6 +20,6 @@ def path(tmp_path: Path) -> Path:
 def no_pauses() -> Iterator[None]:
     """The pool tries again at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asking_module, "_PAUSE_AFTER_ERROR_S", 0)
-        patch.setattr(shard_asking_module, "_FIRST_PAUSE_S", 0)
+        patch.setattr(asking, "_PAUSE_AFTER_ERROR_S", 0)
+        patch.setattr(pool, "_FIRST_PAUSE_S", 0)
         yield

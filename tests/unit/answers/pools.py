@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from notemill.answers import asking as asking_module
+from notemill.answers import asking
 from notemill.answers.asking import Asking
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
@@ -21,7 +21,7 @@ from tests.unit.conftest import SmallEngine
 Answer = Callable[[str], str | Reply | Exception]
 DEATH = EngineGone("connection closed")
 OUTAGE = RequestFailed("status 502")
-CONTROL = asking_module._CONTROL_NOTE
+CONTROL = asking._CONTROL_NOTE
 
 
 class Job:
