@@ -101,7 +101,7 @@ class Run:
 
     def until_gone(self) -> None:
         """No process of the run is left: neither of a job nor of an engine."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180  # Slurm ends a cancelled job in 30 s, on a machine with time
         while left := self.processes():
             assert time.monotonic() < end, [process.info["cmdline"] for process in left]
             time.sleep(0.2)
