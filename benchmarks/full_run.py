@@ -85,14 +85,14 @@ def _config(database: MariaDB, place: Path, options: argparse.Namespace) -> dict
         engine |= {
             "kind": "ollama",
             "command": [str(options.ollama)],
-            "models": str(options.models),
+            "models": str(options.models.absolute()),
             "runner_options": {"num_thread": 1},
             "flash_attention": False,  # on a CPU it costs more than it gives
         }
     else:
         engine |= {
             "kind": "llamacpp",
-            "weights": str(options.weights),
+            "weights": str(options.weights.absolute()),
         }
     return {
         "tasks": str(REPOSITORY / "config" / "tasks"),
