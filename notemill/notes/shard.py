@@ -142,8 +142,8 @@ class ShardWriter:
 def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Iterator[Note]:
     """Notes of a shard in the order of their texts' hashes, one row group in memory at once.
 
-    Without text, `text` is None on every row and the file is read several times faster.
-    Raises NotemillError for a file that is cut short or not a notes shard.
+    Without text, `text` is None on every row and the file is read several times faster; else each
+    is held to its hash. Raises NotemillError for a file that is damaged or not a notes shard.
     """
     names = [column.name for column in columns]
     wanted = [*names, "text_sha256", "text_state", "replaced_bytes"]
@@ -161,7 +161,7 @@ def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Itera
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, columns=wanted, use_threads=False)
             columns_of = {name: table[name].to_pylist() for name in wanted if name != "text"}
-            texts = (text.as_py() for text in table["text"]) if with_text else repeat(None)
+            texts = _held_texts(table, path) if with_text else repeat(None)
             yield from map(
                 Note,
                 zip(*(columns_of[name] for name in names), strict=True),
@@ -170,6 +170,20 @@ def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Itera
                 map(TextState, columns_of["text_state"]),
                 columns_of["replaced_bytes"],
             )
+
+
+def _held_texts(table: pa.Table, path: Path) -> Iterator[str | None]:
+    """The texts of some rows, one in memory at once."""
+    for text, text_sha256 in zip(table["text"], table["text_sha256"], strict=True):
+        note = text.as_py()
+        if hashlib.sha256((note or "").encode()).digest() != text_sha256.as_py():
+            raise NotemillError(
+                "this notes shard holds a text that is not the one it was",
+                where=str(path),
+                remedy=READ_ANEW,
+            )
+        yield note
+        del note
 
 
 @contextmanager
