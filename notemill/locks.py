@@ -125,7 +125,7 @@ class LockedFile:
             f"another job is {self._doing}",
             where=str(self.path),
             remedy=f"{holder}look for it with squeue or ps (of a shard's job the journal's last "
-            '"run" line has host and number); let it finish or end it, then run again',
+            '"key" line has host and number); let it finish or end it, then run again',
         )
 
 
