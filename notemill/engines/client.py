@@ -1,20 +1,27 @@
-"""What the clients of all kinds share: a deadline for each question, and prompts read whole."""
+"""What the clients of all kinds share: the proofs, a deadline, and prompts read whole."""
 
 from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
 
-from notemill.engines.probes import PromptSize
-from notemill.engines.protocol import AnswerTimeout, Question, Reply
+from notemill.engines.probes import (
+    PromptSize,
+    measure_prompts,
+    prove_long_prompt_refused,
+    prove_schema,
+)
+from notemill.engines.protocol import AnswerTimeout, Question, Reply, Start
 
 
 class Client(ABC):
     """Client of one server with one model; an Engine once it is proven.
 
-    prompts: what the task's prompts take, None until it is measured.
+    address: where it is, for messages; prompts: what the task's prompts take, None until it is
+    measured.
     """
 
+    address: str
     description: str
     prompts: PromptSize | None = None
 
@@ -33,6 +40,16 @@ class Client(ABC):
         if self.prompts:
             self.prompts.check(question, reply)
         return reply
+
+    async def prove(self, start: Start, timeout_s: float, *, where: str, remedy: str) -> None:
+        """Prove the schema, measure the prompts, and see that none is cut without a word.
+
+        where, remedy: for an engine that does cut. Raises NotemillError.
+        """
+        task, options = start.task, start.options
+        await prove_schema(self, task, options, timeout_s)
+        self.prompts = await measure_prompts(self, task, options, timeout_s)
+        await prove_long_prompt_refused(self, task, options, timeout_s, where=where, remedy=remedy)
 
     @abstractmethod
     async def _chat(self, question: Question) -> Reply:

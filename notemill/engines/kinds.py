@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from notemill.engines.openai.server import proven_openai
 from notemill.engines.protocol import Engine, Start
 from notemill.engines.record import ModelRecord
 from notemill.engines.weights import record_weights
+from notemill.logs import log
 
 
 class _Kind(NamedTuple):
@@ -42,10 +44,23 @@ def record_model(engine: EngineConfig, name: str, server_log: Path) -> ModelReco
     return _KINDS[type(engine)].record(engine, name, server_log)
 
 
-def proven_engine(engine: EngineConfig, start: Start) -> AbstractAsyncContextManager[Engine]:
+@asynccontextmanager
+async def proven_engine(engine: EngineConfig, start: Start) -> AsyncIterator[Engine]:
     """A ready engine that has shown what docs/engines.md lists; ended on leaving.
 
     Entering it raises NotemillError for what is not as it must be, EngineRefused where no retry
     would change it.
     """
-    return _KINDS[type(engine)].proven(engine, start)
+    started = time.monotonic()
+    async with _KINDS[type(engine)].proven(engine, start) as ready:
+        log.info(
+            "%s is ready after %.1f s: model %s, digest %s, %d slots, %d prompt tokens a note and "
+            "more",
+            ready.description,
+            time.monotonic() - started,
+            start.record.model,
+            start.record.digest[:12] or "not told",
+            engine.slots,
+            ready.baseline,
+        )
+        yield ready

@@ -10,15 +10,12 @@ from notemill.config import Options
 from notemill.engines.protocol import (
     AnswerTimeout,
     End,
-    Engine,
     PromptTooLong,
     Question,
     Reply,
     RequestFailed,
-    Start,
 )
 from notemill.errors import EngineRefused, NotemillError
-from notemill.logs import log
 from notemill.tasks.task import Task
 
 PROBE_S = 600.0
@@ -167,18 +164,6 @@ async def prove_long_prompt_refused(
         "it cuts prompts without a word, or its context is larger",
         where=where,
         remedy=remedy,
-    )
-
-
-def log_ready(engine: Engine, start: Start, slots: int) -> None:
-    """Say which engine is proven, with which model."""
-    log.info(
-        "%s is ready: model %s, digest %s, %d slots, %d prompt tokens a note and more",
-        engine.description,
-        start.record.model,
-        start.record.digest[:12] or "not told",
-        slots,
-        engine.baseline,
     )
 
 

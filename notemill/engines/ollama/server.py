@@ -14,12 +14,6 @@ from notemill.engines.gpu import gpu_expected
 from notemill.engines.ollama.client import OllamaClient
 from notemill.engines.ollama.store import stored_models
 from notemill.engines.ollama.versions import check_version
-from notemill.engines.probes import (
-    log_ready,
-    measure_prompts,
-    prove_long_prompt_refused,
-    prove_schema,
-)
 from notemill.engines.process import (
     ServerProcess,
     ended_early,
@@ -73,7 +67,6 @@ async def proven_ollama(engine: OllamaEngine, start: Start) -> AsyncIterator[Oll
         client = OllamaClient(address, start.record.model, options, runner_options)
         try:
             await _prove(client, server, engine, start)
-            log_ready(client, start, engine.slots)
             yield client
         finally:
             await client.close()
@@ -82,21 +75,15 @@ async def proven_ollama(engine: OllamaEngine, start: Start) -> AsyncIterator[Oll
 async def _prove(
     client: OllamaClient, server: ServerProcess, engine: OllamaEngine, start: Start
 ) -> None:
-    task, options, record = start.task, start.options, start.record
     version = await client.version()
     check_version(version)
     client.description = f"ollama {version}"
-    await _prove_model(client, engine, record)
+    await _prove_model(client, engine, start.record)
     await client.preload(engine.start_timeout_s)
-    await _prove_memory(client, engine, options)
-    timeout_s = 2 * engine.answer_timeout_s
-    await prove_schema(client, task, options, timeout_s)
-    client.prompts = await measure_prompts(client, task, options, timeout_s)
-    await prove_long_prompt_refused(
-        client,
-        task,
-        options,
-        timeout_s,
+    await _prove_memory(client, engine, start.options)
+    await client.prove(
+        start,
+        2 * engine.answer_timeout_s,
         where="engines.*.command",
         remedy="use another version of Ollama (docs/engines.md)",
     )

@@ -12,12 +12,6 @@ from contextlib import asynccontextmanager
 from notemill.config import OpenAiEngine
 from notemill.engines.gpu import prove_gpu
 from notemill.engines.openai.client import OpenAiClient
-from notemill.engines.probes import (
-    log_ready,
-    measure_prompts,
-    prove_long_prompt_refused,
-    prove_schema,
-)
 from notemill.engines.process import (
     ServerProcess,
     ended_early,
@@ -48,7 +42,6 @@ async def proven_openai(
     async with _client(engine, start) as client:
         await _prove(client, engine, start)
         client.description = program or f"openai {client.system_fingerprint}".strip()
-        log_ready(client, start, engine.slots)
         yield client
 
 
@@ -128,22 +121,17 @@ async def _ready(client: OpenAiClient, server: ServerProcess, port: int, timeout
 
 
 async def _prove(client: OpenAiClient, engine: OpenAiEngine, start: Start) -> None:
-    task, options, record = start.task, start.options, start.record
+    model = start.record.model
     models = await _models(client, engine)
-    if record.model not in models:
+    if model not in models:
         raise EngineRefused(
-            f"the engine does not have the model '{record.model}'; it has: {', '.join(models)}",
+            f"the engine does not have the model '{model}'; it has: {', '.join(models)}",
             where=f"{client.address} (experiments.*.model)",
             remedy="use one of these names, or start the server with this one (an alias)",
         )
-    timeout_s = 2 * engine.answer_timeout_s
-    await prove_schema(client, task, options, timeout_s)
-    client.prompts = await measure_prompts(client, task, options, timeout_s)
-    await prove_long_prompt_refused(
-        client,
-        task,
-        options,
-        timeout_s,
+    await client.prove(
+        start,
+        2 * engine.answer_timeout_s,
         where="engines.*.command and experiments.*.options.num_ctx",
         remedy="give the server the same context: {context} in the command, and no context shift",
     )
