@@ -55,6 +55,19 @@ class Layout:
     def answers(self, cohort: str, experiment: str, cut: str, shard: str) -> Path:
         return self.answers_folder(cohort) / experiment / cut / f"{shard}.parquet"
 
+    def pilot(self, cohort: str, experiment: str) -> Path:
+        """What a pilot measured."""
+        return self.results / "pilots" / cohort / f"{experiment}.json"
+
+    def look(self, cohort: str, experiment: str) -> Path:
+        """The private page with notes and answers."""
+        return self.pilot(cohort, experiment).with_suffix(".html")
+
+    def slots(self, cohort: str, experiment: str, gpu: str) -> Path:
+        """Slots measured on a kind of GPU; no rule declares it."""
+        kind = re.sub(r"[^A-Za-z0-9]+", "-", gpu).strip("-").lower()
+        return self.results / "pilots" / cohort / f".{experiment}.{kind}.json"
+
     def refusal(self, experiment: str) -> Path:
         """What the engine refused to this experiment; no rule declares it."""
         return self.experiments / f".{experiment}.refused.json"
@@ -87,6 +100,11 @@ def shards_of_cut(name: str) -> int:
 def journal(answers: Path) -> Path:
     """Journal of an answer shard: beside it and undeclared, so that it outlives a killed job."""
     return answers.with_suffix(".journal.jsonl")
+
+
+def live(answers: Path) -> Path:
+    """How the job of an answer shard goes: beside its journal, renewed by it every few seconds."""
+    return answers.with_suffix(".live.json")
 
 
 def shard_names(count: int) -> list[str]:

@@ -158,12 +158,17 @@ def _ask(
         progress,
         asked=lambda: journal.spend(asked=1),
         beat=journal.spend,
-        slots=engine.slots,
+        slots=_slots(job),
         restarts=engine.restarts,
         max_failures=_allowed_failures(experiment.max_failed_share, total),
     )
     _run(asking, _texts(job.notes, manifest.id_columns, missing), partial(_started, job, record))
     return failures
+
+
+def _slots(job: ShardJob) -> int:
+    slots = job.run.engine.slots
+    return 1 if slots == "auto" else slots
 
 
 def _allowed_failures(share: float, texts: int) -> int:
@@ -196,7 +201,9 @@ def _run(
 @asynccontextmanager
 async def _started(job: ShardJob, record: ModelRecord) -> AsyncIterator[Engine]:
     run = job.run
-    start = Start(run.task, run.experiment.options, record, job.engine_log, job.threads)
+    start = Start(
+        run.task, run.experiment.options, record, job.engine_log, job.threads, _slots(job)
+    )
     async with proven_engine(run.engine, start) as engine:
         keep_record(job.layout, run, record)
         yield engine

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from notemill.cli.given import Command, Given
 from notemill.config import Config
 from notemill.files import read_json
 from notemill.load.report import LoadReport
@@ -65,3 +66,11 @@ def _read(path: Path) -> LoadReport:
         problem="this is no load report",
         remedy="delete it and run again: the load is repeated and leaves the same rows",
     )
+
+
+def _summary(given: Given) -> int:
+    print_summary(given.config, Console())
+    return 0
+
+
+SUMMARY = Command("summary", "what the finished loads came to", _summary)

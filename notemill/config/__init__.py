@@ -30,6 +30,7 @@ from notemill.config.experiment import (
     PREFIX_PATTERN,
     Experiment,
     Options,
+    Pilot,
 )
 from notemill.errors import NotemillError
 
@@ -43,6 +44,7 @@ __all__ = [
     "OllamaEngine",
     "OpenAiEngine",
     "Options",
+    "Pilot",
     "read_config",
 ]
 
@@ -159,6 +161,6 @@ def _explain(error: ValidationError) -> list[str]:
 
 
 def _all_keys() -> set[str]:
-    sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options]
+    sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options, Pilot]
     sections += [*ENGINES, RunnerOptions]
     return {key for section in sections for key in section.model_fields}

@@ -75,6 +75,20 @@ class Options(Section):
         return self.model_dump(mode="json", exclude=set(self.not_sent))
 
 
+class Pilot(Section):
+    """What is tried of an experiment before its shards; none of it changes an answer."""
+
+    notes: int = Field(
+        64, ge=0, le=10_000, description="Texts asked before the shards; 0 leaves the pilot out."
+    )
+    most_slots: int = Field(
+        64, ge=1, le=256, description="The sweep tries 1, 2, 4 ... slots, no more than this."
+    )
+    sweep_minutes: float = Field(
+        10, ge=0, description="No other number of slots is tried after so many; 0 tries none."
+    )
+
+
 class Experiment(Section):
     """One question put to one model about every note of its cohorts."""
 
@@ -94,6 +108,7 @@ class Experiment(Section):
     cohorts: list[Name] | None = Field(None, description="Cohorts to ask; empty asks all.")
     options: Options = Field(Options(), description="What changes an answer.")
     attempts: int = Field(3, ge=1, le=10, description="Tries a note, each changing something.")
+    pilot: Pilot = Field(Pilot(), description="What is tried of it before its shards.")
     max_failed_share: float = Field(
         0.1,
         ge=0,

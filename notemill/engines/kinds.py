@@ -60,7 +60,7 @@ async def proven_engine(engine: EngineConfig, start: Start) -> AsyncIterator[Eng
             time.monotonic() - started,
             start.record.model,
             start.record.digest[:12] or "not told",
-            engine.slots,
+            start.slots,
             ready.baseline,
         )
         yield ready

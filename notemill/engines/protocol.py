@@ -68,7 +68,8 @@ class Engine(Protocol):
 class Start:
     """What an engine is started for.
 
-    record: the model that it must have; log: where its server writes; threads: CPU threads.
+    record: the model that it must have; log: where its server writes; threads: CPU threads;
+    slots: requests that it answers at once.
     """
 
     task: Task
@@ -76,6 +77,7 @@ class Start:
     record: ModelRecord
     log: Path
     threads: int
+    slots: int
 
 
 class PromptTooLong(Exception):

@@ -59,7 +59,7 @@ async def running_ollama(
 async def proven_ollama(engine: OllamaEngine, start: Start) -> AsyncIterator[OllamaClient]:
     """A running Ollama that has shown what docs/engines.md lists, with the model loaded."""
     options = start.options
-    async with running_ollama(engine, start.log, slots=engine.slots, num_ctx=options.num_ctx) as (
+    async with running_ollama(engine, start.log, slots=start.slots, num_ctx=options.num_ctx) as (
         address,
         server,
     ):

@@ -33,7 +33,7 @@ class TestAnAddress:
         )
 
         async def run() -> None:
-            start = Start(task, OPTIONS, record, Path("/nosuch/log"), threads=1)
+            start = Start(task, OPTIONS, record, Path("/nosuch/log"), threads=1, slots=1)
             async with proven_openai(engine, start):
                 raise AssertionError("it was proven")
 

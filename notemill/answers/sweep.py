@@ -1,0 +1,45 @@
+"""Which number of slots answers most on this kind of GPU, found while texts are answered."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from notemill.files import Record
+
+
+class Step(BaseModel):
+    """One number of slots, and what an engine with so many did.
+
+    texts, seconds: ended in its steady part, while all slots were busy, and how long that was;
+    tokens: of prompts and answers in it. ready_s: from its start to the first note. watts: mean
+    draw of the GPU, None where it can't be told. why_not: why it could not be held, empty if it
+    could.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    slots: int
+    texts: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    ready_s: float = 0.0
+    watts: float | None = None
+    why_not: str = ""
+
+    @property
+    def texts_per_s(self) -> float:
+        """Texts ended a second, 0 if none were."""
+        return self.texts / self.seconds if self.seconds else 0.0
+
+
+class Sweep(Record):
+    """All steps on one kind of GPU, in their order, and why there was no further one.
+
+    best: slots that answered most, None when nothing could be told.
+    """
+
+    gpu: str
+    steps: list[Step]
+    best: int | None
+    ended: str
+    measured_at: str

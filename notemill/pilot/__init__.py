@@ -1,0 +1,1 @@
+"""A pilot: what is tried of an experiment before its shards."""

@@ -1,0 +1,92 @@
+"""What a pilot measured. Numbers, hashes and reasons; never a word of a note or an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from notemill.answers.sweep import Sweep
+from notemill.files import Record, read_json
+
+
+class AskedText(BaseModel):
+    """A text that the pilot asked, and how it ended (notemill.answers.outcome).
+
+    characters: of the text; seconds: of all its attempts, waiting for a slot included; slots: that
+    the engine had meanwhile. drawn: whether it is one of the shard's first, a random sample; the
+    others are its longest and shortest.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    text_sha256: str
+    characters: int
+    drawn: bool
+    status: str
+    detail: str
+    attempts: int
+    changes: str
+    prompt_tokens: int
+    answer_tokens: int
+    seconds: float
+    slots: int
+
+
+class ShardTexts(BaseModel):
+    """The texts of the shard that the pilot took its own from: a random part of the cohort's.
+
+    characters: of all its texts together; beyond_context: texts whose prompt, by the measured
+    tokens a character, leaves less than num_predict tokens of num_ctx.
+    longest_prompt: tokens, by the same measure.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    texts: int
+    characters: int
+    squared_characters: int
+    beyond_context: int
+    longest_prompt: int
+
+
+class PilotRecord(Record):
+    """What a pilot measured of one experiment over one cohort.
+
+    gpu: its name, `CPU` without one; gpu_memory_mib: None where it can't be told. gpus: what the
+    profile allows at once, None if it says nothing. slots: what answered most within `sweep`, or
+    as configured. ready_s: from an engine's start to its first note. journal_bytes: of a line in
+    the journal, on average. asked_before: texts of the shard that the journal had already.
+    """
+
+    experiment: str
+    cohort: str
+    model: str
+    model_digest: str
+    engine: str
+    host: str
+    gpu: str
+    gpu_memory_mib: int | None
+    gpus: int | None
+    slots: int
+    sweep: Sweep
+    ready_s: float
+    shard: str
+    shard_texts: ShardTexts
+    asked_before: int
+    asked: list[AskedText]
+    journal_bytes: float
+    notemill: str
+    made_at: str
+    seconds: float
+
+
+def read_pilot(path: Path) -> PilotRecord:
+    """Read a pilot's record. Raises NotemillError if it is not one."""
+    return read_json(
+        PilotRecord,
+        path,
+        problem="this is no pilot's record",
+        remedy="delete it and run `snakemake pilot` with your profile: no answered note is asked "
+        "again",
+    )
