@@ -52,6 +52,14 @@ class _Engine(Section):
         """What of the engine can change an answer, for the fingerprint."""
         return {"engine": self.kind, "kv_cache_type": None}  # type: ignore[attr-defined]
 
+    @field_validator("slots", mode="before")
+    @classmethod
+    def _a_number_or_auto(cls, slots: Any) -> Any:
+        """One message for both."""
+        if slots != "auto" and (type(slots) is not int or slots not in range(1, 257)):
+            raise ValueError("write a number from 1 to 256, or auto")
+        return slots
+
     @field_validator("environment")
     @classmethod
     def _none_of_notemills(cls, environment: dict[str, str]) -> dict[str, str]:
