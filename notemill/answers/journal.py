@@ -14,6 +14,7 @@ A lock keeps a second job off the same shard (notemill.locks).
 
 To move answers between journals (another cut of a cohort): `JournalAtRest` holds a journal's lock
 and gives its accepted answers and what was spent; `write_journal` writes a new journal whole.
+To see how far a job is: `accepted_so_far` reads what is there, whoever writes it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,6 +47,7 @@ __all__ = [
     "JournalAtRest",
     "JournalKey",
     "Spent",
+    "accepted_so_far",
     "write_journal",
 ]
 
@@ -210,6 +213,17 @@ class JournalAtRest:
             for _ in reading:
                 pass
         return reading.spent
+
+
+def accepted_so_far(path: Path) -> Iterator[Accepted]:
+    """Well-formed answers in a journal that a job may be writing; none if there is no journal.
+
+    As `JournalAtRest.accepted` has them. Nothing is locked, made or changed.
+    """
+    with explained(path), suppress(FileNotFoundError), path.open("rb") as file:
+        for _, line in Reading(file):
+            if isinstance(line, Accepted):
+                yield line
 
 
 def write_journal(

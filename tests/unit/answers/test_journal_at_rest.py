@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from notemill.answers.journal import Journal, JournalAtRest, Spent, write_journal
+from notemill.answers.journal import (
+    Journal,
+    JournalAtRest,
+    Spent,
+    accepted_so_far,
+    write_journal,
+)
 from tests.unit.answers.journals import KEY, OUTCOME, A, B, C, anything, other_job, set_aside
 
 
@@ -35,3 +41,15 @@ def test_a_cost_without_an_answer_moves_too(path: Path) -> None:
     with Journal(path, KEY, anything) as journal:
         assert (journal.spent.asked, journal.spent.tokens) == (1, 8)
         assert journal.spent.seconds >= 2.5
+
+
+def test_a_journal_is_read_while_a_job_writes_it(path: Path) -> None:
+    assert list(accepted_so_far(path)) == []
+    assert not path.parent.exists()
+    with Journal(path, KEY, anything) as journal:
+        journal.accept(A, OUTCOME)
+        with path.open("ab") as line_of_the_moment:
+            line_of_the_moment.write(b'{"text": "')
+        before = path.read_bytes()
+        assert [(each.key, each.outcome) for each in accepted_so_far(path)] == [(KEY, OUTCOME)]
+        assert path.read_bytes() == before
