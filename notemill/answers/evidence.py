@@ -20,7 +20,7 @@ from notemill.answers.choices import Schema, free_texts
 
 _FEWEST_WORDS = 3
 _FEWEST_CHARACTERS = 12
-"""Letters and digits of a quote with fewer words: a word or two says nothing of where it is from."""
+"""Letters and digits of a quote of fewer words: a word or two may be from anywhere."""
 _QUOTED = re.compile(
     r'"([^"]+)"|“([^“”„]+)”|„([^“”„]+)[“”]|«([^«»]+)»|‘([^‘]+?)’(?!\w)|(?<!\w)\'([^"]+?)\'(?!\w)'
 )

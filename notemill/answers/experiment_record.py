@@ -91,6 +91,11 @@ def refuse_another_model(layout: Layout, run: Run, model: ModelRecord) -> None:
         raise _another_model(record, model.digest, layout.model(run.model_id))
 
 
+def experiment_record(layout: Layout, experiment_id: str) -> ExperimentRecord | None:
+    """The record of an experiment, None before its first answer. Raises NotemillError."""
+    return _read(layout.experiment(experiment_id))
+
+
 def keep_record(layout: Layout, run: Run, model: ModelRecord) -> None:
     """Write the record of an experiment whose engine is proven and about to be asked, once.
 

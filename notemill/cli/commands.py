@@ -8,12 +8,14 @@ from pathlib import Path
 
 from notemill.cli.check import CHECK
 from notemill.cli.given import DEFAULT_CONFIG, Given
+from notemill.cli.look import LOOK
 from notemill.cli.summary import SUMMARY
 from notemill.errors import NotemillError
-from notemill.logs import debugging
+from notemill.logs import debugging, unexpected
 
 _COMMANDS = (
     CHECK,
+    LOOK,
     SUMMARY,
 )
 
@@ -40,4 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if debugging():
+            raise
+        print(unexpected(error), file=sys.stderr)  # its own words may quote a note
+        return 1
     return status

@@ -146,7 +146,8 @@ def test_finds_that_overlap_are_one() -> None:
 
 
 ODD = st.sampled_from(
-    "aAbß \t\n\xa0\u2028e\u0301\u0323ǆﬃİıςΣ\u0345ᾳ½…ﷺ각\u1100\u1161\u11a8ﾊﾞカ゛\u3099\U0001f642.-9１\ufe0f\xad¨ſ"
+    "aAbß \t\n\xa0\u2028e\u0301\u0323ǆﬃİıςΣ\u0345ᾳ½…ﷺ각\u1100\u1161\u11a8"
+    "ﾊﾞカ゛\u3099\U0001f642.-9１\ufe0f\xad¨ſ"
     "\U00016d63\U00016d67\u09c7\u09be"
 )
 FORMS = [partial(unicodedata.normalize, form) for form in ("NFC", "NFD", "NFKC", "NFKD")]

@@ -1,0 +1,1 @@
+"""A private page to read notes beside their answers."""
