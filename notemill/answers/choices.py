@@ -14,13 +14,13 @@ def choices_of(schema: Schema, field: str) -> list[Any] | None:
     schema: JSON schema of the whole answer.
     """
     definitions = schema.get("$defs", {})
-    values: list[Any] = []
+    values: dict[str, Any] = {}  # by their writing: True is no 1
     for option in _options(schema.get("properties", {}).get(field, {}), definitions):
         named = _named(option)
         if named is None:
             return None
-        values += [value for value in named if value not in values]
-    return values if any(value is not None for value in values) else None
+        values |= {repr(value): value for value in named}
+    return list(values.values()) if values.keys() - {"None"} else None
 
 
 def free_texts(answer: dict[str, Any], schema: Schema | None) -> Iterator[str]:

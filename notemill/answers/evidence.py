@@ -25,10 +25,8 @@ _QUOTED = re.compile(
     r'"([^"]+)"|“([^“”„]+)”|„([^“”„]+)[“”]|«([^«»]+)»|‘([^‘]+?)’(?!\w)|(?<!\w)\'([^"]+?)\'(?!\w)'
 )
 _PIECE = re.compile(
-    r"(?P<space>\s+)"
-    # Of ASCII all but a character that a combining one may follow.
-    r"|(?P<ascii>[!-~\x00-\x08\x0e-\x1b\x7f]+)(?=[\x00-\x7f]|\Z)"
-    r"|(?P<other>.)",
+    # Of ASCII, words with one space between them; not a character that a combining one may follow.
+    r"(?P<ascii>[!-~]+(?: [!-~]+)*)(?=[\x00-\x7f]|\Z)|(?P<space>\s+)|(?P<other>.)",
     re.DOTALL,
 )
 _WORD = {"Lu", "Ll", "Lt", "Nd"}
@@ -58,7 +56,10 @@ def evidence_in(note: str, answer: dict[str, Any], schema: Schema | None) -> lis
 
 
 def find_quote(note: str, quote: str) -> list[Span]:
-    """All places of a quote in a note: the same characters, or else the same once normalised."""
+    """All places of a quote in a note: the same characters, or else the same once normalised.
+
+    They may overlap.
+    """
     return _Searched(note).find(quote)
 
 
@@ -189,11 +190,11 @@ def _folded(piece: str) -> str:
 
 
 def _places(text: str, wanted: str) -> Iterator[int]:
-    """Where a text begins in another, places apart."""
+    """Where a text begins in another; places may overlap."""
     at = text.find(wanted) if wanted else -1
     while at >= 0:
         yield at
-        at = text.find(wanted, at + len(wanted))
+        at = text.find(wanted, at + 1)
 
 
 def _within(text: str, at: int) -> bool:

@@ -45,11 +45,12 @@ def looked_at(config: Config, cohort: str, experiment: str) -> Looked:
     """
     layout = Layout(config.results)
     extracted = {path.parent.name for path in layout.cohort("*").parent.glob("*/.frozen.json")}
-    if cohort not in extracted | config.cohorts.keys():
+    cohorts = extracted | config.cohorts.keys()
+    if cohort not in cohorts:
         raise NotemillError(
             f"there is no cohort '{cohort}'",
             where="cohorts of the configuration",
-            remedy=f"name one that is there: {', '.join(sorted(extracted | config.cohorts.keys()))}",
+            remedy=f"name one that is there: {', '.join(sorted(cohorts))}",
         )
     run = _run(config, layout, cohort, experiment)
     if run and cohort not in run.cohorts and run.experiment_id not in _asked(layout, cohort):

@@ -1,4 +1,4 @@
-"""Asked texts of a cohort with what became of them, from notes shards, journals and result shards."""
+"""Asked texts of a cohort and how each ended: from notes shards, journals and result shards."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class CohortAnswers:
         return filter(self._begun, shard_names(self._shards))
 
     def check_shard(self, name: str) -> None:
-        """Raise NotemillError if the cohort has no shard of this name, or nothing of it is asked."""
+        """Raise NotemillError if there is no shard of this name, or nothing of it was asked."""
         names = shard_names(self._shards)
         if name not in names:
             raise NotemillError(
@@ -194,8 +194,10 @@ def _entry(text_sha256: str, same: Iterable[Note], outcome: Outcome) -> Entry:
 def _failures(path: Path, wanted: Collection[str]) -> dict[str, Outcome]:
     """Texts without an answer in a result shard, only `wanted` ones if there are any."""
     found = {}
+    fields = {field.name for field in OUTCOME_FIELDS}
     for batch in read_answers(path, _ROWS):
-        for row in batch.select([field.name for field in OUTCOME_FIELDS]).to_pylist():
+        there = [name for name in batch.schema.names if name in fields]  # an older shard has fewer
+        for row in batch.select(there).to_pylist():
             sha = row.pop("text_sha256")
             asked_in_vain = row["status"] not in (Status.ANSWERED, Status.BLANK)
             if asked_in_vain and (not wanted or sha in wanted):

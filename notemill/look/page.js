@@ -13,7 +13,7 @@
       entry.hidden = !fits;
       shown += fits;
     }
-    form.querySelector("output").value = `${shown} of ${entries.length}`;
+    form.querySelector("output").value = `${shown} of ${entries.length} shown`;
     document.querySelector(".nothing").hidden = shown > 0;
   }
 

@@ -1,4 +1,4 @@
-"""Install the Debian packages of the test servers, where that is allowed.
+"""Install the Debian packages of the test servers and the browser, where that is allowed.
 
 `python -m tests.servers.debian` does so for all of them; without the right to install it says what
 is missing and the tests that need it are skipped. With CI or NOTEMILL_REQUIRE_SERVERS set to a
@@ -22,6 +22,7 @@ from tests.servers import slurm
 
 # Slurm's list has MariaDB's in it.
 PACKAGES = slurm.PACKAGES
+BROWSER = ("chromium",)
 # Debian's package scripts ask this program before they start a service; 101 means no.
 POLICY = "/usr/sbin/policy-rc.d"
 
@@ -108,12 +109,14 @@ def _services_held(root: list[str]) -> Iterator[None]:
 
 
 def main() -> int:
-    try:
-        ensure()
-    except Missing as error:
-        print(error, file=sys.stderr)
-        return 1 if servers_required() else 0
-    return 0
+    lacking = False
+    for packages in (PACKAGES, BROWSER):  # apart: what one lacks must not keep the other away
+        try:
+            ensure(packages)
+        except Missing as error:
+            print(error, file=sys.stderr)
+            lacking = True
+    return 1 if lacking and servers_required() else 0
 
 
 if __name__ == "__main__":
