@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notemill.answers.experiment_record import experiment_record
-from notemill.answers.outcome import Outcome
 from notemill.answers.verdict import Status
 from notemill.cli.given import Command, Given
 from notemill.cli.looked_at import Looked, looked_at
 from notemill.errors import NotemillError
 from notemill.look.entries import About, about_run
-from notemill.look.gather import CohortAnswers, Gathered, Wanted
+from notemill.look.gather import CohortAnswers, Gathered
 from notemill.look.page import check_place, write_page
-from notemill.pilot.record import AskedText, PilotRecord, read_pilot
+from notemill.pilot.look import wanted_of, which_of
+from notemill.pilot.record import read_pilot
 
 _NOTES = 100
 _MOST_NOTES = 10_000
@@ -39,7 +39,10 @@ def write_look(looked: Looked, choice: _Choice, out: Path | None) -> Path:
     answers = CohortAnswers(layout, looked.cohort, looked.experiment_id)
     record = layout.pilot(looked.cohort, looked.experiment_id)
     if choice.shard is None and record.exists():
-        gathered, which = _of_pilot(answers, read_pilot(record), choice)
+        pilot = read_pilot(record)
+        wanted = wanted_of(pilot)
+        gathered = answers.of_texts(wanted, most=choice.notes, status=choice.status)
+        which = which_of(pilot)
     else:
         gathered, which = _of_shard(answers, looked, choice)
     if not gathered.entries:
@@ -55,15 +58,6 @@ def write_look(looked: Looked, choice: _Choice, out: Path | None) -> Path:
     about = _about(looked, gathered, " ".join([which, *_remarks(gathered, choice)]))
     write_page(path, about, gathered.entries)
     return path
-
-
-def _of_pilot(answers: CohortAnswers, pilot: PilotRecord, choice: _Choice) -> tuple[Gathered, str]:
-    wanted = {asked.text_sha256: _wanted(asked, pilot) for asked in pilot.asked}
-    return answers.of_texts(wanted, most=choice.notes, status=choice.status), (
-        f"These are the texts that the pilot asked: the first ones of shard {pilot.shard} by their "
-        "hashes, a random sample of the cohort, and its longest and shortest ones, each of which "
-        "says so."
-    )
 
 
 def _of_shard(answers: CohortAnswers, looked: Looked, choice: _Choice) -> tuple[Gathered, str]:
@@ -88,25 +82,6 @@ def _remarks(gathered: Gathered, choice: _Choice) -> Iterator[str]:
         yield f"Of {gathered.missing} more nothing is known any more: their journal lacks them."
     if len(gathered.entries) == choice.notes:
         yield f"There may be more: --notes {choice.notes} were asked for."
-
-
-def _wanted(asked: AskedText, pilot: PilotRecord) -> Wanted:
-    failure = Outcome(
-        status=asked.status,
-        answer=None,
-        detail=asked.detail,
-        attempts=asked.attempts,
-        changes=asked.changes,
-        prompt_tokens=asked.prompt_tokens,
-        answer_tokens=asked.answer_tokens,
-        seconds=asked.seconds,
-        engine=pilot.engine,
-        answered_at=pilot.made_at,
-    )
-    return Wanted(
-        why="" if asked.drawn else "one of the longest or shortest",
-        failure=None if asked.status == Status.ANSWERED else failure,
-    )
 
 
 def _about(looked: Looked, gathered: Gathered, which: str) -> About:
