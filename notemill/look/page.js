@@ -22,7 +22,14 @@
     while (entries[next] && entries[next].hidden) next += step;
     if (!entries[next]) return;
     entries[next].focus({ preventScroll: true });
-    entries[next].scrollIntoView({ block: "start" });
+    bring(entries[next], 5);
+  }
+
+  // Again in the next frames: entries out of sight are not drawn, and get their heights by and by.
+  function bring(entry, times) {
+    if (entry !== document.activeElement) return;
+    entry.scrollIntoView({ block: "start" });
+    if (times > 1) requestAnimationFrame(() => bring(entry, times - 1));
   }
 
   function all() {

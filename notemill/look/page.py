@@ -110,8 +110,7 @@ def _shown(
             "words": in_words(outcome.status),
             "detail": printed(outcome.detail),
             "ids": [_ids(about, values) for values in entry.ids],
-            "more_notes": max(0, entry.notes - len(entry.ids)) if entry.ids else 0,
-            "why": entry.why,
+            "asides": _asides(entry),
             "fields": [_field(*each) for each in (outcome.answer or {}).items()],
             "marks": len(spans),
             "first_mark": _mark_id(number, 1) if spans else "",
@@ -151,6 +150,12 @@ def _field(name: str, value: Any) -> _Field:
 def _ids(about: About, values: tuple[Any, ...]) -> str:
     named = zip(about.id_columns, values, strict=True)
     return printed(", ".join(f"{name} {_id(value)}" for name, value in named))
+
+
+def _asides(entry: Entry) -> list[str]:
+    more = entry.notes - len(entry.ids)
+    same = [f"and {more} more with the same text"] if entry.ids and more > 0 else []
+    return [*same, *([f"({entry.why})"] if entry.why else [])]
 
 
 def _id(value: Any) -> str:
