@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import yaml
 
@@ -35,3 +36,16 @@ def test_changelog_and_citation_name_the_released_version_and_its_day() -> None:
     citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
     assert version == citation["version"] == __version__
     assert day == str(citation["date-released"])
+
+
+def test_an_installed_copy_has_all_files_of_the_package() -> None:
+    setup = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]
+    package = REPOSITORY / "notemill"
+    declared = {
+        path
+        for name, patterns in setup["package-data"].items()
+        for pattern in patterns
+        for path in REPOSITORY.joinpath(*name.split(".")).glob(pattern)
+    }
+    there = {path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    assert {path for path in there if path.suffix != ".py"} == declared

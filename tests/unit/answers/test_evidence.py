@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import partial
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from notemill.answers.evidence import (
@@ -178,3 +179,13 @@ def test_a_note_quoted_whole_is_found_however_it_is_written(note: str) -> None:
 @given(NOTES)
 def test_normalising_twice_is_normalising_once(text: str) -> None:
     assert normalised(normalised(text)) == normalised(text)
+
+
+@given(NOTES)
+@example("x\u0301\u0323 y")
+def test_pieces_are_normalised_as_the_whole_text_is(text: str) -> None:
+    text = text.translate({ord(accent): None for accent in "゛¨"})  # they keep apart from spaces
+    whole = text
+    for form in ("NFD", "NFKD", "NFKC"):
+        whole = unicodedata.normalize(form, whole).casefold()
+    assert normalised(text) == re.sub(r"\s+", " ", unicodedata.normalize("NFKC", whole))

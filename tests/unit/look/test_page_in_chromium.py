@@ -186,6 +186,9 @@ def test_a_narrow_window_needs_no_scrolling_sideways(
 ) -> None:
     narrow = opened(browser, file, viewport={"width": 400, "height": 800}, color_scheme=scheme).page
     assert narrow.evaluate("document.documentElement.scrollWidth") == 400
+    long = narrow.locator(".note", has_text="xxx")
+    long.click(position={"x": 1, "y": 1})
+    assert long.evaluate("it => it.scrollWidth - it.clientWidth") == 0
     background = narrow.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(23, 24, 26)") == (scheme == "dark")
     narrow.context.close()
