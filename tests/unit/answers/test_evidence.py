@@ -7,7 +7,7 @@ import unicodedata
 from functools import partial
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from notemill.answers.evidence import (
@@ -170,8 +170,9 @@ def test_each_place_normalises_to_what_was_looked_for(note: str, data: st.DataOb
 
 @given(NOTES)
 def test_a_note_quoted_whole_is_found_however_it_is_written(note: str) -> None:
+    assume(note.strip() and not unicodedata.category(note.strip()[0]).startswith("M"))
     for written in (note, note.upper(), *(form(note) for form in FORMS)):
-        if note.strip() and normalised(note.strip()) == normalised(written.strip()):
+        if normalised(note.strip()) == normalised(written.strip()):
             places = find_quote(note, written)
             assert [note[start:end] for start, end in places] == [note.strip()]
 
