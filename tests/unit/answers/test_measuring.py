@@ -189,7 +189,7 @@ class TestAJobWithAutomaticSlots:
         self, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         gpu = Machine(SATURATING, fails=0.5)
-        with shard_on(gpu, clinic, monkeypatch, texts=400) as job:
+        with shard_on(gpu, clinic, monkeypatch, texts=120) as job:
             with pytest.raises(NotemillError, match="more than max_failed_share allows"):
                 self.slots_of(job, monkeypatch, "NVIDIA A100")
 
