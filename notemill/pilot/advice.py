@@ -24,6 +24,8 @@ _ELSEWHERE = 1.25
 _SHORTEST_MIN, _AIM_MIN, _LONGEST_MIN = 15, 30, 60
 _LEAST_MIN = 10
 """Of a shard's job, where more shards keep more GPUs busy."""
+_WORTH_A_START = 4
+"""A job that asks for so many times what it takes to start is no waste, if its GPU is free."""
 _MOST_SHARDS = 2000
 _LEAST_RUNTIME_MIN = 30
 _ASKED_AGAIN = "A new experiment: every note is asked again"
@@ -149,8 +151,7 @@ def _num_ctx(record: PilotRecord, plan: Plan, num_predict: int) -> Advice:
             "num_ctx",
             now,
             right,
-            f"{shard.beyond_context} of {shard.texts} texts do not fit; {longest} tokens. "
-            f"{_ASKED_AGAIN}",
+            f"{_beyond(record, plan, num_predict)}; {longest} tokens. {_ASKED_AGAIN}",
         )
     if prompt + num_predict < now / 2 and right < now:
         return Advice(
@@ -160,6 +161,13 @@ def _num_ctx(record: PilotRecord, plan: Plan, num_predict: int) -> Advice:
             f"{longest} tokens; what is left over could be slots. {_ASKED_AGAIN}",
         )
     return Advice("num_ctx", now, None, f"{longest} tokens")
+
+
+def _beyond(record: PilotRecord, plan: Plan, num_predict: int) -> str:
+    shard = record.shard_texts
+    if num_predict != plan.options.num_predict:
+        return f"texts do not fit with num_predict {num_predict}"
+    return f"{shard.beyond_context} of {shard.texts} texts do not fit"
 
 
 def _shards(expected: Estimate, now: int) -> Advice:
@@ -172,13 +180,15 @@ def _shards(expected: Estimate, now: int) -> Advice:
     right = min(max(round(asking_min / _AIM_MIN), least), _MOST_SHARDS)
     told = f"{_minutes(each)} of asking each"
     fits = least <= now <= _MOST_SHARDS and _SHORTEST_MIN <= each <= _LONGEST_MIN
-    if fits or now == right:
+    # Fewer would save starts, and leave GPUs idle.
+    spread_out = now <= expected.gpus and 60 * each >= _WORTH_A_START * expected.start_s
+    if fits or now == right or (spread_out and each < _SHORTEST_MIN):
         return Advice("shards", now, None, told)
     return Advice(
         "shards",
         now,
         right,
-        f"{told}; with {right} {_minutes(asking_min / right)}. Nothing is asked again",
+        f"{told}, {_minutes(asking_min / right)} with {right}. Nothing is asked again",
     )
 
 
@@ -207,10 +217,10 @@ def _disk(record: PilotRecord, plan: Plan) -> Advice:
     """A journal's line for each text that is left, and as much for each note of a result shard."""
     left = sum(shard.left for shard in plan.counts)
     needed = record.journal_bytes * (left + plan.notes)
-    now = f"{_bytes(plan.free_bytes)} free"
+    now = _bytes(plan.free_bytes)
     if not record.journal_bytes:
         return Advice("disk", now, None, "can't tell: no answer was written")
-    told = f"journals and result shards take {_bytes(needed)} at most"
+    told = f"free; journals and result shards take {_bytes(needed)} at most"
     if needed > _FULL * plan.free_bytes:
         more = _bytes(max(needed / _FULL - plan.free_bytes, 1e6))
         return Advice("disk", now, f"{more} more", f"{told}: free some, or move `results`")

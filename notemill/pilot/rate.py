@@ -77,7 +77,9 @@ def rate_at(record: PilotRecord, slots: int, cohort_texts: int) -> Rate | str:
     if costs is None:
         return f"of its random sample the pilot asked {len(sample)} texts, too few for a range"
     measured = _measured(record, sample, slots)
-    remarks = [] if measured == slots else [f"{slots} slots not measured, told for {measured}"]
+    remarks = (
+        [] if measured == slots else [f"{slots} slots were not measured: this is for {measured}"]
+    )
     at_level = [text for text in sample if text.slots == measured]
     waited_s = float(np.mean([text.seconds for text in at_level or sample]))
     if step := _step(record, measured):
@@ -88,7 +90,9 @@ def rate_at(record: PilotRecord, slots: int, cohort_texts: int) -> Rate | str:
     else:
         in_flight: float = len(at_level)
         if in_flight <= measured:
-            remarks.append(f"{len(at_level)} texts could not keep {measured} slots busy")
+            remarks.append(
+                f"{len(at_level)} texts could not keep {measured} slots busy: rather less"
+            )
         else:  # the first texts found their slots free
             in_flight = measured + 1 - measured / len(at_level)
         text_s, counting = waited_s / in_flight, 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, TextIO
@@ -47,22 +48,32 @@ def print_pilots(reports: Iterable[PilotReport | NoPilot], console: Console) -> 
 def print_pilot(report: PilotReport | NoPilot, console: Console) -> None:
     """Print what was measured, the estimate with the advice, and what to do next."""
     if isinstance(report, NoPilot):
-        print_line(console, f"{report.run.experiment_id} over {report.cohort}: {report.why}.")
+        _print_line(console, f"{report.run.experiment_id} over {report.cohort}: {report.why}.")
         return
     record = report.record
-    print_line(console, f"{record.experiment} over {record.cohort}", "bold")
-    console.print(_measured(report, console))
+    _print_line(console, f"{record.experiment} over {record.cohort}", "bold")
+    _print_table(console, _measured(report, console))
     if record.sweep.steps:
-        console.print(_sweep(record, console))
-    console.print(_advice(report, console))
+        _print_table(console, _sweep(record, console))
+    _print_table(console, _advice(report, console))
     for line in _next(report):
-        print_line(console, line)
-    console.print()
+        _print_line(console, line)
 
 
-def print_line(console: Console, line: str, style: str = "") -> None:
+def _print_line(console: Console, line: str, style: str = "") -> None:
     """A line as it is; a terminal folds it."""
     console.print(Text(line, style))
+
+
+def _print_table(console: Console, table: Table) -> None:
+    """A terminal's table has space around it; a pipe's has none behind its lines."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as printed:
+        console.print(table)
+    for line in ["", *printed.get().splitlines()]:
+        _print_line(console, line.rstrip())
 
 
 def _table(console: Console, *headers: str, right: tuple[int, ...] = ()) -> Table:
@@ -173,38 +184,32 @@ def _advice(report: PilotReport, console: Console) -> Table:
 def _estimated(
     record: PilotRecord, now: Estimate, advised: Estimate
 ) -> list[tuple[str, str, str, str]]:
-    unit = "job time" if record.gpu in ("CPU", "address") else "GPU time"
-    jobs = f"{_many(now.jobs)} job{'s' if now.jobs != 1 else ''}"
-    rounds = f", {now.rounds} one after the other" if now.rounds > 1 else ""
-    remarks = "".join(f"; {remark}" for remark in now.remarks)
-    rows = [
-        (unit, now.whole_hours, advised.whole_hours, f"the whole cohort, {_many(now.texts)} texts"),
-        ("  left", now.left_hours, advised.left_hours, f"{_many(now.texts_left)} texts in {jobs}"),
-    ]
+    on_gpus = record.gpu not in ("CPU", "address")
+    unit = "GPU time" if on_gpus else "job time"
+    jobs = f"{_some(now.texts_left, 'text')} in {_some(now.jobs, 'job')}"
+    rows = [(unit, now.whole_hours, advised.whole_hours, _some(now.texts, "text"))]
+    if now.texts_left < now.texts:
+        rows.append(("  of it left", now.left_hours, advised.left_hours, jobs))
     told = [
-        (name, _hours(here.expected), _hours(there.expected), f"{_ends(here)}: {why}{remarks}")
+        (
+            name,
+            _time(3600 * here.expected, longest="h"),
+            _time(3600 * there.expected, longest="h"),
+            f"{_span(here, 3600, longest='h')}: {why}",
+        )
         for name, here, there, why in rows
     ]
-    wall, gpus = now.wall_s, f"{now.gpus} {'job' if unit == 'job time' else 'GPU'}"
-    return [
-        *told,
-        (
-            "wall time",
-            _time(wall.expected),
-            _time(advised.wall_s.expected),
-            f"{_time(wall.low)} to {_time(wall.high)}: {gpus}{'s' if now.gpus > 1 else ''} at "
-            f"once{rounds}, without waiting in a queue",
-        ),
-    ]
-
-
-def _ends(hours: Range) -> str:
-    return f"{_hours(hours.low)} to {_hours(hours.high)}"
+    at_once = _some(now.gpus, "GPU" if on_gpus else "job")
+    rounds = f", {now.rounds} jobs one after the other" if now.rounds > 1 else ""
+    why = f"{_span(now.wall_s)}: {at_once} at once{rounds}; a queue's waiting comes on top"
+    wall = "wall time", _time(now.wall_s.expected), _time(advised.wall_s.expected), why
+    return [*told, wall, *(("", "", "", remark) for remark in now.remarks)]
 
 
 def _told(advice: Advice) -> tuple[str, str]:
-    now = "" if advice.now is None else str(advice.now)
-    return now, "keep" if advice.advised is None else str(advice.advised)
+    unit = " min" if advice.setting == "runtime" else ""
+    now = "" if advice.now is None else f"{advice.now}{unit}"
+    return now, "keep" if advice.advised is None else f"{advice.advised}{unit}"
 
 
 def _next(report: PilotReport) -> list[str]:
@@ -223,7 +228,7 @@ def _next(report: PilotReport) -> list[str]:
     if settings := [places[each.setting] for each in changed if each.setting in places]:
         lines.append(f"To be set where you agree: {'; '.join(settings)}")
     if isinstance(report.estimate, CantTell) or report.estimate.texts_left:
-        lines.append("Then all of it: snakemake with your profile, as for the pilot.")
+        lines.append("Then run it all: `snakemake` with the profile of the pilot.")
     return lines
 
 
@@ -231,14 +236,33 @@ def _many(count: int) -> str:
     return f"{count:,}"
 
 
-def _hours(hours: float) -> str:
-    return _time(hours * 3600, longest="h")
+def _some(count: int, of: str) -> str:
+    return f"{count:,} {of}{'' if count == 1 else 's'}"
+
+
+_UNITS = (("s", 1, 120), ("min", 60, 120), ("h", 3600, 72), ("days", 86400, math.inf))
+"""Name, seconds, and how many are better told in the next one."""
+
+
+def _unit(seconds: float, longest: str) -> tuple[str, int]:
+    for name, length, most in _UNITS:
+        if seconds < most * length or name == longest:
+            return name, length
+    raise AssertionError
 
 
 def _time(seconds: float, *, longest: str = "days") -> str:
-    """In the unit that fits, to three figures; no unit above `longest`."""
-    for unit, length, most in (("s", 1, 120), ("min", 60, 120), ("h", 3600, 72)):
-        if seconds < most * length or unit == longest:
-            value = seconds / length
-            return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
-    return f"{seconds / 86400:,.3g} days"
+    """In the unit that fits, to three figures; in none above `longest`."""
+    name, length = _unit(seconds, longest)
+    return f"{_figures(seconds / length)} {name}"
+
+
+def _span(of: Range, factor: float = 1, *, longest: str = "days") -> str:
+    """The range's ends in one unit."""
+    name, length = _unit(of.high * factor, longest)
+    low, high = (_figures(end * factor / length) for end in (of.low, of.high))
+    return f"{low} to {high} {name}"
+
+
+def _figures(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
