@@ -1,10 +1,12 @@
-"""Which number of slots answers most on this kind of GPU, found while texts are answered."""
+"""What was measured by numbers of slots on a kind of GPU (notemill.answers.measuring)."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict
 
-from notemill.files import Record
+from notemill.files import Record, read_json
 
 
 class Step(BaseModel):
@@ -44,3 +46,13 @@ class Sweep(Record):
     best: int | None
     ended: str
     measured_at: str
+
+
+def read_sweep(path: Path) -> Sweep:
+    """Read a sweep. Raises NotemillError if it is not one."""
+    return read_json(
+        Sweep,
+        path,
+        problem="this is no sweep over numbers of slots",
+        remedy="delete it and run again: it is measured anew while texts are answered",
+    )
