@@ -42,10 +42,15 @@ def _pilot(given: Given) -> int:
         )
     )
     if not reports:
+        who = (
+            f"experiment '{options.experiment}' does not ask"
+            if options.experiment
+            else ("no experiment asks")
+        )
         raise NotemillError(
-            f"experiment '{options.experiment}' does not ask cohort '{options.cohort}'",
-            where=f"experiments.{options.experiment}.cohorts",
-            remedy="name another cohort, or leave the experiment out",
+            f"{who} cohort '{options.cohort}'",
+            where="`cohorts` of the experiments",
+            remedy="name another cohort, or add this one to an experiment's `cohorts`",
         )
     if options.json:
         print(json.dumps([_plain(report) for report in reports], indent=2))

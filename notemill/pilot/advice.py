@@ -14,7 +14,7 @@ from notemill.answers.sweep import Step
 from notemill.answers.verdict import Status
 from notemill.config import Options
 from notemill.pilot.estimate import Estimate, ShardCount, estimate
-from notemill.pilot.rate import FEWEST
+from notemill.pilot.rate import EVENED_FROM, FEWEST
 from notemill.pilot.record import PilotRecord
 
 _AS_GOOD = 0.97
@@ -81,7 +81,7 @@ def advise(record: PilotRecord, plan: Plan) -> list[Advice]:
 
 
 def _slots(record: PilotRecord, plan: Plan) -> Advice:
-    steps = [step for step in record.sweep.steps if _rate(step)]
+    steps = [step for step in record.sweep.steps if _rate(step) and step.texts >= EVENED_FROM]
     if plan.slots == "auto":
         return Advice("slots", "auto", None, f"auto takes {record.slots} on {record.gpu}")
     now = plan.slots

@@ -25,8 +25,8 @@ from notemill.pilot.record import AskedText, PilotRecord, ShardTexts
 
 FEWEST = 5
 """Texts of the sample below which nothing can be said."""
-_EVENED_FROM = 8
-"""Texts of a step from which the sweep compares average texts (notemill.answers.sweep)."""
+EVENED_FROM = 8
+"""Texts of a step from which it is compared with others (notemill.answers.measuring)."""
 _MACHINE = 0.03
 """Relative standard deviation between two runs of the same texts on the same machine."""
 _LARGEST_FACTOR = 100.0
@@ -84,7 +84,7 @@ def rate_at(record: PilotRecord, slots: int, cohort_texts: int) -> Rate | str:
     waited_s = float(np.mean([text.seconds for text in at_level or sample]))
     if step := _step(record, measured):
         text_s = 1 / (step.even_per_s or step.texts_per_s)
-        evened = step.even_per_s and step.texts >= _EVENED_FROM
+        evened = step.even_per_s and step.texts >= EVENED_FROM
         noise = costs.noise if evened else costs.unexplained + costs.explained
         counting = noise / step.texts + measured / 6 / step.texts**2
     else:

@@ -144,7 +144,7 @@ def _tokens(asked: list[AskedText], of: Literal["prompt_tokens", "answer_tokens"
 def _sweep(record: PilotRecord, console: Console) -> Table:
     table = _table(console, "slots", "notes/s", "gain", "watts", "", right=(0, 1, 2, 3))
     before = 0.0
-    for step in record.sweep.steps:
+    for step in sorted(record.sweep.steps, key=lambda step: step.slots):
         rate = step.even_per_s or step.texts_per_s
         gain = f"{rate / before - 1:+.0%}" if before and rate else ""
         watts = f"{step.watts:.0f}" if step.watts is not None else ""
