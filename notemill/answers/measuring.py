@@ -233,7 +233,7 @@ def _evened(measured: list[_Measured]) -> list[Step]:
         return [each.step for each in measured]
     average = np.mean([_tokens(each) for step in told for each in step.outcomes], axis=0)
     return [
-        each.step.model_copy(update={"even_per_s": round(_even_rate(each, average), 4)})
+        each.step.model_copy(update={"even_per_s": round(float(_even_rate(each, average)), 4)})
         if each in told
         else each.step
         for each in measured

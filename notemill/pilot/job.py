@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from statistics import fmean
 
 import notemill
@@ -29,9 +30,10 @@ from notemill.answers.sweep import Sweep
 from notemill.answers.work import ShardJob, ShardWork, opened, until_terminated
 from notemill.clock import now
 from notemill.engines.gpu import gpu_here
+from notemill.logs import log
 from notemill.notes.manifest import read_manifest
 from notemill.pilot.hopeless import refuse_hopeless
-from notemill.pilot.record import AskedText, PilotRecord
+from notemill.pilot.record import AskedText, PilotRecord, read_pilot
 from notemill.pilot.texts import extremes, lengths_of, shard_texts
 
 _OF_EXTREMES = 16
@@ -41,6 +43,7 @@ _OF_EXTREMES = 16
 def run_pilot(job: ShardJob) -> PilotRecord:
     """Ask the pilot's texts of the cohort's first shard that has any, and write its record.
 
+    Of a pilot that was made before nothing is asked or measured again.
     Raises NotemillError for what stops the job, accepted answers stay in the journal; Terminated
     after SIGTERM.
     """
@@ -48,14 +51,27 @@ def run_pilot(job: ShardJob) -> PilotRecord:
     with_texts = [entry.name for entry in manifest.shards if entry.texts]
     job = replace(job, shard=(with_texts or [manifest.shards[0].name])[0])
     place = job.cohort, job.run.experiment_id
+    path = job.layout.pilot(*place)
     with opened(job) as work:
+        if made := _made_before(path, work):
+            log.info("the pilot of %s stands; for another one delete %s", made.made_at, path)
+            os.utime(path)
+            return made
         pilot = _Pilot(work)
         with told_once(job.layout.refusal(place[1]), job.run.engine, work.record.digest):
             until_terminated(pilot.ask())
         record = pilot.record()
     keep_slots(job.layout, *place, record.sweep)
-    record.write(job.layout.pilot(*place))
+    record.write(path)
     return record
+
+
+def _made_before(path: Path, work: ShardWork) -> PilotRecord | None:
+    """The pilot that there is of this experiment and model: what it measured holds."""
+    if not path.exists():
+        return None
+    made = read_pilot(path)
+    return made if made.model_digest == work.record.digest else None
 
 
 class _Pilot:
@@ -78,14 +94,14 @@ class _Pilot:
         self._slots = self._taken()
 
     async def ask(self) -> None:
-        """Ask, or at least start the engine: it is proven either way."""
+        """Ask, unless earlier jobs have answered all that there is."""
         work = self._work
         if work.missing():
             await self._measure()
         self._slots = self._taken()
         few = -(-self._settings.notes // _OF_EXTREMES)
         self._extremes = extremes(self._lengths, work.missing(), few)
-        if self._extremes or not work.engine:
+        if self._extremes:
             await work.ask(
                 self._left(),
                 self._slots,

@@ -26,6 +26,9 @@ SITE = {
         "answer:slurm_partition=gpu",
         "answer:mem_mb=2000",
         "answer:runtime=30",
+        "pilot_job:slurm_partition=gpu",
+        "pilot_job:mem_mb=2000",
+        "pilot_job:runtime=30",
         "answer:slurm_extra='--signal=TERM@20'",
     ],
 }

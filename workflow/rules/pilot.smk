@@ -3,12 +3,13 @@
 
 # It fails once for what every shard would fail of, so it is not tried again: whatever the profile's
 # `retries` are, the message comes at once. ancient as for answers: it asks nothing again.
+# update: one that is made stands; whatever makes the job run again measures nothing again.
 rule pilot_job:
     input:
         manifest=ancient(manifest_of),
         model=ancient(model_of),
     output:
-        LAYOUT.pilot("{cohort}", "{experiment}"),
+        update(LAYOUT.pilot("{cohort}", "{experiment}")),
     log:
         LAYOUT.log("pilot", "{cohort}", "{experiment}"),
     retries: 0
