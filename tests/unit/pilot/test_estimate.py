@@ -68,6 +68,16 @@ def test_a_sample_of_short_texts_is_corrected_to_the_shards_mean_length() -> Non
     assert told.rate.text_s[0] == pytest.approx(10 / 1000, rel=0.01)
 
 
+def test_waiting_for_a_slot_is_not_taken_for_a_texts_own_cost() -> None:
+    """With one slot a text waits for the one before it: 5 seconds here, whatever its length."""
+    texts = [
+        asked_text(n, characters=length, seconds=5 + length / 100, slots=1)
+        for n, length in enumerate([300, 400, 500, 600, 700] * 400)
+    ]
+    told = estimated(record(asked=texts, characters=1000), shards(10**6))
+    assert told.rate.text_s[0] == pytest.approx(10, rel=0.001)
+
+
 def test_what_is_answered_is_not_counted_as_left() -> None:
     given = record()
     told = estimated(given, [ShardCount("0000", 100, 100), ShardCount("0001", 100, 40)])
@@ -105,6 +115,14 @@ def test_slots_that_were_not_measured_are_told_for_the_next_below() -> None:
         told = estimated(given, shards(100), slots=slots)
         assert told.slots == measured
         assert bool(told.remarks) == (slots != measured)
+
+
+def test_slots_that_could_not_be_held_are_not_measured() -> None:
+    lost = Step(slots=8, texts=50, seconds=1, why_not="the engine was lost")
+    texts = [asked_text(n, slots=4) for n in range(20)]
+    steps = sweep(Step(slots=4, texts=50, seconds=25), lost)
+    told = estimated(record(asked=texts, slots=4, sweep=steps), shards(100), slots=8)
+    assert (told.slots, told.rate.text_s[0]) == (4, pytest.approx(0.5))
 
 
 def test_what_cant_be_told_is_told_as_that() -> None:
@@ -165,6 +183,21 @@ def test_a_step_of_few_texts_has_a_wide_range() -> None:
     many, few = Step(slots=4, texts=400, seconds=400), Step(slots=4, texts=4, seconds=4)
     assert width(many) < 1.5
     assert width(few) > 2
+
+
+def test_costs_that_tokens_explain_are_no_noise_of_a_step() -> None:
+    """All texts of the cohort are asked, so that the step's own error is left."""
+    step = sweep(Step(slots=1, texts=16, seconds=16, even_per_s=1))
+
+    def width(tokens: list[int]) -> float:
+        texts = [
+            asked_text(n, seconds=1 + n % 7, answer_tokens=count) for n, count in enumerate(tokens)
+        ]
+        low, high = estimated(record(asked=texts, sweep=step), shards(70)).rate.text_s[1:]
+        return high / low
+
+    explained, unexplained = [10 + 10 * (n % 7) for n in range(70)], [50] * 70
+    assert width(explained) < 1.2 < width(unexplained)
 
 
 def test_the_range_ends_in_what_is_known() -> None:
