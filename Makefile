@@ -22,6 +22,9 @@ demo: $(VENV)/installed $(DEMO)/clinical.sqlite
 	@$(BIN)/python -m demo.score $(DEMO)/clinical.sqlite
 	@echo "The demo's model is a toy that knows this one task (models/CARD.md). All else is real."
 	@echo "Results: $(DEMO)/clinical.sqlite; logs: $(DEMO)/results/logs"
+	@echo "Its commands:"
+	@for command in status summary look; do \
+	    echo "  $(BIN)/python -m notemill $$command --configfile config/demo.yaml"; done
 
 clean-demo:
 	rm -rf $(DEMO)
