@@ -23,7 +23,7 @@ demo: $(VENV)/installed $(DEMO)/clinical.sqlite
 	@echo "The demo's model is a toy that knows this one task (models/CARD.md). All else is real."
 	@echo "Results: $(DEMO)/clinical.sqlite; logs: $(DEMO)/results/logs"
 	@echo "Its commands:"
-	@for command in status summary look; do \
+	@for command in status summary "look synthetic pneumonia"; do \
 	    echo "  $(BIN)/python -m notemill $$command --configfile config/demo.yaml"; done
 
 clean-demo:
