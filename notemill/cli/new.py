@@ -123,8 +123,7 @@ def _draft(options: argparse.Namespace, ask: _Ask) -> Draft:
     is_value = isinstance(answers, str)
     what = value(
         one(options.unsure),
-        "What is the answer when the note does not say? "
-        + ("null, or - if there must be one." if is_value else "- for nothing of the kind."),
+        "What is the answer when the note does not say? Type - if there always is one.",
         "null" if is_value else UNSURE,
         unsure,
     )
@@ -180,7 +179,7 @@ Next:
     model: {model}
     results_table: {experiment}_results
 
-3. notemill check
+3. python -m notemill check
 4. snakemake --profile profiles/slurm pilot"""
 
 
