@@ -56,7 +56,7 @@ def check_same_cohort(name: str, cohort: Cohort, frozen: Frozen, layout: Layout)
 
 def give_up(name: str, layout: Layout) -> str:
     """How to read a cohort anew under its own name."""
-    below = [layout.results / folder / name for folder in ("answers", "tables")]
+    below = [layout.results / folder / name for folder in ("answers", "tables", "pilots")]
     folders = [layout.cohort(name), *below]
     return (
         "To give the cohort up with all its answers and read it anew under its name: "

@@ -33,6 +33,7 @@ from notemill.engines.gpu import gpu_here
 from notemill.logs import log
 from notemill.notes.manifest import read_manifest
 from notemill.pilot.hopeless import refuse_hopeless
+from notemill.pilot.look import write_pilot_page
 from notemill.pilot.record import AskedText, PilotRecord, read_pilot
 from notemill.pilot.texts import extremes, lengths_of, shard_texts
 
@@ -41,7 +42,7 @@ _OF_EXTREMES = 16
 
 
 def run_pilot(job: ShardJob) -> PilotRecord:
-    """Ask the pilot's texts of the cohort's first shard that has any, and write its record.
+    """Ask the pilot's texts of the cohort's first shard that has any; write its record and a page.
 
     Of a pilot that was made before nothing is asked or measured again.
     Raises NotemillError for what stops the job, accepted answers stay in the journal; Terminated
@@ -62,6 +63,8 @@ def run_pilot(job: ShardJob) -> PilotRecord:
             until_terminated(pilot.ask())
         record = pilot.record()
     keep_slots(job.layout, *place, record.sweep)
+    page = write_pilot_page(job.layout, job.run, record)
+    log.info("its notes beside their answers, for you alone: %s", page)
     record.write(path)
     return record
 

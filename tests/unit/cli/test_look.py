@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from notemill.answers.journal import Journal, JournalKey
 from notemill.cli import look
 from notemill.clock import now
 from notemill.config import read_config
+from notemill.notes.frozen import give_up
 from notemill.pilot.look import write_pilot_page
 from notemill.pilot.record import read_pilot
 from notemill.plan.runs import plan_runs
@@ -240,3 +242,17 @@ def test_a_pilots_own_page_is_the_one_that_the_command_writes(looking: Looking) 
     assert [line for line in path.read_text().splitlines() if "page made" not in line] == [
         line for line in page.splitlines() if "page made" not in line
     ]
+
+
+def test_a_cohort_given_up_as_the_message_says_leaves_no_note_behind(looking: Looking) -> None:
+    looking.answer(*TEXTS)
+    looking.look()
+    assert "sputum" in "".join(left_behind(looking.layout.results))
+    for folder in give_up("chest", looking.layout).rpartition("rm -rf ")[2].split():
+        shutil.rmtree(folder, ignore_errors=True)
+    assert "sputum" not in "".join(left_behind(looking.layout.results))
+
+
+def left_behind(results: Path) -> list[str]:
+    """What files say that are not compressed."""
+    return [path.read_text(errors="replace") for path in results.rglob("*") if path.is_file()]

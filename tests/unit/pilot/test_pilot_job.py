@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,22 @@ def test_the_whole_shard_is_measured_though_few_of_its_texts_are_asked(
     assert record.shard_texts.longest_prompt <= 2 * max(tokens)
     assert 0 <= record.shard_texts.beyond_context <= 400
     assert record.journal_bytes > 100
+
+
+def test_it_ends_with_a_private_page_of_what_it_asked(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, run: Pilot
+) -> None:
+    gpu = Machine(lambda busy: 3000 / (10 + busy), fails=0.02)
+    with shard_on(gpu, clinic, monkeypatch, texts=300) as job:
+        record = run(job)
+        path = job.layout.look(COHORT, job.run.experiment_id)
+    page = path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+    shown = re.findall(r'<span class="status">(\w+)</span>', page)
+    assert sorted(shown) == sorted(text.status for text in record.asked)
+    assert shown[0] != "answered"
+    extremes = sum(not text.drawn for text in record.asked)
+    assert page.count("(one of the longest or shortest)") == extremes
 
 
 def test_it_keeps_the_slots_that_jobs_on_such_a_gpu_take(
