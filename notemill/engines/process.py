@@ -128,8 +128,9 @@ class ServerProcess:
                     continue
             deadline = time.monotonic() + _STOP_S
             while time.monotonic() < deadline:
-                self._process.poll()
-                if not self._session():
+                running = self._session()
+                self._process.poll()  # after that, or a zombie stays
+                if not running:
                     return
                 await asyncio.sleep(0.05)
 
