@@ -128,9 +128,8 @@ class ServerProcess:
                     continue
             deadline = time.monotonic() + _STOP_S
             while time.monotonic() < deadline:
-                running = self._session()
-                self._process.poll()  # after that, or a zombie stays
-                if not running:
+                # Reaped, too: its first thread may be dead before the others let go of the GPU.
+                if self._process.poll() is not None and not self._session():
                     return
                 await asyncio.sleep(0.05)
 

@@ -35,7 +35,7 @@ MISTAKE = "session.ask(notes)"
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The notebook as it is when all its cells have run, LAST and MISTAKE too. Fails where one does."""
+    """The notebook when all its cells have run, LAST and MISTAKE too. Fails where one does."""
     clone = tmp_path_factory.mktemp("clone")
     for folder in ("notemill", "config", "models", "notebooks"):
         shutil.copytree(

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -18,9 +19,10 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from notemill import Session
+from notemill.answers import pool
 from notemill.errors import NotemillError
 from tests.unit.engines.waiting import until
-from tests.unit.session.conftest import REPOSITORY, in_site, notes, servers
+from tests.unit.session.conftest import REPOSITORY, in_site, notes, servers, write_site
 
 MEANWHILE = 300
 """Notes that are asked about for some seconds."""
@@ -81,6 +83,25 @@ def test_an_engine_that_is_lost_between_askings_or_during_one_is_started_again(
     session.close()
     assert not third.is_running()
     assert session_log(session).exists()  # it may say why
+
+
+def test_an_engine_that_stays_away_ends_the_asking_and_not_the_session(
+    new_session: Callable[..., Session], site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_FIRST_PAUSE_S", 0)
+    write_site(site, restarts=1)
+    session = new_session()
+    session.ask(notes(3))
+    with (
+        killed_again_and_again(),
+        pytest.raises(NotemillError, match=r"engine|died|lost") as caught,
+    ):
+        session.ask(notes(MEANWHILE))
+    told = "".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    assert str(session_log(session)) in told
+    assert not servers()
+    assert set(session.ask(notes(6))["status"]) == {"answered"}
+    assert len(servers()) == 1
 
 
 def test_an_interrupt_ends_the_asking_and_leaves_engine_and_answers(
@@ -225,6 +246,25 @@ class meanwhile:  # noqa: N801
 
     def __exit__(self, *_: object) -> None:
         self._thread.join()
+
+
+@contextmanager
+def killed_again_and_again() -> Iterator[None]:
+    """Around an asking: whatever server comes up is killed."""
+    over = threading.Event()
+
+    def kill() -> None:
+        while not over.wait(0.02):
+            for server in servers():
+                server.kill()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def interrupt() -> None:
