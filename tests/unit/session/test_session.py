@@ -177,6 +177,8 @@ def test_a_session_that_is_never_closed_ends_with_python(site: Path, end: str) -
     pid = int(done.stdout)
     until(lambda: not psutil.pid_exists(pid))
     assert done.returncode == (-signal.SIGKILL if end else 0), done.stderr
+    left = list((site / "results" / "logs" / "session").iterdir())
+    assert len(left) == (1 if end else 0)  # without a kill it is ended as by close()
 
 
 def test_a_closed_session_says_so(new_session: Callable[..., Session]) -> None:
