@@ -24,7 +24,7 @@ def yaml_values(path: Path) -> Any:
         raise NotemillError(
             f"the configuration can't be read: {error.strerror}",
             where=str(path),
-            remedy="name the file with --configfile",
+            remedy="name a file that is there (--configfile; config= of a Session)",
         ) from None
     except UnicodeDecodeError as error:
         raise NotemillError(

@@ -37,8 +37,9 @@ def check_frame(frame: Any, text: Hashable, columns: Sequence[AnswerColumn]) -> 
     """Raise NotemillError unless it is a DataFrame with this one column and room for the others."""
     if not isinstance(frame, pd.DataFrame):
         raise NotemillError(
-            f"ask takes a pandas DataFrame, and was given: {type(frame).__name__}",
-            remedy='of a list of texts make one: pandas.DataFrame({"note_text": texts})',
+            f"ask takes a pandas DataFrame, and was given: {_full_name(type(frame))}",
+            remedy='of a list of texts make one: pandas.DataFrame({"note_text": texts}); of '
+            "another library's frame: frame.to_pandas()",
         )
     names: Counter[Any] = Counter(frame.columns)
     if frame.columns.nlevels > 1:
@@ -60,6 +61,10 @@ def check_frame(frame: Any, text: Hashable, columns: Sequence[AnswerColumn]) -> 
             remedy="ask the frame that the notes came in; or leave them out, "
             f"frame.drop(columns={taken}), or rename them",
         )
+
+
+def _full_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
 
 
 def texts_of(frame: pd.DataFrame, text: Hashable) -> list[NoteText]:

@@ -40,7 +40,12 @@ class Work:
     unless an engine was lost.
     """
 
+    _ending = False
+
     def __init__(self, asked: Asked, threads: int) -> None:
+        """Waits for sessions that are ending: two models may not fit one GPU."""
+        for other in [work for work in _running if work._ending]:
+            other.end(wait=True)
         self._asked = asked
         self._threads = threads
         name = f"{asked.run.experiment_id}.{secrets.token_hex(4)}"
@@ -72,6 +77,7 @@ class Work:
 
     def end(self, *, wait: bool = False) -> None:
         """Cancel what is asked and end the engine. wait: until it has ended."""
+        self._ending = True
         with suppress(RuntimeError):  # it has ended
             self._loop.call_soon_threadsafe(self._over.set)
         if wait:

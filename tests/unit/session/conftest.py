@@ -86,7 +86,7 @@ def write_site(folder: Path, schema: str = SCHEMA, **changes: Any) -> None:
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(values))
 
 
-ENGINE_KEYS = {"weights", "slots", "restarts"}
+ENGINE_KEYS = {"weights", "slots", "restarts", "setup"}
 
 
 @pytest.fixture

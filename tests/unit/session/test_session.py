@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psutil
@@ -20,6 +20,7 @@ from pandas.testing import assert_frame_equal
 
 from notemill import Session
 from notemill.answers import pool
+from notemill.engines import process
 from notemill.errors import NotemillError
 from tests.unit.engines.waiting import until
 from tests.unit.session.conftest import REPOSITORY, in_site, notes, servers, write_site
@@ -27,12 +28,12 @@ from tests.unit.session.conftest import REPOSITORY, in_site, notes, servers, wri
 MEANWHILE = 300
 """Notes that are asked about for some seconds."""
 FORGOTTEN = """
-import gc, os, signal, sys
-from pathlib import Path
-from tests.unit.session.conftest import *
-session = Session(**in_site(Path(sys.argv[1])))
-session.ask(notes(2))
-(server,) = servers()
+import os, signal, sys
+import pandas, psutil
+from notemill import Session
+session = Session(experiment="cough", directory=sys.argv[1], threads=1)
+session.ask(pandas.DataFrame({"note_text": ["No cough."]}))
+(server,) = psutil.Process().children()
 print(server.pid, flush=True)
 """
 """A program that does not close its session."""
@@ -125,22 +126,26 @@ def test_an_interrupt_while_the_engine_starts_leaves_no_server_behind(
     new_session: Callable[..., Session], closed: bool
 ) -> None:
     session = new_session()
-
-    def as_it_starts() -> None:
-        until(lambda: bool(servers()))
-        interrupt()
-
-    thread = threading.Thread(target=as_it_starts)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
+    with as_it_starts(interrupt), pytest.raises(KeyboardInterrupt):
         session.ask(notes(MEANWHILE))
-    thread.join()
     if closed:
         session.close()
         assert not servers()
     else:
         assert set(session.ask(notes(2))["status"]) == {"answered"}
         assert len(servers()) == 1
+
+
+def test_a_start_that_failed_after_an_interrupt_is_made_anew(
+    new_session: Callable[..., Session], site: Path
+) -> None:
+    write_site(site, setup=f"sleep 0.5; test -e {site}/repaired")
+    session = new_session()
+    with as_it_starts(interrupt), pytest.raises(KeyboardInterrupt):
+        session.ask(notes(2))
+    until(lambda: not servers())
+    (site / "repaired").touch()
+    assert set(session.ask(notes(2))["status"]) == {"answered"}
 
 
 def test_an_error_in_the_with_block_ends_the_engine_in_the_midst_of_an_asking(
@@ -162,6 +167,21 @@ def test_a_session_that_nothing_refers_to_any_more_ends_its_engine(site: Path) -
     (server,) = servers()
     del session
     until(lambda: not server.is_running())
+
+
+def test_an_engine_starts_when_that_of_a_session_thrown_away_has_ended(
+    new_session: Callable[..., Session], site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a notebook's cell that makes a session is run again."""
+    monkeypatch.setattr(process, "_STOP_S", 2)
+    session = Session(**in_site(site))
+    session.ask(notes(1))
+    (server,) = servers()
+    server.suspend()  # it takes its time to end
+    session = new_session()
+    session.ask(notes(1))
+    assert not server.is_running()
+    assert len(servers()) == 1
 
 
 @pytest.mark.parametrize("end", ["", "os.kill(os.getpid(), signal.SIGKILL)"])
@@ -231,23 +251,31 @@ def test_a_forked_process_is_told_that_the_session_is_not_its_own(
     assert set(session.ask(notes(2))["status"]) == {"answered"}
 
 
-class meanwhile:  # noqa: N801
-    """Around an asking: does something once the first texts are answered."""
+@contextmanager
+def once(true: Callable[[], bool], do: Callable[[], None]) -> Iterator[None]:
+    """Around an asking: does something in the midst of it."""
 
-    def __init__(self, session: Session, do: Callable[[], None]) -> None:
-        answered = len(work_of(session)._answers) if session._work else 0
+    def wait() -> None:
+        until(true)
+        do()
 
-        def wait() -> None:
-            until(lambda: bool(session._work and len(work_of(session)._answers) > answered))
-            do()
+    thread = threading.Thread(target=wait)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
-        self._thread = threading.Thread(target=wait)
 
-    def __enter__(self) -> None:
-        self._thread.start()
+def meanwhile(session: Session, do: Callable[[], None]) -> AbstractContextManager[None]:
+    """Once the next texts are answered."""
+    before = len(work_of(session)._answers) if session._work else 0
+    return once(lambda: bool(session._work) and len(work_of(session)._answers) > before, do)
 
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
+
+def as_it_starts(do: Callable[[], None]) -> AbstractContextManager[None]:
+    """Once there is a server, which can't be ready yet."""
+    return once(lambda: bool(servers()), do)
 
 
 @contextmanager
