@@ -44,8 +44,9 @@ class Work:
 
     def __init__(self, asked: Asked, threads: int) -> None:
         """Waits for sessions that are ending: two models may not fit one GPU."""
-        for other in [work for work in _running if work._ending]:
-            other.end(wait=True)
+        for other in list(_running):
+            if other._ending:
+                other.end(wait=True)
         self._asked = asked
         self._threads = threads
         name = f"{asked.run.experiment_id}.{secrets.token_hex(4)}"
