@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from notemill.answers.columns import AnswerColumn, columns_beside
 from notemill.answers.experiment_record import identify, refuse_wrong_model
+from notemill.answers.slots import WITHOUT_A_MEASURE, measured_slots
 from notemill.config import Config, read_config
 from notemill.config.file import yaml_values
+from notemill.engines.gpu import gpu_here
 from notemill.engines.kinds import record_model
 from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import NotemillError
 from notemill.paths import Layout
-from notemill.pilot.record import read_pilot
 from notemill.tasks.run import Run
 from notemill.tasks.schema_check import check_schema
 from notemill.tasks.task import read_task, with_prompts
-
-_SLOTS = 4
-"""For `slots: auto` where no pilot has measured."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,17 @@ class Asked:
     layout: Layout
     columns: list[AnswerColumn]
 
-    @property
+    @cached_property
     def slots(self) -> int:
-        """As configured; for `auto` as a pilot of this experiment measured."""
+        """As configured; for `auto` as measured of this experiment on this kind of GPU."""
         run = self.run
         if run.engine.slots != "auto":
             return run.engine.slots
-        pilots = (self.layout.pilot(cohort, run.experiment_id) for cohort in run.cohorts)
-        return next((read_pilot(path).slots for path in pilots if path.exists()), _SLOTS)
+        gpu = gpu_here(run.engine).name
+        found = (
+            measured_slots(self.layout, cohort, run.experiment_id, gpu) for cohort in run.cohorts
+        )
+        return next(filter(None, found), WITHOUT_A_MEASURE)
 
     def model(self, server_log: Path) -> ModelRecord:
         """The model as it is recorded, or as the rule `model` would record it.

@@ -13,6 +13,8 @@ import yaml
 from pandas.testing import assert_frame_equal
 
 from notemill import Session
+from notemill.answers.slots import keep_slots
+from notemill.answers.sweep import Sweep
 from notemill.config.file import read_config_file
 from notemill.errors import EngineRefused, NotemillError
 from notemill.files import sha256_of_file
@@ -164,40 +166,17 @@ def test_an_engine_that_does_not_start_says_where_its_log_is_and_leaves_it(site:
         ask_once(site)
 
 
-def test_slots_are_as_configured_or_as_a_pilot_of_the_experiment_measured(site: Path) -> None:
+def test_slots_are_as_configured_or_as_measured_of_the_experiment_on_this_kind_of_gpu(
+    site: Path,
+) -> None:
     assert asked_in(site).slots == 2
     write_site(site, slots="auto")
     asked = asked_in(site)
     assert asked.slots == 4
-    path = asked.layout.pilot("chest", asked.run.experiment_id)
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(pilot_record(slots=16)))
-    assert asked.slots == 16
-
-
-def pilot_record(slots: int) -> dict[str, Any]:
-    texts = dict.fromkeys(
-        ["texts", "characters", "squared_characters", "beyond_context", "longest_prompt"], 1
-    )
-    words = dict.fromkeys(
-        ["experiment", "cohort", "model", "model_digest", "engine", "host", "gpu", "shard"], "x"
-    )
-    sweep = {"gpu": "x", "steps": [], "best": slots, "ended": "", "measured_at": ""}
-    return {
-        **words,
-        "gpu_memory_mib": None,
-        "gpus": None,
-        "slots": slots,
-        "sweep": sweep,
-        "ready_s": 1,
-        "shard_texts": texts,
-        "asked_before": 0,
-        "asked": [],
-        "journal_bytes": 1,
-        "notemill": "",
-        "made_at": "",
-        "seconds": 1,
-    }
+    for gpu, best in (("CPU", 16), ("NVIDIA L40S", 32)):
+        done = Sweep(gpu=gpu, steps=[], best=best, ended="", measured_at="")
+        keep_slots(asked.layout, "chest", asked.run.experiment_id, done)
+    assert asked_in(site).slots == 16
 
 
 def ask_once(site: Path) -> None:
