@@ -26,7 +26,12 @@ class Given:
     @cached_property
     def config(self) -> Config:
         """The configuration of --configfile and --directory. Raises NotemillError."""
-        return read_config_file(_entered(self.arguments.directory, self.arguments.configfile))
+        return read_config_file(self.config_path)
+
+    @cached_property
+    def config_path(self) -> Path:
+        """Where it is, there or not; the process is in --directory from then on."""
+        return _entered(self.arguments.directory, self.arguments.configfile)
 
 
 def _no_arguments(parser: argparse.ArgumentParser) -> None:
