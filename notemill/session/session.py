@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from notemill.answers.outcome import Outcome
 from notemill.answers.shard import blank_outcome
 from notemill.errors import NotemillError
+from notemill.logs import debugging
 from notemill.notes.text import TextState
 from notemill.session.asked import Changes, read_asked
 from notemill.session.frame import answered, check_frame, texts_of
@@ -160,7 +161,9 @@ class Session:
         except NotemillError as error:
             if work.engine_log.exists() and str(work.engine_log) not in str(error):
                 error.add_note(f"  the engine's log: {work.engine_log}")
-            raise
+            if debugging():
+                raise
+            raise error.with_traceback(None) from None  # the message tells all
 
     def _begun(self) -> Work:
         with self._one_work:

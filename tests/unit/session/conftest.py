@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,11 +131,11 @@ def notes(count: int, seed: int = 5) -> pd.DataFrame:
     return pd.DataFrame({"visit": range(count), "note_text": texts})
 
 
-def servers(of: int | None = None) -> list[psutil.Process]:
-    """Running servers of this process, or of another one."""
-    return [
-        child
-        for child in psutil.Process(of).children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE
-        and any("program.py" in w for w in child.cmdline())
-    ]
+def servers() -> list[psutil.Process]:
+    """Running servers of this process."""
+    running = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            if any("program.py" in word for word in child.cmdline()):
+                running.append(child)
+    return running

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -286,7 +286,8 @@ def killed_again_and_again() -> Iterator[None]:
     def kill() -> None:
         while not over.wait(0.02):
             for server in servers():
-                server.kill()
+                with suppress(psutil.NoSuchProcess):
+                    server.kill()
 
     thread = threading.Thread(target=kill)
     thread.start()
