@@ -29,7 +29,20 @@ class Changes:
 
     system_prompt: str | None
     user_prompt: str | None
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] | None
+
+    def __post_init__(self) -> None:
+        """Raises NotemillError for another type, such as the path of a prompt."""
+        for name, kind in {"system_prompt": str, "user_prompt": str, "options": Mapping}.items():
+            given = getattr(self, name)
+            if not isinstance(given, kind | None):
+                raise NotemillError(
+                    f"{name} is a {type(given).__name__}",
+                    where=f"Session({name}=...)",
+                    remedy='options are given as {"temperature": 0.2}'
+                    if name == "options"
+                    else "give the prompt itself; of a file, Path(...).read_text()",
+                )
 
 
 @dataclass(frozen=True)

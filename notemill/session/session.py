@@ -61,7 +61,7 @@ class Session:
         progress: bool = True,
     ) -> None:
         folder = Path(directory).expanduser().absolute()
-        changes = Changes(system_prompt, user_prompt, options or {})
+        changes = Changes(system_prompt, user_prompt, options)
         self._asked = read_asked(folder / Path(config).expanduser(), folder, experiment, changes)
         self._threads = threads or len(os.sched_getaffinity(0))
         self._progress = progress

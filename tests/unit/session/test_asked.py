@@ -78,6 +78,8 @@ def test_each_change_alone_is_another_experiment(new_session: Callable[..., Sess
         ({"directory": "/nowhere"}, "configuration can't be read"),
         ({"user_prompt": "Read."}, r"user prompt must hold \{note\} once.*\n.*Session\(user_prom"),
         ({"user_prompt": "{note} {note}"}, "must hold"),
+        ({"system_prompt": Path("system.md")}, r"system_prompt is a PosixPath\n.*\n.*read_text"),
+        ({"options": ["seed"]}, "options is a list"),
         ({"options": {"temprature": 1}}, r"options\.temprature: unknown key; did you mean 'temp"),
         ({"options": {"temperature": -1}}, r"temperature: (.|\n)*where: Session\(options="),
         ({"options": {"num_predict": 512}}, "num_predict must be smaller than options.num_ctx"),
@@ -186,7 +188,7 @@ def ask_once(site: Path) -> None:
 
 def asked_in(site: Path):  # type: ignore[no-untyped-def]
     path = site / "config" / "config.yaml"
-    return read_asked(path, site, "cough", Changes(None, None, {}))
+    return read_asked(path, site, "cough", Changes(None, None, None))
 
 
 def weights_of(site: Path) -> Path:
