@@ -143,7 +143,7 @@ def test_a_start_that_failed_after_an_interrupt_is_made_anew(
     session = new_session()
     with as_it_starts(interrupt), pytest.raises(KeyboardInterrupt):
         session.ask(notes(2))
-    until(lambda: not servers())
+    until(work_of(session)._engine._life.done)
     (site / "repaired").touch()
     assert set(session.ask(notes(2))["status"]) == {"answered"}
 
