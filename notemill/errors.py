@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 DEBUG_SWITCH = "NOTEMILL_DEBUG"
 """Environment variable: any value but the empty one shows tracebacks beside the messages."""
 
@@ -26,6 +28,12 @@ class NotemillError(Exception):
             lines.append(f"  where: {self.where}")
         lines.append(f"  what to do: {self.remedy}")
         return "\n".join(lines)
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in the place of a traceback; IPython asks for it by this name."""
+        if os.environ.get(DEBUG_SWITCH):
+            raise NotImplementedError  # then it shows the traceback
+        return [str(self), *getattr(self, "__notes__", [])]
 
 
 class EngineRefused(NotemillError):

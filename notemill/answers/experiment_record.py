@@ -15,7 +15,7 @@ from pathlib import Path
 from notemill.clock import now
 from notemill.config import Engine, Experiment
 from notemill.engines.record import ModelRecord, read_record
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 from notemill.files import Record, read_json
 from notemill.paths import Layout, model_id
 from notemill.tasks.identity import fingerprint
@@ -81,11 +81,21 @@ def identify(
     )
 
 
-def refuse_another_model(layout: Layout, run: Run, model: ModelRecord) -> None:
-    """Raise NotemillError when the experiment's answers come from another model.
+def refuse_wrong_model(layout: Layout, run: Run, model: ModelRecord) -> None:
+    """Raise NotemillError when the model is not the pinned one, or not that of the answers."""
+    pinned = run.experiment.digest
+    if pinned and model.digest != pinned:
+        raise EngineRefused(
+            f"model '{model.model}' has the digest {model.digest}, the experiment pins {pinned}",
+            where=str(layout.model(run.model_id)),
+            remedy="put the pinned model into the store, delete this record and run again; or "
+            "correct `digest` of the experiment",
+        )
+    _refuse_another_model(layout, run, model)
 
-    A pinned digest that is not the model's is refused by the job itself.
-    """
+
+def _refuse_another_model(layout: Layout, run: Run, model: ModelRecord) -> None:
+    """Raise NotemillError when the experiment's answers come from another model."""
     record = _read(layout.experiment(run.experiment_id))
     if record and record.digest != model.digest and run.experiment.digest is None:
         raise _another_model(record, model.digest, layout.model(run.model_id))
@@ -99,9 +109,9 @@ def experiment_record(layout: Layout, experiment_id: str) -> ExperimentRecord | 
 def keep_record(layout: Layout, run: Run, model: ModelRecord) -> None:
     """Write the record of an experiment whose engine is proven and about to be asked, once.
 
-    Raises NotemillError as `refuse_another_model` does: another job may have been first.
+    Raises NotemillError when its answers come from another model: another job may have been first.
     """
-    refuse_another_model(layout, run, model)
+    _refuse_another_model(layout, run, model)
     path = layout.experiment(run.experiment_id)
     if not path.exists() and run.experiment.digest in (None, model.digest):
         record = ExperimentRecord(

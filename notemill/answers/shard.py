@@ -83,7 +83,7 @@ def write_answers(
         [*id_fields(ids), *OUTCOME_FIELDS, *(column.arrow for column in columns)],
         metadata={_METADATA: origin.model_dump_json().encode()},
     )
-    blank = Outcome(Status.BLANK, None, "", 0, "", 0, 0, 0.0, "", now())
+    blank = blank_outcome()
     with written_whole(path) as partial:
         rows = 0
         with pq.ParquetWriter(
@@ -98,6 +98,11 @@ def write_answers(
                 where=str(path),
                 remedy=READ_ANEW,
             )
+
+
+def blank_outcome() -> Outcome:
+    """How a blank note ends, which is never asked."""
+    return Outcome(Status.BLANK.value, None, "", 0, "", 0, 0, 0.0, "", now())
 
 
 def read_origin(path: Path) -> ShardOrigin:

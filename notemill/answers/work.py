@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from notemill.answers.asking import Asking
-from notemill.answers.experiment_record import keep_record, refuse_another_model
+from notemill.answers.experiment_record import keep_record, refuse_wrong_model
 from notemill.answers.journal import Journal, JournalKey
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
@@ -24,7 +24,7 @@ from notemill.engines.control_tokens import ControlTokens
 from notemill.engines.kinds import proven_engine
 from notemill.engines.protocol import Engine, Start
 from notemill.engines.record import ModelRecord, read_record
-from notemill.errors import EngineRefused, NotemillError
+from notemill.errors import NotemillError
 from notemill.logs import Terminated, log
 from notemill.notes.manifest import Manifest, ShardEntry, read_manifest
 from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
@@ -251,15 +251,6 @@ def _refuse_if_given_up(job: ShardJob) -> None:
 
 
 def _checked_record(job: ShardJob) -> ModelRecord:
-    path = job.layout.model(job.run.model_id)
-    record = read_record(path)
-    pinned = job.run.experiment.digest
-    if pinned and record.digest != pinned:
-        raise EngineRefused(
-            f"model '{record.model}' has the digest {record.digest}, the experiment pins {pinned}",
-            where=str(path),
-            remedy="put the pinned model into the store, delete this record and run again; or "
-            "correct `digest` of the experiment",
-        )
-    refuse_another_model(job.layout, job.run, record)
+    record = read_record(job.layout.model(job.run.model_id))
+    refuse_wrong_model(job.layout, job.run, record)
     return record

@@ -10,9 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
-from notemill.config import Config, read_config
+from notemill.config import Config
+from notemill.config.file import read_config_file
 from notemill.errors import NotemillError
 
 DEFAULT_CONFIG = Path("config/config.yaml")
@@ -27,7 +26,7 @@ class Given:
     @cached_property
     def config(self) -> Config:
         """The configuration of --configfile and --directory. Raises NotemillError."""
-        return _config(self.config_path)
+        return read_config_file(self.config_path)
 
     @cached_property
     def config_path(self) -> Path:
@@ -62,35 +61,3 @@ def _entered(directory: Path | None, configfile: Path | None) -> Path:
                 remedy="correct --directory",
             ) from None
     return named or DEFAULT_CONFIG.absolute()
-
-
-def _config(path: Path) -> Config:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise NotemillError(
-            f"the configuration can't be read: {error.strerror}",
-            where=str(path),
-            remedy="name the file with --configfile",
-        ) from None
-    except UnicodeDecodeError as error:
-        raise NotemillError(
-            f"the configuration is not UTF-8 text (byte {error.start + 1})",
-            where=str(path),
-            remedy="save the file as UTF-8",
-        ) from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise NotemillError(
-            f"the configuration is not YAML: {error.problem}",
-            where=f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path),
-            remedy="correct the line or the one before it; indentation, colons and brackets are "
-            "the usual reasons",
-        ) from None
-    except yaml.YAMLError as error:
-        raise NotemillError(
-            f"the configuration is not YAML: {str(error).splitlines()[0]}",
-            where=str(path),
-            remedy="take out what is no printable text",
-        ) from None
-    return read_config(values, where=str(path))

@@ -53,10 +53,14 @@ class Config(Section):
     """The whole configuration file."""
 
     results: UserPath = Field(
-        Path("results"), description="Folder for everything that the workflow writes."
+        Path("results"),
+        validate_default=True,
+        description="Folder for everything that the workflow writes.",
     )
     tasks: UserPath = Field(
-        Path("config/tasks"), description="Folder that holds a folder for each task."
+        Path("config/tasks"),
+        validate_default=True,
+        description="Folder that holds a folder for each task.",
     )
     experiments_table: SqlName = Field(
         "notemill_experiments", description="Table that says how each row was made."
@@ -91,13 +95,21 @@ class Config(Section):
         return self.experiments[experiment].cohorts or list(self.cohorts)
 
 
-def read_config(values: Mapping[str, Any], *, where: str = "config/config.yaml") -> Config:
+def read_config(
+    values: Mapping[str, Any],
+    *,
+    where: str = "config/config.yaml",
+    directory: Path | None = None,
+) -> Config:
     """Check raw YAML values and return them typed.
 
+    directory: where relative paths begin; without it they stay relative, to the current folder.
     Raises NotemillError that lists every wrong key with what to write instead.
     """
     try:
-        return Config.model_validate(values)
+        return Config.model_validate(
+            values, context={"directory": directory} if directory else None
+        )
     except ValidationError as error:
         raise NotemillError(
             "the configuration does not fit:\n" + "\n".join(_explain(error)),

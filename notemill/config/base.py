@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationInfo
 
 
 class Section(BaseModel):
@@ -23,5 +23,12 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 SqlName = Annotated[str, StringConstraints(pattern=SQL_NAME_PATTERN)]
 """A table or column name that needs no quoting."""
 
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+def _users(path: Path, info: ValidationInfo) -> Path:
+    """Below the folder that the reader of the configuration named, if it did; see `read_config`."""
+    path = path.expanduser()
+    return info.context["directory"] / path if info.context else path
+
+
+UserPath = Annotated[Path, AfterValidator(_users)]
 """A path in which ~ stands for the user's home."""

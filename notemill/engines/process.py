@@ -25,6 +25,8 @@ from notemill.errors import EngineRefused, NotemillError
 _STOP_S = 10.0
 _LOG_TAIL_BYTES = 1 << 16
 _PR_SET_PDEATHSIG = 1
+_PRCTL = ctypes.CDLL(None).prctl
+"""Looked up here: in a child of a process with threads the lookup could wait for ever."""
 _PRIVATE = ("HOME", "NO_PROXY", "no_proxy")
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 """Exit statuses of a shell whose command can't be run."""
@@ -126,8 +128,8 @@ class ServerProcess:
                     continue
             deadline = time.monotonic() + _STOP_S
             while time.monotonic() < deadline:
-                self._process.poll()
-                if not self._session():
+                # Reaped, too: its first thread may be dead before the others let go of the GPU.
+                if self._process.poll() is not None and not self._session():
                     return
                 await asyncio.sleep(0.05)
 
@@ -246,5 +248,6 @@ def free_port() -> int:
 
 
 def _end_with_parent() -> None:
-    """Runs in the child: SIGTERM when the job's Python dies without a word."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Runs in the child: SIGTERM when the thread that started it ends, its process without a word
+    too."""
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -27,8 +27,9 @@ FEWEST = 5
 """Texts of the sample below which nothing can be said."""
 EVENED_FROM = 8
 """Texts of a step from which it is compared with others (notemill.answers.measuring)."""
-_MACHINE = 0.03
-"""Relative standard deviation between two runs of the same texts on the same machine."""
+_MACHINE, _SHARED_CORES = 0.03, 0.1
+"""Relative standard deviation between two runs of the same texts on the same machine: of a GPU that
+a job has alone, and of a CPU."""
 _LARGEST_FACTOR = 100.0
 
 
@@ -100,7 +101,8 @@ def rate_at(record: PilotRecord, slots: int, cohort_texts: int) -> Rate | str:
     not_asked = max(1 - len(sample) / max(cohort_texts, 1), 0)
     sampling = costs.unexplained * (1 / costs.texts + costs.off**2 / max(costs.spread, 1e-9))
     shard = costs.explained / max(record.shard_texts.texts, 1)
-    variance = (sampling + shard) * not_asked + counting + _MACHINE**2
+    machine = _SHARED_CORES if record.gpu == "CPU" else _MACHINE
+    variance = (sampling + shard) * not_asked + counting + machine**2
     reach = min(math.exp(min(_t(costs.freedom) * math.sqrt(variance), 99)), _LARGEST_FACTOR)
     expected = text_s * costs.corrected
     text_range = (expected, expected / reach, expected * reach)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -80,13 +80,7 @@ def read_task(folder: Path, name: str) -> Task:
     place = folder / name
     _must_be_there(folder, place)
     system, user = (_text(place / file, name) for file in (SYSTEM_PROMPT, USER_PROMPT))
-    if user.count(NOTE_PLACE) != 1 or not user.endswith(NOTE_PLACE):
-        raise NotemillError(
-            f"{USER_PROMPT} of task '{name}' must hold {NOTE_PLACE} once, at its very end",
-            where=str(place / USER_PROMPT),
-            remedy=f"end the file with {NOTE_PLACE}: what comes before the note is the same for "
-            "all notes, so the engine computes it once",
-        )
+    _check_user_prompt(user, f"{USER_PROMPT} of task '{name}'", str(place / USER_PROMPT))
     source = _text(place / SCHEMA, name)
     files = {}
     for path in task_files(place):
@@ -99,6 +93,19 @@ def read_task(folder: Path, name: str) -> Task:
     return Task(name, place, system, user, source, files)
 
 
+def with_prompts(task: Task, system: str | None, user: str | None, *, where: str) -> Task:
+    """The task with other prompts, read as its files are; None leaves the file's.
+
+    Raises NotemillError for a user prompt without place.
+    """
+    if system is not None:
+        task = replace(task, system_prompt=_lines(system))
+    if user is not None:
+        task = replace(task, user_prompt=_lines(user))
+        _check_user_prompt(task.user_prompt, "the user prompt", where)
+    return task
+
+
 def task_files(place: Path) -> list[Path]:
     """All files of a task's folder that count, sorted: not hidden ones, caches or backups."""
     found = []
@@ -106,6 +113,21 @@ def task_files(place: Path) -> list[Path]:
         folders[:] = [name for name in folders if not _LEFTOVER.search(name)]
         found += [Path(folder, name) for name in names if not _LEFTOVER.search(name)]
     return sorted(path for path in found if path.is_file())
+
+
+def _check_user_prompt(prompt: str, what: str, where: str) -> None:
+    if prompt.count(NOTE_PLACE) != 1 or not prompt.endswith(NOTE_PLACE):
+        raise NotemillError(
+            f"{what} must hold {NOTE_PLACE} once, at its very end",
+            where=where,
+            remedy=f"end it with {NOTE_PLACE}: what comes before the note is the same for all "
+            "notes, so the engine computes it once",
+        )
+
+
+def _lines(prompt: str) -> str:
+    """As a text file gives it: lines end with LF, and blank ones around it fall away."""
+    return prompt.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
 
 
 def _must_be_there(folder: Path, place: Path) -> None:

@@ -208,6 +208,13 @@ def test_the_range_ends_in_what_is_known() -> None:
     assert narrow[2] / narrow[1] < wide[2] / wide[1]
 
 
+def test_a_cpu_is_shared_and_so_its_range_is_wider() -> None:
+    low, high = (
+        estimated(record(gpu=gpu), shards(20)).rate.text_s[2] for gpu in ("NVIDIA L40S", "CPU")
+    )
+    assert low < high
+
+
 @pytest.mark.parametrize(
     ("how", "slots"),
     [

@@ -48,6 +48,7 @@ class Study:
             results=str(clinic.layout.results), tasks=str(clinic.folder / "tasks")
         )
         self.values["cohorts"]["chest"]["shards"] = 3
+        self.values["engines"]["local"]["slots"] = 8
         self.file = clinic.folder / "my.yaml"
         self.layout = clinic.layout
 
