@@ -17,6 +17,7 @@ from notemill.answers.asking import Asking
 from notemill.answers.columns import answer_columns
 from notemill.answers.experiment_record import keep_record, refuse_another_model
 from notemill.answers.journal import Journal, JournalKey
+from notemill.answers.live import LiveFile
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.refusal import told_once
@@ -34,6 +35,7 @@ from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
 from notemill.paths import Layout
 from notemill.paths import journal as journal_path
+from notemill.paths import live as live_path
 from notemill.progress import Progress
 from notemill.tasks.run import Run
 
@@ -70,6 +72,12 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     Terminated after SIGTERM, with everything ended.
     """
     started = time.monotonic()
+    whose = {"cohort": job.cohort, "experiment": job.run.experiment_id, "shard": job.shard}
+    with LiveFile(live_path(job.output), **whose) as live:
+        return _answer_shard(job, live, started)
+
+
+def _answer_shard(job: ShardJob, live: LiveFile, started: float) -> ShardOrigin:
     run = job.run
     manifest = read_manifest(job.manifest, of=job.cohort)
     record = _checked_record(job)
@@ -88,10 +96,18 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
             len(wanted) - len(missing),
             journal.jobs,
         )
+        live.begins(
+            texts=len(wanted),
+            answered=len(wanted) - len(missing),
+            spent=lambda: journal.spent,
+            slots=_slots(job),
+            job=journal.jobs,
+            notes_digest=entry.digest,
+        )
         failures: dict[str, Outcome] = {}
         if missing:
             with told_once(job.layout.refusal(run.experiment_id), run.engine, record.digest):
-                failures = _ask(job, manifest, record, missing, journal, total=len(wanted))
+                failures = _ask(job, manifest, record, missing, journal, live, len(wanted))
         outcomes = {sha: journal.answers[sha] for sha in wanted - failures.keys()} | failures
         spent = journal.spent
         broken_up = sum(outcome.control_tokens for outcome in outcomes.values())
@@ -129,7 +145,7 @@ def _ask(
     record: ModelRecord,
     missing: set[str],
     journal: Journal,
-    *,
+    live: LiveFile,
     total: int,
 ) -> dict[str, Outcome]:
     """Ask about the missing texts; answers go to the journal, the others are returned by hash."""
@@ -143,6 +159,11 @@ def _ask(
         else:
             failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
+        live.ended(outcome)
+
+    def beat() -> None:
+        journal.spend()
+        live.beat()
 
     experiment, engine = job.run.experiment, job.run.engine
     asking = ShardAsking(
@@ -157,7 +178,7 @@ def _ask(
         ended,
         progress,
         asked=lambda: journal.spend(asked=1),
-        beat=journal.spend,
+        beat=beat,
         slots=_slots(job),
         restarts=engine.restarts,
         max_failures=_allowed_failures(experiment.max_failed_share, total),
