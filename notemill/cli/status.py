@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from notemill.cli.given import Command, Given
@@ -18,7 +18,7 @@ from notemill.status.gather import gather
 from notemill.status.picture import picture
 from notemill.status.reading import Reading
 from notemill.status.report import Status
-from notemill.status.show import console_for, shown
+from notemill.status.show import plain, shown
 
 _EVERY_S = 5.0
 
@@ -63,39 +63,48 @@ def _status(given: Given) -> int:
     if options.json:
         print(look().model_dump_json(indent=2))
     elif options.watch is None:
-        console = _console()
-        console.print(shown(look(), fancy=_fancy(console)))
+        _show(look())
     else:
         _watch(look, options.watch)
     return 0
 
 
-def _console() -> Console:
-    return console_for(terminal=sys.stdout.isatty())
+def _terminal() -> Console | None:
+    """The terminal, None where the output goes elsewhere or can't be drawn on."""
+    if not sys.stdout.isatty():
+        return None
+    console = Console(highlight=False, markup=False, emoji=False)
+    return None if console.is_dumb_terminal else console
 
 
-def _fancy(console: Console) -> bool:
-    return console.is_terminal and console.encoding.lower().startswith("utf")
+def _drawn(status: Status, console: Console) -> RenderableType:
+    return shown(status, fancy=console.encoding.lower().startswith("utf"))
+
+
+def _show(status: Status) -> None:
+    if console := _terminal():
+        console.print(_drawn(status, console))
+    else:
+        print(plain(status), flush=True)
 
 
 def _watch(look: Callable[[], Status], every_s: float) -> None:
     """Look again and again; Ctrl-C is how one leaves."""
-    console = _console()
-    fancy = _fancy(console)
+    console = _terminal()
     try:
-        if not console.is_terminal or console.is_dumb_terminal:
-            while True:
-                status = look()
-                console.print(shown(status, fancy=fancy))
-                if status.done:
-                    return
-                time.sleep(every_s)
         status = look()
-        with Live(shown(status, fancy=fancy), console=console, auto_refresh=False) as live:
+        if console is None:
+            print(plain(status), flush=True)
             while not status.done:
                 time.sleep(every_s)
                 status = look()
-                live.update(shown(status, fancy=fancy), refresh=True)
+                print("\n" + plain(status), flush=True)
+            return
+        with Live(_drawn(status, console), console=console, auto_refresh=False) as live:
+            while not status.done:
+                time.sleep(every_s)
+                status = look()
+                live.update(_drawn(status, console), refresh=True)
     except KeyboardInterrupt:
         return
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from notemill.answers.live import Live, State
+from notemill.answers.live import State
 from notemill.status.report import Job, ShardState
 from notemill.status.shards import Shard, silent_for
 
@@ -19,8 +19,7 @@ def job_of(shard: Shard, log: Path, now: float) -> Job:
     seen, live = shard.seen, shard.live
     at = datetime.fromtimestamp(now, UTC)
     heard = datetime.fromtimestamp(seen.renewed, UTC) if seen else at
-    failure = shard.problem or (live.failure if live else None)
-    return Job(
+    job = Job(
         shard=shard.name,
         state=shard.state,
         loading=live is not None and live.state is State.STARTING,
@@ -38,10 +37,11 @@ def job_of(shard: Shard, log: Path, now: float) -> Job:
         started_at=live.started_at if live else at,
         sign_of_life_at=heard.replace(microsecond=0),
         silent_s=round(silent_for(seen, now), 1) if seen else 0.0,
-        failure=failure,
-        what_to_do=_what_to_do(shard.state, live, failure.remedy if failure else ""),
+        failure=shard.problem or (live.failure if live else None),
+        what_to_do="",
         log=str(log),
     )
+    return job.model_copy(update={"what_to_do": _what_to_do(job)})
 
 
 def sorted_jobs(jobs: Iterable[Job]) -> list[Job]:
@@ -49,16 +49,25 @@ def sorted_jobs(jobs: Iterable[Job]) -> list[Job]:
     return sorted(jobs, key=lambda job: (_ORDER.index(job.state), job.shard != "pilot", job.shard))
 
 
-def _what_to_do(state: ShardState, live: Live | None, remedy: str) -> str:
-    match state:
-        case ShardState.SILENT if live:
-            look = f"squeue -j {live.slurm_job}" if live.slurm_job else f"ps {live.process}"
-            return (
-                f"`{look}`{'' if live.slurm_job else f' on {live.host}'} tells whether it is still "
-                f"there; if not, snakemake tries it again by itself, and where none runs: {_AGAIN}"
-            )
-        case ShardState.FAILED:
-            return remedy
+def look_for(job: Job) -> str:
+    """The command that tells whether a job is still there."""
+    return f"squeue -j {job.slurm_job}" if job.slurm_job else f"ssh {job.host} ps {job.process}"
+
+
+def silent_remedy(look: str) -> str:
+    """What to do about a job that stopped without a word."""
+    return (
+        f"`{look}` tells whether it is still there, its log what it did last. If it is gone: a "
+        f"snakemake that runs tries the shard again by itself; where none runs, {_AGAIN}"
+    )
+
+
+def _what_to_do(job: Job) -> str:
+    match job.state:
+        case ShardState.SILENT:
+            return silent_remedy(look_for(job))
+        case ShardState.FAILED if job.failure:
+            return job.failure.remedy
         case ShardState.ENDED:
-            return f"if it was not you, raise `runtime` or `shards`; {_AGAIN}"
+            return f"if it was not you, raise `runtime` in the profile, or `shards`; {_AGAIN}"
     return ""

@@ -167,7 +167,7 @@ def _outline(spans: Sequence[tuple[float, float, float]]) -> Iterator[tuple[floa
 
 def _nice(least: float) -> float:
     """The next of 1, 2, 5, 10, 20 ..., or of their tenths."""
-    power = 10 ** math.floor(math.log10(least))
+    power = 10.0 ** math.floor(math.log10(least))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= least * 0.999)
 
 

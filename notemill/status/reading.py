@@ -59,14 +59,13 @@ class Reading:
     def live(self, paths: Iterable[Path]) -> dict[Path, Seen]:
         """All of these live files that are there and can be read."""
         wanted = list(paths)
-        if len(wanted) < _AT_ONCE:
-            found = list(map(self._live, wanted))
-        else:
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
-                found = list(pool.map(self._live, wanted))
-        self.unreadable += sum(each == _UNREADABLE for each in found)
-        both = zip(wanted, found, strict=True)
-        return {path: seen for path, seen in both if isinstance(seen, Seen)}
+        # A slice for each thread: handed over one by one they would cost more than the reading.
+        slices = [wanted[first::_AT_ONCE] for first in range(_AT_ONCE)]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            parts = pool.map(lambda paths: [(path, self._live(path)) for path in paths], slices)
+            found = [each for part in parts for each in part]
+        self.unreadable += sum(seen == _UNREADABLE for _, seen in found)
+        return {path: seen for path, seen in found if isinstance(seen, Seen)}
 
     def _live(self, path: Path) -> Seen | str:
         """The file, or why there is none."""

@@ -4,61 +4,74 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from notemill.status.jobs import look_for, silent_remedy
 from notemill.status.report import ExperimentStatus, Job, ShardState, Status
 from notemill.status.words import by_reason, hours, lasting, printable, ranges, rate
 
 _BAR = 60
-_NO_END = 100_000
+_MOST_ROWS = 100
+"""Of jobs on a terminal; plain text has them all."""
 _SIGNS = {"answered": ("━", "#"), "failed": ("╳", "x"), "left": ("─", ".")}
 """Told apart by their form too, on a terminal and without one."""
 _STYLES = {"answered": "blue", "failed": "yellow", "left": "dim"}
 
+Rows = list[list[str]]
+"""A table: its heading and its rows."""
+_LEFT_COLUMNS = 2
+"""Names; the others are numbers."""
 
-def console_for(terminal: bool) -> Console:
-    """A console that adds nothing but what is said here; without a terminal lines have no end."""
-    if terminal:
-        return Console(highlight=False, markup=False, emoji=False)
-    return Console(
-        highlight=False,
-        markup=False,
-        emoji=False,
-        width=_NO_END,
-        color_system=None,
-        force_terminal=False,
-        legacy_windows=False,
-    )
+
+def plain(status: Status) -> str:
+    """The whole status as lines of any length, for pipes and logs."""
+    lines = []
+    for each in status.experiments:
+        title, *parts = _experiment(each, fancy=False)
+        lines.append(str(title))
+        for part in parts:
+            text = _aligned(part) if isinstance(part, list) else str(part)
+            lines += [f"  {line}" for line in text.split("\n")]
+        lines.append("")
+    return "\n".join([*lines, _last(status)])
 
 
 def shown(status: Status, *, fancy: bool) -> RenderableType:
-    """The whole status. fancy: whether lines and crosses can be written."""
-    parts: list[RenderableType] = []
+    """The whole status for a terminal. fancy: whether lines and crosses can be written."""
+    shown: list[RenderableType] = []
     for each in status.experiments:
-        parts += [*_experiment(each, fancy), Text()]
+        title, *parts = _experiment(each, fancy)
+        shown.append(title if isinstance(title, Text) else Text())
+        for part in parts:
+            shown.append(_indented(_table(part) if isinstance(part, list) else part))
+        shown.append(Text())
+    return Group(*shown, Text(_last(status), style="dim"))
+
+
+def _last(status: Status) -> str:
     last = "everything is done and loaded" if status.done else f"as of {status.at:%H:%M:%S} UTC"
     if status.unreadable:
         last += f"; {status.unreadable} files unreadable and left out"
-    parts.append(Text(f"{last}. Results: {status.results}", style="dim"))
-    return Group(*parts)
+    return f"{last}; results: {status.results}"
 
 
-def _experiment(each: ExperimentStatus, fancy: bool) -> Iterator[RenderableType]:
+def _experiment(each: ExperimentStatus, fancy: bool) -> Iterator[Text | Rows]:
     yield Text.assemble((each.experiment, "bold"), f" over {each.cohort}, {each.model}")
     if each.texts:
-        yield _indented(_bar(each, fancy))
+        yield _bar(each, fancy)
     for line in (_texts(each), _speed(each), _shards(each), *each.remarks):
-        yield _indented(Text(line))
-    running = [job for job in each.jobs if job.state is ShardState.RUNNING]
-    if running:
-        yield _indented(_table(running))
-    for state in (ShardState.SILENT, ShardState.FAILED, ShardState.ENDED):
-        jobs = [job for job in each.jobs if job.state is state]
-        for group in _alike(jobs):
-            yield _indented(_trouble(state, group))
+        yield Text(line)
+    if running := [job for job in each.jobs if job.state is ShardState.RUNNING]:
+        yield _rows(running)
+    if silent := [job for job in each.jobs if job.state is ShardState.SILENT]:
+        yield _rows(silent)
+        yield _of_silent(silent)
+    for state in (ShardState.FAILED, ShardState.ENDED):
+        for group in _alike([job for job in each.jobs if job.state is state]):
+            yield _trouble(state, group)
 
 
 def _bar(each: ExperimentStatus, fancy: bool) -> Text:
@@ -115,16 +128,12 @@ def _shards(each: ExperimentStatus) -> str:
     return f"{each.shards.total:,} shards: {states}{pilot}; {loaded}"
 
 
-def _table(jobs: list[Job]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    slurm = any(job.slurm_job for job in jobs)
-    table.add_column("running")
-    table.add_column("host")
-    table.add_column("Slurm job" if slurm else "process", justify="right")
-    for name in ("slots", "answered", "failed", "of texts", "texts/s", "heard of"):
-        table.add_column(name, justify="right")
-    for job in jobs:
-        table.add_row(
+def _rows(jobs: list[Job]) -> Rows:
+    number = "Slurm job" if any(job.slurm_job for job in jobs) else "process"
+    state = jobs[0].state.value
+    heading = [state, "host", number, "slots", "answered", "failed", "of", "texts/s", "heard"]
+    return [heading] + [
+        [
             job.shard,
             printable(job.host),
             printable(job.slurm_job or str(job.process)),
@@ -132,19 +141,60 @@ def _table(jobs: list[Job]) -> Table:
             f"{job.answered:,}",
             f"{job.failed:,}",
             "" if job.texts is None else f"{job.texts:,}",
-            "loading" if job.loading else rate(job.texts_per_s),
+            _pace(job),
             f"{lasting(job.silent_s)} ago",
-        )
+        ]
+        for job in jobs
+    ]
+
+
+def _pace(job: Job) -> str:
+    if job.state is ShardState.SILENT:
+        return "silent"
+    return "loading" if job.loading else rate(job.texts_per_s)
+
+
+def _of_silent(jobs: list[Job]) -> Text:
+    """What to do about jobs that stopped without a word, and where their logs are."""
+    first = jobs[0]
+    slurm = [job.slurm_job for job in jobs if job.slurm_job]
+    look = f"squeue -j {','.join(slurm)}" if slurm else look_for(first)
+    others = ", of the others SHARD.log beside it" if len(jobs) > 1 else ""
+    return Text(
+        f"  no sign of life for a minute and more. What to do: {silent_remedy(look)}\n"
+        f"  log: {printable(first.log)}{others}"
+    )
+
+
+def _aligned(rows: Rows) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if number < _LEFT_COLUMNS else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _table(rows: Rows) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    heading, *jobs = rows
+    for number, name in enumerate(heading):
+        table.add_column(name, justify="left" if number < _LEFT_COLUMNS else "right")
+    for row in jobs[:_MOST_ROWS]:
+        table.add_row(*row)
+    if more := len(jobs[_MOST_ROWS:]):
+        table.add_row("...", f"{more:,} more")
     return table
 
 
 def _alike(jobs: list[Job]) -> list[list[Job]]:
-    """Jobs that failed for the same reason together; a silent one has a place of its own."""
+    """Jobs that failed for the same reason together."""
     groups: dict[object, list[Job]] = {}
     for job in jobs:
         why = job.failure.what if job.failure else ""
-        alone = job.shard if job.state is ShardState.SILENT else ""
-        groups.setdefault((why, job.what_to_do, alone), []).append(job)
+        groups.setdefault((why, job.what_to_do), []).append(job)
     return list(groups.values())
 
 
@@ -166,10 +216,8 @@ def _trouble(state: ShardState, jobs: list[Job]) -> Text:
 
 
 def _why(job: Job) -> str:
-    place = printable(f"host {job.host}, " + _process(job))
-    if job.state is ShardState.SILENT:
-        return f"no sign of life for {lasting(job.silent_s)}, {place}"
     if job.state is ShardState.ENDED:
+        place = printable(f"host {job.host}, " + _process(job))
         return f"ended by SIGTERM {lasting(job.silent_s)} ago, {place}"
     reasons = f" ({by_reason(job.failed_by_status)})" if job.failed else ""
     return printable(job.failure.what if job.failure else "") + reasons
