@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,24 +102,25 @@ class Results:
 
     def ends(self, shard: str, *endings: str, error: BaseException | None = None) -> Path:
         """A shard's job until its end, by an error if one is given."""
-        kind = type(error) if error else None
 
         def leave(file: LiveFile) -> None:
-            file.__exit__(kind, error, None)
+            with suppress(BaseException), file:
+                if error:
+                    raise error
 
         return self.job(shard, *endings, then=leave)
 
-    def result(self, shard: str, *failed: str, **changes: Any) -> Path:
+    def result(self, name: str, *failed: str, **changes: Any) -> Path:
         """The shard's result, in which these texts failed, and a line in its journal."""
-        path = self.answers(shard)
-        texts = [read_text(f"{shard} {number}") for number in range(self.texts)]
+        path = self.answers(name)
+        texts = [read_text(f"{name} {number}") for number in range(self.texts)]
         notes = [Note((), text.text, text.sha256, text.state, 0) for text in texts]
         endings = [*failed, *[Ending.ANSWERED] * (self.texts - len(failed))]
         origin: dict[str, Any] = {
             "cohort": "chest",
-            "shard": shard,
+            "shard": name,
             "experiment": self.run.experiment_id,
-            "notes_digest": f"digest {shard}",
+            "notes_digest": f"digest {name}",
             "model_digest": "",
             "weights_sha256": "",
             "notemill": "0",
