@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from notemill.status.report import (
 )
 from notemill.status.shards import Shard, Whose, shard_states, state_of
 from notemill.status.timeline import timeline
+from notemill.status.words import added
 from notemill.tasks.run import Run
 
 PILOT = "pilot"
@@ -86,7 +87,7 @@ class _Gathering:
         record = self._pilot_record()
         shards = _with_pilot(shards, record)
         answered = sum(shard.answered for shard in shards)
-        failed = _added(shard.failed for shard in shards)
+        failed = added(shard.failed for shard in shards)
         texts = sum(entry.texts for entry in manifest.shards) if manifest else None
         left = texts - answered - sum(failed.values()) if texts is not None else None
         jobs, pilot = self._jobs(shards, record)
@@ -238,13 +239,6 @@ def _with_pilot(shards: list[Shard], record: PilotRecord | None) -> list[Shard]:
         else shard
         for shard in shards
     ]
-
-
-def _added(counts: Iterable[dict[str, int]]) -> dict[str, int]:
-    added: Counter[str] = Counter()
-    for each in counts:
-        added.update(each)
-    return dict(added.most_common())
 
 
 def _mean_rate(lives: Sequence[Live]) -> float | None:

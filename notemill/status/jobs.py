@@ -57,8 +57,8 @@ def look_for(job: Job) -> str:
 def silent_remedy(look: str) -> str:
     """What to do about a job that stopped without a word."""
     return (
-        f"`{look}` tells whether it is still there, its log what it did last. If it is gone: a "
-        f"snakemake that runs tries the shard again by itself; where none runs, {_AGAIN}"
+        f"`{look}` tells whether the job is still there, its log what it did last; a snakemake "
+        f"that runs tries the shard again when the job is gone; where none runs, {_AGAIN}"
     )
 
 

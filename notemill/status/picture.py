@@ -12,7 +12,7 @@ from notemill.status.report import Status, Timeline
 from notemill.status.timeline import together
 
 _WIDTH, _HEIGHT = 800, 480
-_LEFT, _RIGHT = 70, 776
+_LEFT, _RIGHT = 70, 752
 _TICKS_X, _TICKS_Y = 7, 4
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
 _DAY_S = 86400
@@ -64,10 +64,10 @@ class _Panel:
             path += f"H{self.x(at)}V{self.y(value)}" if path else f"M{self.x(at)} {self.y(value)}"
         return path
 
-    def frame(self, name: str, labels: bool) -> Iterator[str]:
-        """Heading, grid and axes. labels: whether the times are written below."""
+    def frame(self, name: str, *, least: float = 0, labels: bool) -> Iterator[str]:
+        """Heading, grid and axes. least: step of the grid; labels: whether times stand below."""
         yield _text(_LEFT, self.top - 12, name, "name")
-        step = _nice(self.most / _TICKS_Y)
+        step = max(_nice(self.most / _TICKS_Y), least)
         for number in range(int(self.most / step) + 1):
             y = self.y(number * step)
             yield _line(_LEFT, y, _RIGHT, y, "axis" if number == 0 else "grid")
@@ -89,7 +89,7 @@ def picture(status: Status) -> str:
         f"<style>{_STYLE}\n</style>",
         _text(_LEFT, 32, title, "title"),
         _text(_LEFT, 54, below),
-        *(_panels(time, shards, status.at.timestamp(), running=_running(status))),
+        *_panels(time, shards, _last_moment(status, time)),
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
@@ -102,21 +102,25 @@ def _words(status: Status) -> tuple[str, str]:
     title = names[0] if len(names) == 1 else f"{len(names)} experiments and cohorts"
     parts = status.experiments
     ended = sum(each.answered + each.failed for each in parts)
-    texts = sum(each.texts or 0 for each in parts)
+    texts = [each.texts for each in parts]
+    of_all = "" if None in texts else f" of {sum(filter(None, texts)):,}"
     done = sum(each.shards.done for each in parts)
     shards = sum(each.shards.total for each in parts)
     return f"notemill: {title}", (
-        f"{ended:,} of {texts:,} texts answered or failed, {done:,} of {shards:,} shards done; "
+        f"{ended:,}{of_all} texts answered or failed, {done:,} of {shards:,} shards done; "
         f"{status.at:%Y-%m-%d %H:%M} UTC"
     )
 
 
-def _running(status: Status) -> bool:
-    return any(each.shards.running for each in status.experiments)
+def _last_moment(status: Status, time: Timeline) -> float:
+    """Until when something is known (epoch): now while jobs run, else when the last shard ended."""
+    if any(each.shards.running for each in status.experiments) or not time.shards_done:
+        return status.at.timestamp()
+    return max(time.shards_done[-1], *(start for start, _ in time.texts), 0)
 
 
-def _panels(time: Timeline, shards: int, now: float, *, running: bool) -> Iterator[str]:
-    spans = list(_speeds(time, now, running=running))
+def _panels(time: Timeline, shards: int, last: float) -> Iterator[str]:
+    spans = list(_speeds(time, last))
     begins = [start for start, _, _ in spans] + time.shards_done[:1]
     ends = [end for _, end, _ in spans] + time.shards_done[-1:]
     if not begins:
@@ -132,20 +136,20 @@ def _panels(time: Timeline, shards: int, now: float, *, running: bool) -> Iterat
     if line:
         yield f'<path class="area" d="{line}V{speed.y(0)}H{speed.x(spans[0][0])}Z"/>'
         yield f'<path class="speed" d="{line}"/>'
-    yield from done.frame(f"shards done, of {shards:,}", labels=True)
+    yield from done.frame(f"shards done, of {shards:,}", least=1, labels=True)
     yield _line(_LEFT, done.y(shards), _RIGHT, done.y(shards), "all")
     counted = [(at, float(number)) for number, at in enumerate(time.shards_done, 1)]
-    last = counted[-1][1] if counted else 0.0
-    yield f'<path class="done" d="{done.steps([(since, 0.0), *counted, (until, last)])}"/>'
+    in_all = float(len(counted))
+    yield f'<path class="done" d="{done.steps([(since, 0.0), *counted, (until, in_all)])}"/>'
     yield _text((_LEFT + _RIGHT) / 2, 472, "time (UTC)", anchor="middle")
 
 
-def _speeds(time: Timeline, now: float, *, running: bool) -> Iterator[tuple[float, float, float]]:
-    """Spans with their texts a second; the last one of a run that goes on is not over."""
-    for start, texts in time.texts:
-        end = start + time.width_s
-        if running and end > now:
-            end = int(now)
+def _speeds(time: Timeline, last: float) -> Iterator[tuple[float, float, float]]:
+    """Spans with their texts a second; the last one may not be over."""
+    for number, (start, texts) in enumerate(time.texts, 1):
+        end: float = start + time.width_s
+        if number == len(time.texts) and number > 1:
+            end = min(end, last)
             if end - start < time.width_s / 2:  # too short to tell
                 continue
         yield start, end, texts / (end - start)

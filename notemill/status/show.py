@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from notemill.status.jobs import look_for, silent_remedy
 from notemill.status.report import ExperimentStatus, Job, ShardState, Status
-from notemill.status.words import by_reason, hours, lasting, printable, ranges, rate
+from notemill.status.words import added, by_reason, hours, lasting, printable, ranges, rate
 
 _BAR = 60
 _MOST_ROWS = 100
@@ -22,6 +23,9 @@ _STYLES = {"answered": "blue", "failed": "yellow", "left": "dim"}
 
 Rows = list[list[str]]
 """A table: its heading and its rows."""
+Part = tuple[int, Text | Rows]
+"""Lines or a table, and how many spaces stand before it."""
+_NUMBERS = re.compile(r"[0-9]+")
 _LEFT_COLUMNS = 2
 """Names; the others are numbers."""
 
@@ -30,25 +34,22 @@ def plain(status: Status) -> str:
     """The whole status as lines of any length, for pipes and logs."""
     lines = []
     for each in status.experiments:
-        title, *parts = _experiment(each, fancy=False)
-        lines.append(str(title))
-        for part in parts:
+        for indent, part in _experiment(each, fancy=False):
             text = _aligned(part) if isinstance(part, list) else str(part)
-            lines += [f"  {line}" for line in text.split("\n")]
+            lines += [" " * indent + line for line in text.split("\n")]
         lines.append("")
     return "\n".join([*lines, _last(status)])
 
 
 def shown(status: Status, *, fancy: bool) -> RenderableType:
     """The whole status for a terminal. fancy: whether lines and crosses can be written."""
-    shown: list[RenderableType] = []
+    parts: list[RenderableType] = []
     for each in status.experiments:
-        title, *parts = _experiment(each, fancy)
-        shown.append(title if isinstance(title, Text) else Text())
-        for part in parts:
-            shown.append(_indented(_table(part) if isinstance(part, list) else part))
-        shown.append(Text())
-    return Group(*shown, Text(_last(status), style="dim"))
+        for indent, part in _experiment(each, fancy):
+            drawn = _table(part) if isinstance(part, list) else part
+            parts.append(Padding(drawn, (0, 0, 0, indent), expand=False))
+        parts.append(Text())
+    return Group(*parts, Text(_last(status), style="dim"))
 
 
 def _last(status: Status) -> str:
@@ -58,20 +59,21 @@ def _last(status: Status) -> str:
     return f"{last}; results: {status.results}"
 
 
-def _experiment(each: ExperimentStatus, fancy: bool) -> Iterator[Text | Rows]:
-    yield Text.assemble((each.experiment, "bold"), f" over {each.cohort}, {each.model}")
+def _experiment(each: ExperimentStatus, fancy: bool) -> Iterator[Part]:
+    yield 0, Text.assemble((each.experiment, "bold"), f" over {each.cohort}, {each.model}")
     if each.texts:
-        yield _bar(each, fancy)
-    for line in (_texts(each), _speed(each), _shards(each), *each.remarks):
-        yield Text(line)
+        yield 2, _bar(each, fancy)
+    for line in (_texts(each), _speed(each), _hours(each), _shards(each), *each.remarks):
+        if line:
+            yield 2, Text(line)
     if running := [job for job in each.jobs if job.state is ShardState.RUNNING]:
-        yield _rows(running)
+        yield 2, _rows(running)
     if silent := [job for job in each.jobs if job.state is ShardState.SILENT]:
-        yield _rows(silent)
-        yield _of_silent(silent)
+        yield 2, _rows(silent)
+        yield from _of_silent(silent)
     for state in (ShardState.FAILED, ShardState.ENDED):
         for group in _alike([job for job in each.jobs if job.state is state]):
-            yield _trouble(state, group)
+            yield from _trouble(state, group)
 
 
 def _bar(each: ExperimentStatus, fancy: bool) -> Text:
@@ -111,13 +113,16 @@ def _speed(each: ExperimentStatus) -> str:
         parts.append(f"{rate(each.mean_texts_per_s)} texts/s on average")
     if each.left and each.seconds_left is not None:
         parts.append(f"about {lasting(each.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def _hours(each: ExperimentStatus) -> str:
     spent = "GPU hours" if each.on_gpu else "job hours"
-    cost = f"{spent}: {hours(each.gpu_hours.used)} used"
+    hours_ = f"{spent}: {hours(each.gpu_hours.used)} used"
     if each.left and each.gpu_hours.estimated is not None:
-        cost += f" of about {hours(each.gpu_hours.estimated)}"
-        if each.gpu_hours.estimated_from == "pilot":
-            cost += " by the pilot"
-    return "; ".join(filter(None, [", ".join(parts), cost]))
+        by = " by the pilot's speed" if each.gpu_hours.estimated_from == "pilot" else ""
+        hours_ += f" of about {hours(each.gpu_hours.estimated)}{by}"
+    return hours_
 
 
 def _shards(each: ExperimentStatus) -> str:
@@ -135,7 +140,7 @@ def _rows(jobs: list[Job]) -> Rows:
     return [heading] + [
         [
             job.shard,
-            printable(job.host),
+            printable(_short(job.host)),
             printable(job.slurm_job or str(job.process)),
             "" if job.slots is None else str(job.slots),
             f"{job.answered:,}",
@@ -154,16 +159,14 @@ def _pace(job: Job) -> str:
     return "loading" if job.loading else rate(job.texts_per_s)
 
 
-def _of_silent(jobs: list[Job]) -> Text:
+def _of_silent(jobs: list[Job]) -> Iterator[Part]:
     """What to do about jobs that stopped without a word, and where their logs are."""
     first = jobs[0]
-    slurm = [job.slurm_job for job in jobs if job.slurm_job]
+    slurm = sorted({job.slurm_job for job in jobs if job.slurm_job})
     look = f"squeue -j {','.join(slurm)}" if slurm else look_for(first)
     others = ", of the others SHARD.log beside it" if len(jobs) > 1 else ""
-    return Text(
-        f"  no sign of life for a minute and more. What to do: {silent_remedy(look)}\n"
-        f"  log: {printable(first.log)}{others}"
-    )
+    yield 4, Text(printable(f"no sign of life for a minute or more: {silent_remedy(look)}"))
+    yield 4, Text(printable(f"log: {first.log}{others}"))
 
 
 def _aligned(rows: Rows) -> str:
@@ -190,20 +193,22 @@ def _table(rows: Rows) -> Table:
 
 
 def _alike(jobs: list[Job]) -> list[list[Job]]:
-    """Jobs that failed for the same reason together."""
+    """Jobs that failed for the same reason together, whatever the numbers in it."""
     groups: dict[object, list[Job]] = {}
     for job in jobs:
-        why = job.failure.what if job.failure else ""
+        why = _NUMBERS.sub("0", job.failure.what if job.failure else "")
         groups.setdefault((why, job.what_to_do), []).append(job)
     return list(groups.values())
 
 
-def _trouble(state: ShardState, jobs: list[Job]) -> Text:
+def _trouble(state: ShardState, jobs: list[Job]) -> Iterator[Part]:
     first = jobs[0]
     many = f" ({len(jobs)} shards)" if len(jobs) > 1 else ""
-    said = Text.assemble(
-        (f"{state.value} ", "bold"), f"{ranges([job.shard for job in jobs])}{many}: ", _why(first)
-    )
+    names = ranges([job.shard for job in jobs])
+    said = f"{names}{many}: {_why(first)}"
+    if reasons := by_reason(added(job.failed_by_status for job in jobs)):
+        said += f" (texts failed: {reasons})"
+    yield 2, Text.assemble((f"{state.value} ", "bold"), said)
     lines = {
         "where": first.failure.where if first.failure else None,
         "what to do": first.what_to_do,
@@ -211,21 +216,20 @@ def _trouble(state: ShardState, jobs: list[Job]) -> Text:
     }
     for name, words in lines.items():
         if words:
-            said.append(f"\n  {name}: {printable(words)}")
-    return said
+            yield 4, Text(printable(f"{name}: {words}"))
 
 
 def _why(job: Job) -> str:
     if job.state is ShardState.ENDED:
-        place = printable(f"host {job.host}, " + _process(job))
-        return f"ended by SIGTERM {lasting(job.silent_s)} ago, {place}"
-    reasons = f" ({by_reason(job.failed_by_status)})" if job.failed else ""
-    return printable(job.failure.what if job.failure else "") + reasons
+        place = f"host {_short(job.host)}, {_process(job)}"
+        return printable(f"by SIGTERM {lasting(job.silent_s)} ago, {place}")
+    return printable(job.failure.what if job.failure else "")
+
+
+def _short(host: str) -> str:
+    """A node's name as Slurm has it."""
+    return host.partition(".")[0]
 
 
 def _process(job: Job) -> str:
     return f"Slurm job {job.slurm_job}" if job.slurm_job else f"process {job.process}"
-
-
-def _indented(part: RenderableType) -> Padding:
-    return Padding(part, (0, 0, 0, 2), expand=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 
@@ -27,6 +28,14 @@ def rate(per_s: float) -> str:
 def hours(value: float) -> str:
     """GPU hours with the digits that mean something."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+
+
+def added(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Counts by reason added up, the most frequent first."""
+    sums: Counter[str] = Counter()
+    for each in counts:
+        sums.update(each)
+    return dict(sums.most_common())
 
 
 def by_reason(counts: dict[str, int]) -> str:
