@@ -67,21 +67,21 @@ def shard_states(
     answers: paths of the result shards by shard; names: of all files in their folder; entries: of
     the manifest, by shard, empty before extract; now: by the file server's clock.
     """
-    lives = reading.live(live(path) for path in answers.values() if live(path).name in names)
+    live_paths = {name: live(path) for name, path in answers.items()}
+    lives = reading.live(path for path in live_paths.values() if path.name in names)
     shards = []
     for name, path in answers.items():
-        seen = lives.get(live(path))
+        seen = lives.get(live_paths[name])
         if seen and not whose.has(seen.live, name):
             reading.unreadable += 1
             seen = None
         entry = entries.get(name)
         if seen and entry and not _of_these_notes(seen.live, entry):
             seen = None  # of a cohort that was given up since
-        there = {each.name for each in (path, journal(path)) if each.name in names}
-        if path.name in there:
+        if path.name in names:
             shards.append(_finished(path, name, seen, entry, whose, reading))
         else:
-            uncounted = journal(path).name in there and seen is None
+            uncounted = seen is None and journal(path).name in names
             shards.append(_unfinished(name, seen, entry, uncounted, now))
     return shards
 
