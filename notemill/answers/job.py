@@ -150,7 +150,7 @@ def _ask(
 ) -> dict[str, Outcome]:
     """Ask about the missing texts; answers go to the journal, the others are returned by hash."""
     failures: dict[str, Outcome] = {}
-    progress = Progress("texts", total=total)
+    progress = Progress("texts", total=total, on_bar=True)
     progress.resume_at(total - len(missing))
 
     def ended(text_sha256: str, outcome: Outcome) -> None:

@@ -54,6 +54,15 @@ if workflow.is_main_process:
     for remark in (remark for run in RUNS for remark in run.remarks):
         logger.warning(remark)
 
+
+# A bar for a run on this machine; under -n Snakemake does not come here.
+onstart:
+    if workflow.is_main_process and workflow.local_exec and not workflow.touch:
+        from notemill.status.bar import show_bar
+
+        show_bar(CONFIG, RUNS)
+
+
 DATABASE_IS_HERE = CONFIG.database.reached_from == "login"
 
 CUT = {name: cut_name(cohort.shards) for name, cohort in CONFIG.cohorts.items()}
