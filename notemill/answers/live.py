@@ -164,7 +164,7 @@ class LiveFile:
         texts: int,
         answered: int,
         spent: Callable[[], Spent],
-        slots: int | None,
+        slots: int | None = None,
         job: int = 1,
         notes_digest: str = "",
     ) -> None:

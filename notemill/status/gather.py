@@ -11,6 +11,7 @@ from pathlib import Path
 
 import notemill
 from notemill.answers.live import Live
+from notemill.answers.verdict import Status as Ending
 from notemill.config import Config
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest, read_frozen
@@ -226,7 +227,8 @@ def _with_pilot(shards: list[Shard], record: PilotRecord | None) -> list[Shard]:
     """What the pilot answered lies in a shard's journal, also before that shard's own job."""
     if record is None:
         return shards
-    answered = record.asked_before + sum(text.status == "answered" for text in record.asked)
+    own = [text for text in record.asked if text.slots]  # the others an earlier job answered
+    answered = record.asked_before + sum(text.status == Ending.ANSWERED for text in own)
     return [
         Shard(
             shard.name,
