@@ -30,6 +30,8 @@ from notemill.locks import Held, whereabouts
 from notemill.logs import log, unexpected
 
 _RATE_OVER_S = 60.0
+_SHORTEST_S = 2.0
+"""Over less, a few texts that end together would look like many."""
 _FIRST_WIDTH_S = 10
 _MOST_SPANS = 120
 
@@ -260,7 +262,7 @@ class LiveFile:
         while len(self._samples) > 2 and self._samples[-1][0] - self._samples[1][0] > _RATE_OVER_S:
             self._samples.popleft()
         (since, before), (until, after) = self._samples[0], self._samples[-1]
-        return (after - before) / (until - since) if until > since else 0.0
+        return (after - before) / (until - since) if until - since >= _SHORTEST_S else 0.0
 
 
 def read_live(path: Path) -> Live | None:

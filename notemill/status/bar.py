@@ -73,7 +73,7 @@ class _Bar(threading.Thread):
             size = os.get_terminal_size(self._terminal)
             if size.columns < _LEAST.columns or size.lines < _LEAST.lines:
                 return
-            words = line(status, fancy=self._fancy)[: size.columns - 1]
+            words = line(status, size.columns - 1, fancy=self._fancy)
             drawn = f"{_SAVE}\x1b[{size.lines};1H{_ERASE}{words}{_RESTORE}"
             self._write((self._take(size) if size != self._size else "") + drawn)
             self._size = size
@@ -96,26 +96,24 @@ class _Bar(threading.Thread):
         os.write(self._terminal, orders.encode("utf-8" if self._fancy else "ascii", "replace"))
 
 
-def line(status: Status, *, fancy: bool) -> str:
-    """The whole run in one line."""
+def line(status: Status, width: int, *, fancy: bool) -> str:
+    """The whole run in one line of at most so many characters."""
     parts = status.experiments
     if any(each.texts is None for each in parts):
-        return "notemill: before the first note is asked"
+        return "notemill: before the first note is asked"[:width]
     texts = sum(each.texts or 0 for each in parts)
-    answered = sum(each.answered for each in parts)
     failed = sum(each.failed for each in parts)
-    ended = answered + failed
+    ended = sum(each.answered for each in parts) + failed
     share = ended / texts if texts else 1.0
-    full, empty = ("━", "─") if fancy else ("#", ".")
-    length = int(_BAR * share)
-    said = [f"{full * length}{empty * (_BAR - length)} {int(100 * share)} %"]
-    said.append(f"{ended:,}/{texts:,} texts")
+    said = [f" {int(100 * share)} %", f"{ended:,}/{texts:,} texts"]
     if failed:
         said.append(f"{failed:,} failed")
     if speed := sum(each.texts_per_s for each in parts):
         said += [f"{rate(speed)}/s", f"{lasting((texts - ended) / speed)} left"]
     done = sum(each.shards.done for each in parts)
     said.append(f"{done:,}/{sum(each.shards.total for each in parts):,} shards")
-    if status.done:
-        said.append("loaded")
-    return "  ".join(said)
+    words = "  ".join(said)
+    length = max(min(width - len(words), _BAR), 0)
+    full, empty = ("━", "─") if fancy else ("#", ".")
+    until = int(length * share)
+    return (full * until + empty * (length - until) + words)[:width]

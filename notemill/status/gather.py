@@ -6,12 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import notemill
 from notemill.answers.live import Live
-from notemill.answers.verdict import Status as Ending
 from notemill.config import Config
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest, read_frozen
@@ -34,6 +34,8 @@ from notemill.tasks.run import Run
 
 PILOT = "pilot"
 """The pilot's name among shards."""
+_QUIET = (ShardState.DONE, ShardState.WAITING)
+"""States of which there is nothing to say of a job."""
 
 
 def gather(config: Config, runs: Sequence[Run], reading: Reading | None = None) -> Status:
@@ -84,17 +86,18 @@ class _Gathering:
         manifest = self._reading.manifest(
             self._layout.manifest(self._cohort, self._cut), self._cohort
         )
-        shards = self._shards(manifest)
+        pilot = self._pilot_seen()
         record = self._pilot_record()
-        shards = _with_pilot(shards, record)
+        shards = _with_pilot(self._shards(manifest), manifest, pilot)
         answered = sum(shard.answered for shard in shards)
         failed = added(shard.failed for shard in shards)
         texts = sum(entry.texts for entry in manifest.shards) if manifest else None
         left = texts - answered - sum(failed.values()) if texts is not None else None
-        jobs, pilot = self._jobs(shards, record)
-        running = [job for job in jobs if job.state is ShardState.RUNNING]
-        rate = round(sum(job.texts_per_s for job in running), 3)
+        pilot_state = self._pilot_state(pilot, record)
+        jobs = self._jobs(shards, pilot, pilot_state)
+        rate = sum(job.texts_per_s for job in jobs if job.state is ShardState.RUNNING)
         lives = [shard.live for shard in shards if shard.live]
+        finished = [shard.finished for shard in shards if shard.finished is not None]
         return ExperimentStatus(
             cohort=self._cohort,
             experiment=run.experiment_id,
@@ -107,18 +110,18 @@ class _Gathering:
             failed=sum(failed.values()),
             failed_by_status=failed,
             left=left,
-            texts_per_s=rate,
+            texts_per_s=round(rate, 3),
             mean_texts_per_s=_mean_rate(lives),
             seconds_left=round(left / rate, 1) if left is not None and rate else None,
             gpu_hours=_gpu_hours(shards, texts, record),
             tokens=sum(shard.tokens for shard in shards),
             shards=Shards(total=len(shards), **Counter(shard.state.value for shard in shards)),
             uncounted_shards=sum(shard.uncounted for shard in shards),
-            pilot=pilot,
+            pilot=pilot_state,
             loaded=self._is_loaded(shards),
             jobs=jobs,
             remarks=self._remarks(manifest, shards, answered),
-            timeline=timeline(lives, [s.finished for s in shards if s.finished is not None]),
+            timeline=timeline([*lives, *([pilot.live] if pilot else [])], finished),
         )
 
     def _shards(self, manifest: Manifest | None) -> list[Shard]:
@@ -133,31 +136,28 @@ class _Gathering:
     def _answers(self, shard: str) -> Path:
         return self._layout.answers(self._cohort, self._run.experiment_id, self._cut, shard)
 
-    def _jobs(self, shards: Sequence[Shard], record: PilotRecord | None) -> tuple[list[Job], str]:
-        """What there is to say of jobs, and how the pilot stands."""
+    def _jobs(self, shards: Sequence[Shard], pilot: Seen | None, pilot_state: str) -> list[Job]:
+        """What there is to say of jobs, the pilot's too."""
         parts = (self._cohort, self._run.experiment_id)
         jobs = [
             job_of(shard, self._layout.log("answer", *parts, self._cut, shard.name), self._now)
             for shard in shards
-            if shard.state not in (ShardState.DONE, ShardState.WAITING)
+            if shard.state not in _QUIET
         ]
-        if self._run.experiment.pilot.notes == 0:
-            return sorted_jobs(jobs), "off"
-        if record:
-            return sorted_jobs(jobs), ShardState.DONE.value
-        seen = self._pilot_seen()
-        state = state_of(seen, self._now) if seen else ShardState.WAITING
-        if seen and state is not ShardState.WAITING:
-            pilot = Shard(
-                PILOT,
-                state,
-                seen.live.texts,
-                answered=seen.live.answered,
-                failed=dict(seen.live.failed),
-                seen=seen,
+        if pilot and pilot_state not in ("off", *_QUIET):
+            known = pilot.live
+            shown = Shard(
+                PILOT, ShardState(pilot_state), known.texts, answered=known.answered, seen=pilot
             )
-            jobs.append(job_of(pilot, self._layout.log(PILOT, *parts), self._now))
-        return sorted_jobs(jobs), state.value
+            jobs.append(job_of(shown, self._layout.log(PILOT, *parts), self._now))
+        return sorted_jobs(jobs)
+
+    def _pilot_state(self, pilot: Seen | None, record: PilotRecord | None) -> str:
+        if self._run.experiment.pilot.notes == 0:
+            return "off"
+        if record:
+            return ShardState.DONE.value
+        return (state_of(pilot, self._now) if pilot else ShardState.WAITING).value
 
     def _pilot_seen(self) -> Seen | None:
         path = live(self._pilot_path)
@@ -223,21 +223,21 @@ class _Gathering:
         return sorted(name for name in names if name.rpartition("-")[0] == self._run.name)
 
 
-def _with_pilot(shards: list[Shard], record: PilotRecord | None) -> list[Shard]:
+def _with_pilot(shards: list[Shard], manifest: Manifest | None, pilot: Seen | None) -> list[Shard]:
     """What the pilot answered lies in a shard's journal, also before that shard's own job."""
-    if record is None:
+    if manifest is None or pilot is None:
         return shards
-    own = [text for text in record.asked if text.slots]  # the others an earlier job answered
-    answered = record.asked_before + sum(text.status == Ending.ANSWERED for text in own)
+    known = pilot.live
+    digests = {entry.name: entry.digest for entry in manifest.shards}
     return [
-        Shard(
-            shard.name,
-            shard.state,
-            shard.texts,
-            answered=min(answered, shard.texts),
-            seconds=record.seconds,
+        replace(
+            shard,
+            answered=min(known.answered, shard.texts),
+            seconds=known.spent.seconds,
+            tokens=known.spent.tokens,
+            uncounted=False,
         )
-        if shard.name == record.shard and shard.uncounted and shard.texts is not None
+        if shard.uncounted and shard.texts is not None and digests[shard.name] == known.notes_digest
         else shard
         for shard in shards
     ]

@@ -107,7 +107,7 @@ def _texts(each: ExperimentStatus) -> str:
 
 def _speed(each: ExperimentStatus) -> str:
     parts = []
-    if each.shards.running:
+    if each.texts_per_s:
         parts.append(f"{rate(each.texts_per_s)} texts/s now")
     if each.mean_texts_per_s is not None:
         parts.append(f"{rate(each.mean_texts_per_s)} texts/s on average")

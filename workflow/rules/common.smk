@@ -57,9 +57,11 @@ if workflow.is_main_process:
         logger.warning(remark)
 
 
-# A bar for a run on this machine; under -n Snakemake does not come here.
+# A bar for a run on this machine, unless Snakemake is given another way to show one (--logger).
+# Under -n it does not come here.
 onstart:
-    if workflow.is_main_process and workflow.local_exec and not workflow.touch:
+    local = workflow.local_exec and not workflow.touch
+    if local and not workflow.output_settings.log_handler_settings:
         from notemill.status.bar import show_bar
 
         show_bar(CONFIG, RUNS)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from notemill.answers import live as module
 from notemill.answers.journal_lines import Spent
 from notemill.answers.live import History, Live, LiveFile, State, read_live
 from notemill.errors import NotemillError
@@ -199,6 +200,38 @@ def test_a_history_stays_small_and_loses_no_text() -> None:
     assert len(history.spans) <= 120
     assert all(start % history.width_s == 0 for start, _ in history.spans)
     assert len(history.model_dump_json()) < 4000
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    now = 1_700_000_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+
+def test_the_speed_is_of_the_last_minute(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    speeds = []
+    with LiveFile(path, **WHOSE) as file:
+        file.begins(texts=10_000, answered=0, spent=Spent)
+        clock.now += 600  # the model is loaded
+        for texts in [10] * 30 + [0] * 13:
+            for _ in range(texts):
+                clock.now += 0.5
+                file.ended(outcome())
+            clock.now += 5 - 0.5 * texts
+            file.beat()
+            speeds.append(said(path).texts_per_s)
+    assert speeds[0] == pytest.approx(9 / 4.5)
+    assert speeds[29] == pytest.approx(2.0, abs=0.1)
+    assert speeds[-1] == 0.0
+    assert max(speeds) < 2.2
 
 
 @pytest.mark.parametrize(

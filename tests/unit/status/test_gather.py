@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from notemill.answers.journal_lines import Spent
 from notemill.answers.live import LiveFile, read_live
 from notemill.config import read_config
 from notemill.errors import NotemillError
@@ -26,7 +27,7 @@ from notemill.status import gather as gathering
 from notemill.status.gather import gather
 from notemill.status.reading import Reading
 from notemill.status.report import ExperimentStatus, ShardState
-from tests.unit.status.results import Results, long_ago
+from tests.unit.status.results import Results, long_ago, outcome
 
 OUT_OF_MEMORY = NotemillError("out of memory", where="the engine's log", remedy="fewer slots")
 
@@ -361,16 +362,49 @@ def pilot(results: Results, *endings: str, **changes: Any) -> PilotRecord:
     return record
 
 
-def test_after_the_pilot_its_answers_count_and_its_speed_tells_the_hours(results: Results) -> None:
+def pilots_job(results: Results) -> LiveFile:
+    """The pilot's job on shard 0002, at work."""
+    path = live(results.layout.pilot("chest", results.run.experiment_id))
+    file = LiveFile(path, cohort="chest", experiment=results.run.experiment_id, shard="pilot")
+    file.begins(texts=10, answered=1, spent=lambda: Spent(36.0, 3, 90), notes_digest="digest 0002")
+    return file
+
+
+def test_what_the_pilot_answers_counts_at_once_and_its_speed_tells_the_hours(
+    results: Results,
+) -> None:
     results.journal("0002")
-    pilot(results, "answered", "schema", "answered")
+    with pilots_job(results) as file:
+        file.ended(outcome())
+        file.ended(outcome("schema"))
+        file.ended(outcome())
+        file.beat()
+        each = only(results)
+        assert (each.pilot, each.answered, each.left, each.uncounted_shards) == (
+            "running",
+            3,
+            37,
+            0,
+        )
+        assert [(job.shard, job.state, job.failed) for job in each.jobs] == [
+            ("pilot", "running", 1)
+        ]
+        pilot(results, "answered", "schema", "answered")
     each = only(results)
-    assert (each.pilot, each.answered, each.left, each.uncounted_shards) == ("done", 3, 37, 0)
+    assert (each.pilot, each.answered, each.left, each.jobs) == ("done", 3, 37, [])
     assert each.gpu_hours.estimated_from == "pilot"
     assert each.gpu_hours.estimated == pytest.approx((36 + 37 / 2) / 3600, abs=1e-4)
+    assert sum(texts for _, texts in each.timeline.texts) == 3
     results.job("0002", "answered", answered=3)  # its own job knows better
     assert only(results).answered == 4
     assert only(results).gpu_hours.estimated_from == "run"
+
+
+def test_a_pilot_of_other_notes_counts_nowhere(results: Results) -> None:
+    results.journal("0001")
+    with pilots_job(results):
+        pass
+    assert (only(results).answered, only(results).uncounted_shards) == (0, 1)
 
 
 def test_a_pilots_job_is_shown_as_others_are(results: Results) -> None:
