@@ -60,8 +60,8 @@ if workflow.is_main_process:
 # A bar for a run on this machine, unless Snakemake is given another way to show one (--logger).
 # Under -n it does not come here.
 onstart:
-    local = workflow.local_exec and not workflow.touch
-    if local and not workflow.output_settings.log_handler_settings:
+    here = workflow.is_main_process and workflow.local_exec and not workflow.touch
+    if here and not workflow.output_settings.log_handler_settings:
         from notemill.status.bar import show_bar
 
         show_bar(CONFIG, RUNS)
