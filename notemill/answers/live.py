@@ -11,13 +11,12 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 import notemill
 from notemill.answers.journal_lines import Spent
@@ -34,6 +33,8 @@ _SHORTEST_S = 2.0
 """Over less, a few texts that end together would look like many."""
 _FIRST_WIDTH_S = 10
 _MOST_SPANS = 120
+_LATEST = 2**33
+"""Second of the epoch: what a clock can say."""
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -65,8 +66,8 @@ class History(BaseModel):
     seconds; spans without any are left out. When there are too many, they get twice as wide.
     """
 
-    width_s: int = Field(_FIRST_WIDTH_S, ge=1)
-    spans: list[tuple[int, Count]] = []
+    width_s: int = Field(_FIRST_WIDTH_S, ge=1, lt=_LATEST)
+    spans: list[tuple[Annotated[int, Field(ge=0, lt=_LATEST)], Count]] = []
 
     def add(self, at: float) -> None:
         """Count a text that ended at this second of the epoch."""
@@ -109,8 +110,8 @@ class Live(BaseModel):
     gpu: str = ""
     slots: int | None = None
     job: Count = 0
-    started_at: datetime
-    renewed_at: datetime
+    started_at: AwareDatetime
+    renewed_at: AwareDatetime
     texts: Count | None = None
     answered: Count = 0
     failed: dict[str, Count] = {}

@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from notemill.cli.given import Command, Given
-from notemill.files import write_text
+from notemill.files import explained, write_text
 from notemill.plan.runs import plan_runs
 from notemill.status.gather import gather
 from notemill.status.picture import picture
@@ -51,7 +51,8 @@ def _status(given: Given) -> int:
     options = given.arguments
     svg = options.svg.absolute() if options.svg else None  # before --directory is gone into
     config = given.config
-    runs = plan_runs(config)
+    with explained(config.results):
+        runs = plan_runs(config)
     reading = Reading()
 
     def look() -> Status:

@@ -18,7 +18,7 @@ from notemill.notes.manifest import Manifest, read_frozen
 from notemill.paths import Layout, cut_name, live, shard_names
 from notemill.pilot.record import PilotRecord, read_pilot
 from notemill.status.jobs import job_of, sorted_jobs
-from notemill.status.reading import Reading, Seen, names_in, server_time
+from notemill.status.reading import Reading, Seen, is_there, names_in, server_time
 from notemill.status.report import (
     ExperimentStatus,
     GpuHours,
@@ -168,7 +168,7 @@ class _Gathering:
         try:
             record = read_pilot(self._pilot_path)
         except (OSError, NotemillError):
-            self._reading.unreadable += self._pilot_path.exists()
+            self._reading.unreadable += is_there(self._pilot_path)
             return None
         whose = Whose(record.cohort, record.experiment)
         return record if whose == self._whose else None

@@ -51,7 +51,7 @@ class Reading:
         except FileNotFoundError:
             return None
         except (OSError, NotemillError):
-            self.unreadable += path.exists()
+            self.unreadable += is_there(path)
             return None
         self._manifests[path] = (version, manifest)
         return manifest
@@ -93,6 +93,17 @@ def names_in(folder: Path) -> set[str]:
         return {path.name for path in folder.iterdir()}
     except OSError:
         return set()
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file, one that can't be reached too."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def server_time(results: Path) -> float:

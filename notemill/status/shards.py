@@ -9,7 +9,7 @@ from notemill.answers.live import Failure, Live, State
 from notemill.errors import NotemillError
 from notemill.notes.manifest import ShardEntry
 from notemill.paths import journal, live
-from notemill.status.reading import Reading, Seen
+from notemill.status.reading import Reading, Seen, is_there
 from notemill.status.report import SILENT_AFTER_S, ShardState
 
 _AT_WORK = {State.STARTING, State.ASKING}
@@ -173,7 +173,7 @@ def _by_its_result(
     except FileNotFoundError:
         return Shard(entry.name, ShardState.WAITING, entry.texts, seen=seen)
     except NotemillError as error:
-        if not path.exists():  # gone since its name was read
+        if not is_there(path):  # gone since its name was read
             return Shard(entry.name, ShardState.WAITING, entry.texts, seen=seen)
         failure = Failure(what=error.what, where=error.where, remedy=error.remedy)
         return Shard(entry.name, ShardState.FAILED, entry.texts, problem=failure, seen=seen)

@@ -236,7 +236,15 @@ def test_the_speed_is_of_the_last_minute(path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     "change",
-    [{"answered": 11}, {"answered": 9}, {"spent": {"seconds": -1.0}}, {"texts_per_s": "NaN"}],
+    [
+        {"answered": 11},
+        {"answered": 9},
+        {"spent": {"seconds": -1.0}},
+        {"texts_per_s": "NaN"},
+        {"started_at": "2026-01-01T00:00:00"},
+        {"history": {"width_s": 0, "spans": []}},
+        {"history": {"width_s": 10, "spans": [[10**18, 1]]}},
+    ],
 )
 def test_a_file_whose_numbers_cant_be_is_none(path: Path, change: dict[str, object]) -> None:
     with LiveFile(path, **WHOSE) as file:
