@@ -66,14 +66,15 @@ def _experiment(each: ExperimentStatus, fancy: bool) -> Iterator[Part]:
     for line in (_texts(each), _speed(each), _hours(each), _shards(each), *each.remarks):
         if line:
             yield 2, Text(line)
-    if running := [job for job in each.jobs if job.state is ShardState.RUNNING]:
-        yield 2, _rows(running)
+    # What wants something of the user first: a low terminal does not show the end.
     if silent := [job for job in each.jobs if job.state is ShardState.SILENT]:
         yield 2, _rows(silent)
         yield from _of_silent(silent)
     for state in (ShardState.FAILED, ShardState.ENDED):
         for group in _alike([job for job in each.jobs if job.state is state]):
             yield from _trouble(state, group)
+    if running := [job for job in each.jobs if job.state is ShardState.RUNNING]:
+        yield 2, _rows(running)
 
 
 def _bar(each: ExperimentStatus, fancy: bool) -> Text:
