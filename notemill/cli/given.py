@@ -27,7 +27,12 @@ class Given:
     @cached_property
     def config(self) -> Config:
         """The configuration of --configfile and --directory. Raises NotemillError."""
-        return _config(_entered(self.arguments.directory, self.arguments.configfile))
+        return _config(self.config_path)
+
+    @cached_property
+    def config_path(self) -> Path:
+        """Where it is, there or not; the process is in --directory from then on."""
+        return _entered(self.arguments.directory, self.arguments.configfile)
 
 
 def _no_arguments(parser: argparse.ArgumentParser) -> None:

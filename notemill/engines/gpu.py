@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from statistics import mean
 from typing import Literal, NamedTuple
 
-from notemill.config import Engine, OpenAiEngine
+from notemill.config import Engine, LlamaCppEngine, OpenAiEngine
 from notemill.engines.process import ServerProcess
 from notemill.errors import NotemillError
 from notemill.logs import log
@@ -77,7 +77,7 @@ def gpu_here(engine: Engine) -> Gpu:
     """What an engine of this job computes on; of several GPUs the first one's name."""
     if isinstance(engine, OpenAiEngine) and engine.address:
         return Gpu("address")
-    if not gpu_expected(engine.gpu):
+    if isinstance(engine, LlamaCppEngine) or not gpu_expected(engine.gpu):
         return Gpu("CPU")
     query = "--query-gpu=name,memory.total"
     for line in _asked_driver(query, of=_own()) or _asked_driver(query):

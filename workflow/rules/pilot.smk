@@ -21,3 +21,16 @@ rule pilot_job:
         tmpdir=None,
     script:
         "../scripts/pilot_job.py"
+
+
+# The target: all pilots, and what they tell, each time that it is asked for.
+rule pilot:
+    input:
+        PILOTS.values(),
+    log:
+        LAYOUT.log("pilot", "advice"),
+    localrule: True
+    conda:
+        "../../envs/notemill.yaml"
+    script:
+        "../scripts/pilot.py"
