@@ -59,11 +59,12 @@ def _nearest_folder(path: Path) -> Path:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, synced: bool = True) -> Iterator[Path]:
     """Yield a name beside `path` to write to; on success it is synced, mode 0600, and renamed.
 
     On any failure the partial file is removed and `path` is left as it was. Two writers of one
-    path do not meet: the name carries the host and the process.
+    path do not meet: the name carries the host and the process. synced: False for what may be
+    lost with its node.
     """
     private_folder(path.parent)
     partial = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.partial")
@@ -71,9 +72,11 @@ def written_whole(path: Path) -> Iterator[Path]:
         try:
             os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
             yield partial
-            sync(partial)
+            if synced:
+                sync(partial)
             partial.replace(path)
-            sync(path.parent)
+            if synced:
+                sync(path.parent)
         finally:
             partial.unlink(missing_ok=True)
 

@@ -26,6 +26,10 @@ _NO_SUCH_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _BUSY = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
 
+class Held(NotemillError):
+    """Another job has the lock."""
+
+
 class LockedFile:
     """A private file, made if missing, open for reading and writing and locked until closed.
 
@@ -33,7 +37,7 @@ class LockedFile:
     """
 
     def __init__(self, path: Path, doing: str = "answering this shard") -> None:
-        """Raises NotemillError when another job holds it, or when no lock can be had."""
+        """Raises Held when another job has it, another NotemillError when no lock can be had."""
         self.path = path
         self._doing = doing
         self._marker: Path | None = None
@@ -120,8 +124,8 @@ class LockedFile:
                     raise self._held() from None
         self._marker = marker
 
-    def _held(self, holder: str = "") -> NotemillError:
-        return NotemillError(
+    def _held(self, holder: str = "") -> Held:
+        return Held(
             f"another job is {self._doing}",
             where=str(self.path),
             remedy=f"{holder}look for it with squeue or ps (of a shard's job the journal's last "

@@ -17,6 +17,8 @@ from notemill.errors import DEBUG_SWITCH, NotemillError
 from notemill.files import explained, private_folder
 
 log = logging.getLogger("notemill")
+BAR_VARIABLE = "NOTEMILL_BAR"
+"""Environment variable: set for the jobs of a run that draws a bar, which tells their progress."""
 
 
 class Terminated(BaseException):
@@ -82,6 +84,8 @@ def _write_to(path: Path) -> None:
     for handler in (logging.FileHandler(path, mode="w"), logging.StreamHandler(sys.stderr)):
         handler.setFormatter(form)
         log.addHandler(handler)
+    if os.environ.get(BAR_VARIABLE):
+        handler.addFilter(lambda record: not getattr(record, "on_bar", False))
 
 
 def _whereabouts() -> str:

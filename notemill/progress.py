@@ -14,7 +14,8 @@ EVERY_S = 5.0
 class Progress:
     """Counts work and logs a line at most every few seconds.
 
-    total: units to do, None when it can't be known beforehand.
+    total: units to do, None when it can't be known beforehand. on_bar: whether a run's bar, where
+    there is one, tells it too; its lines then go to the log file alone.
     """
 
     unit: str
@@ -22,6 +23,7 @@ class Progress:
     done: int = 0
     failed: int = 0
     tokens: int = 0
+    on_bar: bool = False
     started: float = field(default_factory=time.monotonic)
     _at_start: int = 0
     _next_line: float = field(default_factory=lambda: time.monotonic() + EVERY_S)
@@ -42,7 +44,7 @@ class Progress:
         now = time.monotonic()
         if now >= self._next_line:
             self._next_line = now + EVERY_S
-            log.info(self.line())
+            log.info(self.line(), extra={"on_bar": self.on_bar})
 
     def line(self) -> str:
         """The state now, as one line."""

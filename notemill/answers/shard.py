@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +114,17 @@ def read_origin(path: Path) -> ShardOrigin:
             return ShardOrigin.model_validate_json(metadata.get(_METADATA, b""))
         except ValidationError:
             raise NotemillError("this is no result shard", where=str(path), remedy=REMEDY) from None
+
+
+def read_failures(path: Path) -> dict[str, int]:
+    """Texts without a valid answer, by status. Raises NotemillError for a damaged file."""
+    failures = set()
+    with readable_parquet(path, remedy=REMEDY) as file:
+        for batch in file.iter_batches(columns=["text_sha256", "status"]):
+            failures |= set(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    return dict(
+        Counter(status for _, status in failures if status not in (Status.ANSWERED, Status.BLANK))
+    )
 
 
 def read_answers(path: Path, rows: int) -> Iterator[pa.RecordBatch]:

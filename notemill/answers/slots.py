@@ -21,7 +21,7 @@ async def slots_for(work: ShardWork) -> int:
     slots = job.run.engine.slots
     if slots != "auto":
         return slots
-    gpu = gpu_here(job.run.engine).name
+    work.live.gpu = gpu = gpu_here(job.run.engine).name
     place = job.layout, job.cohort, job.run.experiment_id
     if (measured := measured_slots(*place, gpu)) is not None:
         log.info("%d slots, as measured on %s", measured, gpu)

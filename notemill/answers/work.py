@@ -16,6 +16,7 @@ from typing import Any
 from notemill.answers.asking import Asking
 from notemill.answers.experiment_record import keep_record, refuse_wrong_model
 from notemill.answers.journal import Journal, JournalKey
+from notemill.answers.live import LiveFile
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.verdict import Status, is_answer
@@ -31,6 +32,7 @@ from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
 from notemill.paths import Layout
 from notemill.paths import journal as journal_path
+from notemill.paths import live as live_path
 from notemill.progress import Progress
 from notemill.tasks.run import Run
 
@@ -69,8 +71,8 @@ class ShardWork:
     """A shard whose journal this job holds.
 
     wanted: hashes of its texts that are to be asked; failures: how texts ended in this job that
-    were not answered; ready_s: from the latest engine's start until it was proven, 0 before;
-    engine: its name and version.
+    were not answered; live: tells how the job goes; ready_s: from the latest engine's start until
+    it was proven, 0 before; engine: its name and version.
     """
 
     job: ShardJob
@@ -78,6 +80,7 @@ class ShardWork:
     record: ModelRecord
     wanted: set[str]
     journal: Journal
+    live: LiveFile
     failures: dict[str, Outcome] = field(default_factory=dict)
     ready_s: float = 0.0
     engine: str = ""
@@ -121,13 +124,14 @@ class ShardWork:
             if ended:
                 ended(text_sha256, outcome)
 
+        self.live.slots = slots
         share, engine = self.job.run.experiment.max_failed_share, self.job.run.engine
         asking = ShardAsking(
             self._asking,
             keep,
             self._progress,
             asked=lambda: self.journal.spend(asked=1),
-            beat=self.journal.spend,
+            beat=self._beat,
             slots=slots,
             restarts=engine.restarts if restarts is None else restarts,
             max_failures=_allowed_failures(share, len(self.wanted))
@@ -154,6 +158,11 @@ class ShardWork:
         else:
             self.failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
+        self.live.ended(outcome)
+
+    def _beat(self) -> None:
+        self.journal.spend()
+        self.live.beat()
 
     @cached_property
     def _asking(self) -> Asking:
@@ -169,35 +178,47 @@ class ShardWork:
 
     @cached_property
     def _progress(self) -> Progress:
-        progress = Progress("texts", total=len(self.wanted))
+        progress = Progress("texts", total=len(self.wanted), on_bar=True)
         progress.resume_at(len(self.wanted) - len(self.missing()))
         return progress
 
 
 @contextmanager
-def opened(job: ShardJob) -> Iterator[ShardWork]:
+def opened(job: ShardJob, tells: LiveFile | None = None) -> Iterator[ShardWork]:
     """Open the shard's journal, with notes and model as the plan has them.
 
+    tells: how the job goes and how it ended; by default in the shard's own file.
     Raises NotemillError when notes, model or cut are others by now, or another job is on it.
     """
     started = time.monotonic()
     run = job.run
-    manifest = read_manifest(job.manifest, of=job.cohort)
-    record = _checked_record(job)
-    wanted = _texts_to_ask(job, manifest.id_columns, manifest.shard(job.shard))
-    key = JournalKey(run.experiment_id, record.digest)
-    accepts = partial(is_answer, model=run.task.answer_model)
-    with Journal(journal_path(job.output), key, accepts, started=started) as journal:
-        _refuse_if_given_up(job)
-        work = ShardWork(job, manifest, record, wanted, journal)
-        log.info(
-            "%d notes, %d distinct texts to ask, %d of them in the journal (job %d on this shard)",
-            work.entry.notes,
-            len(wanted),
-            len(wanted) - len(work.missing()),
-            journal.jobs,
-        )
-        yield work
+    whose = {"cohort": job.cohort, "experiment": run.experiment_id, "shard": job.shard}
+    with tells or LiveFile(live_path(job.output), **whose) as live:
+        manifest = read_manifest(job.manifest, of=job.cohort)
+        record = _checked_record(job)
+        wanted = _texts_to_ask(job, manifest.id_columns, manifest.shard(job.shard))
+        key = JournalKey(run.experiment_id, record.digest)
+        accepts = partial(is_answer, model=run.task.answer_model)
+        with Journal(journal_path(job.output), key, accepts, started=started) as journal:
+            _refuse_if_given_up(job)
+            work = ShardWork(job, manifest, record, wanted, journal, live)
+            answered = len(wanted) - len(work.missing())
+            log.info(
+                "%d notes, %d distinct texts to ask, %d of them in the journal (job %d on this "
+                "shard)",
+                work.entry.notes,
+                len(wanted),
+                answered,
+                journal.jobs,
+            )
+            live.begins(
+                texts=len(wanted),
+                answered=answered,
+                spent=lambda: journal.spent,
+                job=journal.jobs,
+                notes_digest=work.entry.digest,
+            )
+            yield work
 
 
 def until_terminated(asking: Coroutine[Any, Any, None]) -> None:

@@ -11,6 +11,7 @@ from notemill.cli.given import DEFAULT_CONFIG, Given
 from notemill.cli.look import LOOK
 from notemill.cli.new import NEW
 from notemill.cli.pilot import PILOT
+from notemill.cli.status import STATUS
 from notemill.cli.summary import SUMMARY
 from notemill.errors import NotemillError
 from notemill.logs import debugging, unexpected
@@ -20,6 +21,7 @@ _COMMANDS = (
     CHECK,
     LOOK,
     PILOT,
+    STATUS,
     SUMMARY,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from math import exp, lgamma, log, log1p
+from pathlib import Path
 
 from notemill.answers.outcome import Outcome
 from notemill.answers.verdict import Status
@@ -14,10 +15,14 @@ _BY_CHANCE = 0.01
 """Less likely than this, failures are no accident of the texts that were drawn."""
 
 
-def refuse_hopeless(outcomes: Iterable[Outcome], share: float, *, where: str) -> None:
-    """Raise NotemillError when more texts fail than chance explains if `share` of all would.
+class Hopeless(NotemillError):
+    """So many of the pilot's texts failed that each shard's job would end with an error."""
 
-    share: max_failed_share, with which each shard's job fails. where: the texts can be read.
+
+def refuse_hopeless(outcomes: Iterable[Outcome], share: float, page: Path) -> None:
+    """Raise Hopeless when more texts fail than chance explains if `share` of all would.
+
+    share: max_failed_share, with which each shard's job fails. page: where they can be read.
     """
     statuses = Counter(outcome.status for outcome in outcomes)
     asked = statuses.total()
@@ -26,10 +31,10 @@ def refuse_hopeless(outcomes: Iterable[Outcome], share: float, *, where: str) ->
     if not failed or at_least(failed, asked, share) >= _BY_CHANCE:
         return
     reasons = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
-    raise NotemillError(
+    raise Hopeless(
         f"{failed} of the pilot's {asked} texts have no valid answer ({reasons}), more than "
         f"max_failed_share ({share:g}) allows: each shard would fail",
-        where=where,
+        where=f"{page} has them beside their reasons",
         remedy="read some of them, then correct the prompt, the schema, num_ctx or num_predict; "
         "or, if so many failures are to be expected, raise max_failed_share of the experiment",
     )

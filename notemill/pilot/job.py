@@ -21,6 +21,7 @@ from statistics import fmean
 
 import notemill
 from notemill.answers.journal_lines import answer_line
+from notemill.answers.live import LiveFile
 from notemill.answers.measuring import Limits, sweep
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import Text
@@ -32,7 +33,8 @@ from notemill.clock import now
 from notemill.engines.gpu import gpu_here
 from notemill.logs import log
 from notemill.notes.manifest import read_manifest
-from notemill.pilot.hopeless import refuse_hopeless
+from notemill.paths import live as live_path
+from notemill.pilot.hopeless import Hopeless, refuse_hopeless
 from notemill.pilot.look import write_pilot_page
 from notemill.pilot.record import AskedText, PilotRecord, read_pilot
 from notemill.pilot.texts import extremes, lengths_of, shard_texts
@@ -48,25 +50,34 @@ def run_pilot(job: ShardJob) -> PilotRecord:
     Raises NotemillError for what stops the job, accepted answers stay in the journal; Terminated
     after SIGTERM.
     """
+    place = job.cohort, job.run.experiment_id
+    path = job.layout.pilot(*place)
+    live = LiveFile(live_path(path), cohort=place[0], experiment=place[1], shard="pilot")
     manifest = read_manifest(job.manifest, of=job.cohort)
     with_texts = [entry.name for entry in manifest.shards if entry.texts]
     job = replace(job, shard=(with_texts or [manifest.shards[0].name])[0])
-    place = job.cohort, job.run.experiment_id
-    path = job.layout.pilot(*place)
-    with opened(job) as work:
+    with opened(job, live) as work:
         if made := _made_before(path, work):
             log.info("the pilot of %s stands; for another one delete %s", made.made_at, path)
             os.utime(path)
             return made
         pilot = _Pilot(work)
         with told_once(job.layout.refusal(place[1]), job.run.engine, work.record.digest):
-            until_terminated(pilot.ask())
+            try:
+                until_terminated(pilot.ask())
+            except Hopeless:
+                _write_page(job, pilot.record())  # now one wants to read what failed
+                raise
         record = pilot.record()
-    keep_slots(job.layout, *place, record.sweep)
+        keep_slots(job.layout, *place, record.sweep)
+        _write_page(job, record)
+        record.write(path)
+    return record
+
+
+def _write_page(job: ShardJob, record: PilotRecord) -> None:
     page = write_pilot_page(job.layout, job.run, record)
     log.info("its notes beside their answers, for you alone: %s", page)
-    record.write(path)
-    return record
 
 
 def _made_before(path: Path, work: ShardWork) -> PilotRecord | None:
@@ -86,6 +97,7 @@ class _Pilot:
         self._run = work.job.run
         self._settings = self._run.experiment.pilot
         self._gpu = gpu_here(self._run.engine)
+        work.live.gpu = self._gpu.name
         self._lengths = lengths_of(work)
         self._before = {
             sha: outcome for sha, outcome in work.journal.answers.items() if sha in work.wanted
@@ -153,12 +165,9 @@ class _Pilot:
         )
 
     def _check(self) -> None:
-        experiment = self._run.experiment
-        refuse_hopeless(
-            self._outcomes,
-            experiment.max_failed_share,
-            where="this log's lines above give the reasons",
-        )
+        job, share = self._work.job, self._run.experiment.max_failed_share
+        page = job.layout.look(job.cohort, self._run.experiment_id)
+        refuse_hopeless(self._outcomes, share, page)
 
     def _nothing_measured(self) -> Sweep:
         ended = "there was nothing to ask"

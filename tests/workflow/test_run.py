@@ -9,15 +9,17 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from tests.workflow.conftest import NOTES
-from tests.workflow.project import Project
+from tests.workflow.project import REPOSITORY, Project
 
 RESPONSES = {"(1) Likely", "(2) Unlikely", "(3) Unable to say because of lack of information"}
 
@@ -74,6 +76,24 @@ def test_an_experiment_says_how_its_rows_were_made(finished: Project, weights: P
     assert row == ("pneumonia", digest, digest, engine, 7, 0, 2, prompt)
 
 
+def test_the_status_of_a_finished_run_is_what_the_database_holds(finished: Project) -> None:
+    status = status_of(finished)
+    asked = {note[2] for note in NOTES if note[2] and note[2].strip()}
+    assert (status["texts"], status["answered"], status["failed"]) == (len(asked), len(asked), 0)
+    assert (status["notes"], status["loaded"], status["jobs"]) == (len(NOTES), True, [])
+    assert status["shards"]["done"] == status["shards"]["total"] == 3
+    assert sum(texts for _, texts in status["timeline"]["texts"]) == len(asked)
+    assert len(status["timeline"]["shards_done"]) == 3
+    # As of an earlier version, whose jobs left no such files.
+    for path in finished.results.rglob("*.live.json"):
+        path.unlink()
+    assert status_of(finished)["answered"] == len(asked)
+    next((finished.results / "answers").rglob("0001.parquet")).unlink()
+    status = status_of(finished)
+    assert (status["shards"]["waiting"], status["loaded"]) == (1, False)
+    assert status["uncounted_shards"] == 1
+
+
 def test_a_repeated_load_leaves_the_same_rows(finished: Project) -> None:
     query = "SELECT * FROM PNA_Results ORDER BY patientvisitid"
     before = rows(finished, query)
@@ -118,12 +138,23 @@ def test_a_killed_job_goes_on_from_its_journal(make_project: Callable[..., Proje
     kept = wait_for_journal(project, answers=5)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
+    stopped = status_of(project)
+    assert [job["state"] for job in stopped["jobs"]] == ["running"]  # the pilot's or the shard's
+    assert stopped["texts"] == stopped["answered"] + stopped["failed"] + stopped["left"] == 66
+    for path in project.results.rglob("*.live.json"):  # so much for the minute
+        os.utime(path, (time.time() - 61, time.time() - 61))
+    (job,) = status_of(project)["jobs"]
+    assert job["state"] == "silent"
+    assert str(job["process"]) in job["what_to_do"]
     project.snakemake("--unlock")
     done = project.snakemake()
     assert done.returncode == 0, done.stdout
     log = next((project.results / "logs" / "answer").rglob("0000.log")).read_text()
     resumed = int(log.split(" distinct texts to ask, ")[1].split(" of them")[0])
     assert resumed >= kept
+    ended = status_of(project)
+    assert (ended["answered"], ended["failed"], ended["loaded"]) == (66, 0, True)
+    assert ended["gpu_hours"]["used"] > stopped["gpu_hours"]["used"] >= 0
     assert rows(project, "SELECT COUNT(*) FROM PNA_Results")[0][0] == 60 + 7
 
 
@@ -160,6 +191,19 @@ def test_a_failed_job_says_why_without_a_traceback(make_project: Callable[..., P
     assert "what to do:" in done.stdout
     assert "Traceback" not in done.stdout
     assert not list((project.results / "cohorts").rglob("*.parquet"))
+
+
+def status_of(project: Project) -> dict[str, Any]:
+    """What `notemill status` tells of the project's only experiment and cohort."""
+    command = [sys.executable, "-m", "notemill", "status", "--json", "--configfile", "config.yaml"]
+    environment = {**project.environment, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        command, cwd=project.folder, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    (status,) = json.loads(done.stdout)["experiments"]
+    assert isinstance(status, dict)
+    return status
 
 
 def rows(project: Project, query: str) -> list[tuple[object, ...]]:
@@ -199,6 +243,15 @@ def test_what_no_retry_can_mend_costs_one_engine(
     assert len({log.partition(" ERROR ")[2] for log in told}) == 1
     assert sum("no engine is started" in log for log in told) >= 2
     assert engines_that_ended(project) == 1
+    jobs = status_of(project)["jobs"]
+    assert [(job["shard"], job["state"]) for job in jobs] == [
+        ("0000", "failed"),
+        ("0001", "failed"),
+        ("0002", "failed"),
+    ]
+    for job in jobs:
+        assert job["failure"]["what"] in told[0]
+        assert f"what to do: {job['what_to_do']}" in (project.folder / job["log"]).read_text()
     # What was mended in place is seen: another run of snakemake tries again.
     assert project.snakemake("--cores", "1", "--retries", "0").returncode != 0
     assert engines_that_ended(project) == 2

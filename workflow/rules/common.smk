@@ -56,6 +56,17 @@ if workflow.is_main_process:
     for remark in (remark for run in RUNS for remark in run.remarks):
         logger.warning(remark)
 
+
+# A bar for a run on this machine, unless Snakemake is given another way to show one (--logger).
+# Under -n it does not come here.
+onstart:
+    here = workflow.is_main_process and workflow.local_exec and not workflow.touch
+    if here and not workflow.output_settings.log_handler_settings:
+        from notemill.status.bar import show_bar
+
+        show_bar(CONFIG, RUNS)
+
+
 DATABASE_IS_HERE = CONFIG.database.reached_from == "login"
 
 CUT = {name: cut_name(cohort.shards) for name, cohort in CONFIG.cohorts.items()}

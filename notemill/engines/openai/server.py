@@ -38,7 +38,7 @@ async def proven_openai(
 
     program: name and version of what the command starts, where the server can't tell.
     """
-    prove_weights(engine.weights, start.record)
+    await asyncio.to_thread(prove_weights, engine.weights, start.record)  # minutes for large ones
     async with _client(engine, start) as client:
         await _prove(client, engine, start)
         client.description = program or f"openai {client.system_fingerprint}".strip()

@@ -54,6 +54,16 @@ def test_the_log_and_all_that_the_job_makes_are_the_owners_alone(tmp_path: Path)
     assert job.path.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_what_a_bar_tells_is_in_the_log_file_alone(tmp_path: Path) -> None:
+    body = "log.info('5 of 9', extra={'on_bar': True}); log.info('another line')"
+    plain = Job(tmp_path, body)
+    assert plain.stderr == plain.log
+    beside_a_bar = Job(tmp_path, body, NOTEMILL_BAR="1")
+    assert "5 of 9" in beside_a_bar.log
+    assert "5 of 9" not in beside_a_bar.stderr
+    assert "another line" in beside_a_bar.stderr
+
+
 def test_the_log_is_of_the_last_run(tmp_path: Path) -> None:
     Job(tmp_path, "log.info('first run')")
     assert "first run" not in Job(tmp_path, "pass").log

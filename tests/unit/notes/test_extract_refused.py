@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from notemill.answers.job import answer_shard
+from notemill.answers.work import ShardJob
 from notemill.errors import NotemillError
+from notemill.files import write_text
 from notemill.load.work import load_of
 from notemill.notes.manifest import read_manifest
 from notemill.plan.runs import plan_runs
@@ -95,12 +96,14 @@ def test_a_manifest_of_another_cohort_stops_an_answer_before_the_engine(clinic: 
     """Its rows would be loaded as the other cohort's."""
     clinic.fill((1, "one"))
     clinic.extract("other")
-    job: Any = SimpleNamespace(manifest=clinic.manifest("other"), cohort="chest", run=None)
-    with pytest.raises(NotemillError, match="manifest of cohort 'other', not of 'chest'"):
-        answer_shard(job)
     write_task(clinic.folder / "tasks")
     planned = config(tasks=str(clinic.folder / "tasks"))
     (run,) = plan_runs(planned)
+    cut = clinic.cut("other")
+    job = ShardJob(run, clinic.layout, "chest", cut, "0000", clinic.folder / "engine.log", 1)
+    write_text(job.manifest, clinic.manifest("other").read_text())
+    with pytest.raises(NotemillError, match="manifest of cohort 'other', not of 'chest'"):
+        answer_shard(job)
     assert load_of(run, "experiments", "other", clinic.manifest("other"), []).shards == []
     with pytest.raises(NotemillError, match="manifest of cohort 'other', not of 'chest'"):
         load_of(run, "experiments", "chest", clinic.manifest("other"), [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import comb
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from notemill.answers.outcome import Outcome
 from notemill.errors import NotemillError
 from notemill.pilot.hopeless import at_least, refuse_hopeless
+
+PAGE = Path("page.html")
 
 
 def outcomes(answered: int, failed: int) -> list[Outcome]:
@@ -27,7 +30,7 @@ def outcomes(answered: int, failed: int) -> list[Outcome]:
     [(64, 0, 0.0), (60, 4, 0.1), (54, 10, 0.1), (1, 1, 0.1), (0, 64, 1.0), (0, 0, 0.1)],
 )
 def test_what_may_be_chance_passes(answered: int, failed: int, share: float) -> None:
-    refuse_hopeless(outcomes(answered, failed), share, where="")
+    refuse_hopeless(outcomes(answered, failed), share, PAGE)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +38,7 @@ def test_what_may_be_chance_passes(answered: int, failed: int, share: float) -> 
 )
 def test_what_is_none_ends_the_pilot(answered: int, failed: int, share: float) -> None:
     with pytest.raises(NotemillError, match=f"{failed} of the pilot's {answered + failed} texts"):
-        refuse_hopeless(outcomes(answered, failed), share, where="the page")
+        refuse_hopeless(outcomes(answered, failed), share, PAGE)
 
 
 @given(of=st.integers(1, 60), failed=st.integers(0, 60), share=st.integers(1, 99))

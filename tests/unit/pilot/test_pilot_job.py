@@ -161,6 +161,9 @@ def test_more_failures_than_chance_explains_end_it_after_a_step(
         assert "max_failed_share (0.1)" in refused.value.what
         assert gpu.starts == [1]
         assert not job.layout.pilot(COHORT, job.run.experiment_id).exists()
+        page = job.layout.look(COHORT, job.run.experiment_id)
+        assert str(page) in str(refused.value.where)
+        assert page.read_text().count("not JSON") >= len(gpu.asked) / 4
         assert journaled(job), "what was answered is kept"
 
 

@@ -1,0 +1,1 @@
+"""How a run goes: from files that its jobs renew, never from Slurm or the database."""

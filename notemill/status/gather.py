@@ -1,0 +1,282 @@
+"""How a whole run goes: every experiment over every cohort of it, added up."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import notemill
+from notemill.answers.live import Live
+from notemill.config import Config
+from notemill.errors import NotemillError
+from notemill.notes.manifest import Manifest, read_frozen
+from notemill.paths import Layout, cut_name, live, shard_names
+from notemill.pilot.record import PilotRecord, read_pilot
+from notemill.status.jobs import job_of, sorted_jobs
+from notemill.status.reading import Reading, Seen, is_there, names_in, server_time
+from notemill.status.report import (
+    ExperimentStatus,
+    GpuHours,
+    Job,
+    Shards,
+    ShardState,
+    Status,
+)
+from notemill.status.shards import Shard, Whose, shard_states, state_of
+from notemill.status.timeline import timeline
+from notemill.status.words import added
+from notemill.tasks.run import Run
+
+PILOT = "pilot"
+"""The pilot's name among shards."""
+_QUIET = (ShardState.DONE, ShardState.WAITING)
+"""States of which there is nothing to say of a job."""
+
+
+def gather(config: Config, runs: Sequence[Run], reading: Reading | None = None) -> Status:
+    """How the runs of a configuration go, from files alone.
+
+    reading: of the look before, which knows what can't change any more. Never raises for what the
+    files hold: those that say nothing are counted.
+    """
+    reading = reading or Reading()
+    reading.unreadable = 0
+    layout = Layout(config.results)
+    now = server_time(config.results)
+    experiments = [
+        _Gathering(config, run, cohort, layout, reading, now).status()
+        for run in runs
+        for cohort in run.cohorts
+    ]
+    return Status(
+        at=datetime.fromtimestamp(time.time(), UTC).replace(microsecond=0),
+        results=str(config.results),
+        notemill=notemill.__version__,
+        done=all(each.loaded and each.shards.done == each.shards.total for each in experiments),
+        unreadable=reading.unreadable,
+        experiments=experiments,
+    )
+
+
+class _Gathering:
+    """One experiment over one cohort. now: by the file server's clock."""
+
+    def __init__(
+        self, config: Config, run: Run, cohort: str, layout: Layout, reading: Reading, now: float
+    ) -> None:
+        self._config = config
+        self._run = run
+        self._cohort = cohort
+        self._layout = layout
+        self._reading = reading
+        self._now = now
+        self._count = config.cohorts[cohort].shards
+        self._cut = cut_name(self._count)
+        self._whose = Whose(cohort, run.experiment_id)
+        self._pilot_path = layout.pilot(cohort, run.experiment_id)
+
+    def status(self) -> ExperimentStatus:
+        """How it goes."""
+        run = self._run
+        manifest = self._reading.manifest(
+            self._layout.manifest(self._cohort, self._cut), self._cohort
+        )
+        pilot = self._pilot_seen()
+        record = self._pilot_record()
+        shards = _with_pilot(self._shards(manifest), manifest, pilot)
+        answered = sum(shard.answered for shard in shards)
+        failed = added(shard.failed for shard in shards)
+        texts = sum(entry.texts for entry in manifest.shards) if manifest else None
+        left = texts - answered - sum(failed.values()) if texts is not None else None
+        pilot_state = self._pilot_state(pilot, record)
+        jobs = self._jobs(shards, pilot, pilot_state)
+        rate = sum(job.texts_per_s for job in jobs if job.state is ShardState.RUNNING)
+        lives = [shard.live for shard in shards if shard.live]
+        finished = [shard.finished for shard in shards if shard.finished is not None]
+        return ExperimentStatus(
+            cohort=self._cohort,
+            experiment=run.experiment_id,
+            name=run.name,
+            model=run.experiment.model,
+            on_gpu=run.engine.kind != "llamacpp" and run.engine.gpu != "off",
+            texts=texts,
+            notes=manifest.counts.notes if manifest else None,
+            answered=answered,
+            failed=sum(failed.values()),
+            failed_by_status=failed,
+            left=left,
+            texts_per_s=round(rate, 3),
+            mean_texts_per_s=_mean_rate(lives),
+            seconds_left=round(left / rate, 1) if left is not None and rate else None,
+            gpu_hours=_gpu_hours(shards, texts, record),
+            tokens=sum(shard.tokens for shard in shards),
+            shards=Shards(total=len(shards), **Counter(shard.state.value for shard in shards)),
+            uncounted_shards=sum(shard.uncounted for shard in shards),
+            pilot=pilot_state,
+            loaded=self._is_loaded(shards),
+            jobs=jobs,
+            remarks=self._remarks(manifest, shards, answered),
+            timeline=timeline([*lives, *([pilot.live] if pilot else [])], finished),
+        )
+
+    def _shards(self, manifest: Manifest | None) -> list[Shard]:
+        entries = {entry.name: entry for entry in manifest.shards} if manifest else {}
+        names = list(entries) or shard_names(self._count)
+        answers = {name: self._answers(name) for name in names}
+        folder = self._answers("0000").parent
+        return shard_states(
+            answers, names_in(folder), entries, self._whose, self._reading, self._now
+        )
+
+    def _answers(self, shard: str) -> Path:
+        return self._layout.answers(self._cohort, self._run.experiment_id, self._cut, shard)
+
+    def _jobs(self, shards: Sequence[Shard], pilot: Seen | None, pilot_state: str) -> list[Job]:
+        """What there is to say of jobs, the pilot's too."""
+        parts = (self._cohort, self._run.experiment_id)
+        jobs = [
+            job_of(shard, self._layout.log("answer", *parts, self._cut, shard.name), self._now)
+            for shard in shards
+            if shard.state not in _QUIET
+        ]
+        if pilot and pilot_state not in ("off", *_QUIET):
+            known = pilot.live
+            shown = Shard(
+                PILOT, ShardState(pilot_state), known.texts, answered=known.answered, seen=pilot
+            )
+            jobs.append(job_of(shown, self._layout.log(PILOT, *parts), self._now))
+        return sorted_jobs(jobs)
+
+    def _pilot_state(self, pilot: Seen | None, record: PilotRecord | None) -> str:
+        if self._run.experiment.pilot.notes == 0:
+            return "off"
+        if record:
+            return ShardState.DONE.value
+        return (state_of(pilot, self._now) if pilot else ShardState.WAITING).value
+
+    def _pilot_seen(self) -> Seen | None:
+        path = live(self._pilot_path)
+        seen = self._reading.live([path]).get(path)
+        return seen if seen and self._whose.has(seen.live, PILOT) else None
+
+    def _pilot_record(self) -> PilotRecord | None:
+        try:
+            record = read_pilot(self._pilot_path)
+        except (OSError, NotemillError):
+            self._reading.unreadable += is_there(self._pilot_path)
+            return None
+        whose = Whose(record.cohort, record.experiment)
+        return record if whose == self._whose else None
+
+    def _is_loaded(self, shards: Sequence[Shard]) -> bool:
+        """Whether a load came after all shards."""
+        try:
+            at = self._layout.load(self._cohort, self._run.experiment_id).stat().st_mtime
+        except OSError:
+            return False
+        return all(
+            shard.state is ShardState.DONE and self._written(shard) <= at for shard in shards
+        )
+
+    def _written(self, shard: Shard) -> float:
+        try:
+            return self._answers(shard.name).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def _remarks(
+        self, manifest: Manifest | None, shards: Sequence[Shard], answered: int
+    ) -> list[str]:
+        remarks = []
+        if manifest is None:
+            remarks.append(self._before_extract())
+        if uncounted := sum(shard.uncounted for shard in shards):
+            remarks.append(
+                f"{uncounted} shards have answers in their journals that count here when their "
+                "jobs begin"
+            )
+        if not answered and (others := self._other_experiments()):
+            remarks.append(
+                f"answers of {', '.join(others)} do not count: another prompt, schema, model or "
+                "option makes another experiment"
+            )
+        return remarks
+
+    def _before_extract(self) -> str:
+        frozen = None
+        with suppress(OSError, NotemillError):
+            frozen = read_frozen(self._layout.frozen(self._cohort))
+        if frozen and frozen.cut != self._count:
+            return (
+                f"the cohort lies in {frozen.cut} shards, the configuration says {self._count}: "
+                "the next run of snakemake cuts it anew, and asks no answered note again"
+            )
+        return "the cohort is not extracted yet, so its number of texts is unknown"
+
+    def _other_experiments(self) -> list[str]:
+        names = names_in(self._layout.answers_folder(self._cohort)) - {self._run.experiment_id}
+        return sorted(name for name in names if name.rpartition("-")[0] == self._run.name)
+
+
+def _with_pilot(shards: list[Shard], manifest: Manifest | None, pilot: Seen | None) -> list[Shard]:
+    """What the pilot answered lies in a shard's journal, also before that shard's own job."""
+    if manifest is None or pilot is None:
+        return shards
+    known = pilot.live
+    digests = {entry.name: entry.digest for entry in manifest.shards}
+    return [
+        replace(
+            shard,
+            answered=min(known.answered, shard.texts),
+            seconds=known.spent.seconds,
+            tokens=known.spent.tokens,
+            uncounted=False,
+        )
+        if shard.uncounted and shard.texts is not None and digests[shard.name] == known.notes_digest
+        else shard
+        for shard in shards
+    ]
+
+
+def _mean_rate(lives: Sequence[Live]) -> float | None:
+    """Texts ended a second while jobs ran: their last jobs', over the time that any of them ran."""
+    spans = sorted((live.started_at.timestamp(), live.renewed_at.timestamp()) for live in lives)
+    seconds, until = 0.0, 0.0
+    for start, end in spans:
+        seconds += max(end - max(start, until), 0.0)
+        until = max(until, end)
+    ended = sum(live.ended for live in lives)
+    return round(ended / seconds, 3) if ended and seconds else None
+
+
+def _gpu_hours(shards: Sequence[Shard], texts: int | None, record: PilotRecord | None) -> GpuHours:
+    used = sum(shard.seconds for shard in shards)
+    ran = [shard for shard in shards if shard.answered or shard.failed]
+    ended = sum(shard.answered + sum(shard.failed.values()) for shard in ran)
+    estimated, source = None, None
+    if texts is not None and record and _only_the_pilot(ran, record):
+        per_s = _pilots_rate(record)
+        if per_s:
+            estimated, source = used + (texts - ended) / per_s, "pilot"
+    elif texts is not None and ended:
+        estimated, source = used + (texts - ended) * used / ended, "run"
+    return GpuHours(
+        used=round(used / 3600, 4),
+        estimated=None if estimated is None else round(estimated / 3600, 4),
+        estimated_from=source,
+    )
+
+
+def _only_the_pilot(ran: Sequence[Shard], record: PilotRecord) -> bool:
+    return all(shard.seen is None and shard.name == record.shard for shard in ran)
+
+
+def _pilots_rate(record: PilotRecord) -> float:
+    """Texts a second of one job at the slots that the pilot chose, 0 if it can't tell."""
+    rates = {step.slots: step.texts_per_s for step in record.sweep.steps}
+    return rates.get(record.slots) or max(rates.values(), default=0.0)
