@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -134,11 +135,19 @@ class Terminal:
     def until(self, words: str) -> None:
         """Read what it tells, to the end of these words."""
         while words not in self.told[self._read :]:
-            try:
-                self.told += os.read(self._own, 4096).decode()
-            except OSError:
-                raise AssertionError(self.told) from None
+            assert self._hear(), self.told
         self._read = self.told.index(words, self._read) + len(words)
+
+    def _hear(self, patience_s: float = 60) -> bool:
+        """Read what it tells next; whether there was something."""
+        if not select.select([self._own], [], [], patience_s)[0]:
+            return False
+        try:
+            part = os.read(self._own, 4096)
+        except OSError:  # the other end is closed
+            return False
+        self.told += part.decode(errors="replace")
+        return bool(part)
 
     def type(self, *lines: str) -> None:
         """Type lines, each when it is asked for one."""
@@ -147,16 +156,19 @@ class Terminal:
             os.write(self._own, line.encode() + b"\n")
 
     def press(self, key: bytes) -> None:
+        """Press a key until it ends: Python may miss a Ctrl-C just before it begins to read."""
         self.until("> ")
-        os.write(self._own, key)
+        for _ in range(60):
+            with suppress(OSError):
+                os.write(self._own, key)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+                return
 
     def end(self) -> int:
         """Its exit status."""
-        try:
-            while part := os.read(self._own, 4096):
-                self.told += part.decode()
-        except OSError:
-            pass  # the other end is closed
+        while self._hear():
+            pass
         return self.process.wait(60)
 
 
