@@ -18,7 +18,8 @@ from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest, read_manifest
 
 _AT_ONCE = 16
-"""A file system over the network takes its time for each file."""
+_TRIED, _SLOW_S = 50, 0.001
+"""After so many files, others are read side by side if each took so long, as over a network."""
 _MISSING, _UNREADABLE = "missing", "unreadable"
 
 
@@ -59,11 +60,17 @@ class Reading:
     def live(self, paths: Iterable[Path]) -> dict[Path, Seen]:
         """All of these live files that are there and can be read."""
         wanted = list(paths)
-        # A slice for each thread: handed over one by one they would cost more than the reading.
-        slices = [wanted[first::_AT_ONCE] for first in range(_AT_ONCE)]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            parts = pool.map(lambda paths: [(path, self._live(path)) for path in paths], slices)
-            found = [each for part in parts for each in part]
+        started = time.monotonic()
+        found = [(path, self._live(path)) for path in wanted[:_TRIED]]
+        rest = wanted[_TRIED:]
+        if time.monotonic() - started > _TRIED * _SLOW_S:
+            # A slice for each thread: handed over one by one they would cost more than the reading.
+            slices = [rest[first::_AT_ONCE] for first in range(_AT_ONCE)]
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                parts = pool.map(lambda part: [(path, self._live(path)) for path in part], slices)
+                found += [each for part in parts for each in part]
+        else:
+            found += [(path, self._live(path)) for path in rest]
         self.unreadable += sum(seen == _UNREADABLE for _, seen in found)
         return {path: seen for path, seen in found if isinstance(seen, Seen)}
 

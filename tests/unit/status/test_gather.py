@@ -24,6 +24,7 @@ from notemill.paths import cut_name, journal, live
 from notemill.pilot.record import PilotRecord
 from notemill.plan.runs import plan_runs
 from notemill.status import gather as gathering
+from notemill.status import reading as reading_module
 from notemill.status.gather import gather
 from notemill.status.reading import Reading
 from notemill.status.report import ExperimentStatus, ShardState
@@ -263,6 +264,25 @@ def test_any_mixture_of_files_adds_up(tmp_path: Path) -> None:
         status = results.status()
         assert adds_up(status.experiments[0])
         assert status.model_validate_json(status.model_dump_json()) == status
+
+
+def test_files_that_take_their_time_are_read_side_by_side_and_come_to_the_same(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for shard in ("0000", "0001", "0002"):
+        results.job(shard, "answered")
+    live(results.answers("0003")).write_text("{")
+    one_by_one = results.status()
+    monkeypatch.setattr(reading_module, "_TRIED", 1)
+    monkeypatch.setattr(reading_module, "_SLOW_S", 0)
+    side_by_side = results.status()
+    assert [status.unreadable for status in (one_by_one, side_by_side)] == [1, 1]
+    jobs = [
+        [(job.shard, job.state, job.answered) for job in status.experiments[0].jobs]
+        for status in (one_by_one, side_by_side)
+    ]
+    assert jobs[0] == jobs[1]
+    assert len(jobs[0]) == 3
 
 
 def test_files_that_vanish_during_the_look_are_as_if_never_there(
