@@ -219,7 +219,7 @@ def _why_ended(
 
 
 def _best(steps: list[Step]) -> int | None:
-    told = [step for step in steps if step.even_per_s and not step.why_not]
+    told = [step for step in steps if step.texts >= _FEW_TEXTS and not step.why_not]
     if not told:
         return None
     most = max(step.even_per_s for step in told)

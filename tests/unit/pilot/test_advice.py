@@ -204,7 +204,7 @@ def test_disk_is_a_line_for_each_text_and_each_note() -> None:
     num_predict=st.integers(8, 200_000),
     tokens=st.lists(st.integers(0, 10**6), max_size=9),
     longest=st.integers(0, 10**7),
-    rates=st.lists(st.floats(0, 1e4), max_size=9),
+    rates=st.lists(st.floats(0, 1e4).map(lambda seconds: round(seconds, 3)), max_size=9),
     texts=st.lists(st.integers(0, 10**7), min_size=1, max_size=20),
     seconds=st.floats(0, 1e6),
     status=st.sampled_from(["answered", "truncated", "too_long", "schema"]),
