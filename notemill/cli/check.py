@@ -1,17 +1,79 @@
-"""`notemill check`: what would run."""
+"""`notemill check`: everything that can be known before a GPU is spent."""
 
 from __future__ import annotations
 
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from notemill.check.finding import Finding, Findings, exit_status
+from notemill.check.planned import planned
+from notemill.check.tables import frozen_ids, planned_tables
 from notemill.cli.given import Command, Given
-from notemill.plan.runs import checked_plan
+from notemill.errors import NotemillError
+
+_STYLES = {"ok": "green", "warning": "yellow", "refusal": "bold red"}
+_WIDTH = 9
+"""Of the first column: the longest word and two blanks."""
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="the findings as a list of objects")
 
 
 def _check(given: Given) -> int:
-    for run in checked_plan(given.config):
-        print(f"{run.experiment_id}: {run.experiment.model} over {', '.join(run.cohorts)}")
-        for remark in run.remarks:
-            print(f"  note: {remark}")
-    return 0
+    options = given.arguments
+    findings = list(_found(given))
+    if options.json:
+        print(json.dumps([finding.model_dump() for finding in findings], indent=2))
+    else:
+        print_findings(findings, Console(highlight=False))
+    return exit_status(findings)
 
 
-CHECK = Command("check", "check the configuration and its tasks, and say what would run", _check)
+def _found(given: Given) -> Iterable[Finding]:
+    found = Findings("configuration")
+    try:
+        config = given.config
+    except NotemillError as error:
+        found.refused(error, "nothing else was looked at")
+        return found
+    runs, findings = planned(config)
+    ids = frozen_ids(config)
+    tables = Findings("tables")
+    planned_tables(config, runs, ids, tables)
+    return [*findings, *tables]
+
+
+def print_findings(findings: list[Finding], console: Console) -> None:
+    """A line for each finding, under it what belongs to it, and a last line that counts."""
+    if console.is_terminal:
+        grid = Table.grid(padding=(0, 2))
+        for finding in findings:
+            grid.add_row(Text(finding.level, _STYLES[finding.level]), Text(finding.what))
+            for line in _beneath(finding):
+                grid.add_row("", Padding(Text(line), (0, 0, 0, 2)))
+        console.print(grid)
+    else:
+        for finding in findings:
+            lines = "\n  ".join([finding.what, *_beneath(finding)]).splitlines()
+            margin = "\n" + " " * _WIDTH
+            console.out(f"{finding.level:{_WIDTH}}{margin.join(lines)}")
+    counts = {level: sum(finding.level == level for finding in findings) for level in _STYLES}
+    console.print(", ".join(f"{count} {level}" for level, count in counts.items()))
+
+
+def _beneath(finding: Finding) -> Iterator[str]:
+    yield from finding.details
+    if finding.where:
+        yield f"where: {finding.where}"
+    if finding.remedy:
+        yield f"what to do: {finding.remedy}"
+
+
+CHECK = Command("check", "everything that can be known before a GPU is spent", _check, _arguments)
