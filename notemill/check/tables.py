@@ -51,8 +51,9 @@ def tables_of(config: Config, run: Run, ids: list[IdColumn], collation: str | No
     )
 
 
-def planned_tables(config: Config, runs: list[Run], ids: Ids, found: Findings) -> None:
-    """Say each table once, with its columns and SQL types. Nothing is opened."""
+def planned_tables(config: Config, runs: list[Run], ids: Ids) -> Findings:
+    """Each table once, with its columns and SQL types. Nothing is opened."""
+    found = Findings("tables")
     dialect = sa.make_url(config.database.url).get_dialect()()
     told: set[str] = set()
     for run in runs:
@@ -68,6 +69,7 @@ def planned_tables(config: Config, runs: list[Run], ids: Ids, found: Findings) -
                 told.add(table.name)
                 of_notes = unknown if table is not tables.experiments else []
                 found.ok(f"table {table.name}", _columns(table, of_notes, dialect))
+    return found
 
 
 def _columns(table: sa.Table, unknown: list[str], dialect: Dialect) -> list[str]:

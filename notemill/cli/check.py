@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
@@ -23,12 +25,29 @@ _WIDTH = 9
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--database", action="store_true", help="connect, look at queries, tables and rights"
+    )
+    parser.add_argument(
+        "--cluster", action="store_true", help="ask Slurm about each stage, and a node by a job"
+    )
+    parser.add_argument(
+        "--profile", default="profiles/slurm", help="of --cluster; by default %(default)s"
+    )
+    parser.add_argument("--no-job", action="store_true", help="of --cluster: send no job to a node")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=10,
+        metavar="MINUTES",
+        help="how long that job may be in the queue; by default %(default)s",
+    )
     parser.add_argument("--json", action="store_true", help="the findings as a list of objects")
 
 
 def _check(given: Given) -> int:
     options = given.arguments
-    findings = list(_found(given))
+    findings = _found(given)
     if options.json:
         print(json.dumps([finding.model_dump() for finding in findings], indent=2))
     else:
@@ -36,18 +55,38 @@ def _check(given: Given) -> int:
     return exit_status(findings)
 
 
-def _found(given: Given) -> Iterable[Finding]:
+def _found(given: Given) -> list[Finding]:
+    options, started_in = given.arguments, Path.cwd()
     found = Findings("configuration")
     try:
         config = given.config
     except NotemillError as error:
         found.refused(error, "nothing else was looked at")
         return found
-    runs, findings = planned(config)
+    runs, found = planned(config)
     ids = frozen_ids(config)
-    tables = Findings("tables")
-    planned_tables(config, runs, ids, tables)
-    return [*findings, *tables]
+    found += planned_tables(config, runs, ids)
+    if options.cluster:
+        # Snakemake's plugins are a second's import.
+        from notemill.check.cluster import Site, cluster  # noqa: PLC0415
+
+        site = Site(started_in, Path.cwd(), given.configfile, options.profile)
+        with _saying() as say:
+            found += cluster(
+                config, site, job=not options.no_job, wait_s=60 * options.wait, say=say
+            )
+    return found
+
+
+@contextmanager
+def _saying() -> Iterator[Callable[[str], None]]:
+    """How a wait is told: in place on a terminal, else a line for each change."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield console.out
+        return
+    with console.status("asking Slurm") as status:
+        yield status.update
 
 
 def print_findings(findings: list[Finding], console: Console) -> None:
