@@ -16,14 +16,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-from pymysql.optionfile import Parser
-
 from notemill.check.finding import Findings
 from notemill.check.node import LOCK, LOG, REPORT, REQUEST, Report, Request
 from notemill.check.partitions import run
 from notemill.check.stages import without_password
-from notemill.config import Config, Database
+from notemill.config import Config
+from notemill.database.connect import address
 from notemill.files import private_folder, read_json
 from notemill.locks import LockedFile
 from notemill.slurm.asking import ask, squeue
@@ -73,7 +71,7 @@ def probe_node(
     request = Request(
         folder=str(Path.cwd()),
         config=config.model_dump(mode="json"),
-        database=database_address(config.database),
+        database=address(config.database),
     )
     request.write(folder / REQUEST)
     with closing(LockedFile(folder / LOCK, "checking")), _cancelled(probe.name, submission):
@@ -93,22 +91,6 @@ def probe_node(
             where=report.host,
             remedy="tell your site: times in logs and rows, and certificates, go by it",
         )
-
-
-def database_address(database: Database) -> tuple[str, int]:
-    """Host and port, those of the option file where the URL has none; SQLite's file and 0."""
-    url = sa.make_url(database.url)
-    if url.get_backend_name() == "sqlite":
-        return str(Path(url.database or "").absolute()), 0
-    there = Parser()
-    if database.option_file:
-        there.read(database.option_file, encoding="utf-8")
-
-    def option(name: str, default: str) -> str:
-        return str(there.get(database.option_group, name, fallback=default))
-
-    # As PyMySQL has it: what stands in the option file fills in what the URL leaves out.
-    return url.host or option("host", "localhost"), url.port or int(option("port", "3306"))
 
 
 def _submitted(submission: Submission, probe: Probe, folder: Path, found: Findings) -> str | None:

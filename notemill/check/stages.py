@@ -17,6 +17,7 @@ _ANSWER_S = 120
 _WOULD_START = re.compile(r"to start at (\S+) using .* on nodes? (\S+)")
 _NOISE = re.compile(r"^(sbatch: error: |sbatch: |allocation failure: )+")
 _REMEDIES = {
+    "slurm_extra": "leave that option out of `slurm_extra` and set the rule's resource for it",
     "account|association": "`sacctmgr show associations user=$USER` lists your accounts; correct "
     "`slurm_account`",
     "partition": "`sinfo` lists the partitions; correct `slurm_partition`",
@@ -34,7 +35,7 @@ def stages(submissions: list[Submission], profile: str, found: Findings) -> set[
     told: set[str] = set()
     for each in submissions:
         where = f"rule {each.rule} in {profile}"
-        if each.account in _PLACEHOLDERS and each.account not in told:
+        if not each.problem and each.account in _PLACEHOLDERS and each.account not in told:
             told.add(each.account)
             found.warn(
                 f"the profile still has its placeholder {each.account}",
@@ -117,7 +118,7 @@ def _taken(each: Submission, partition: Partition | None, where: str, found: Fin
         return False
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     if done.returncode == 0:
-        if each.attempt == 1:
+        if each.attempt == 1 and not each.problem:
             _told(each, lines, found)
         return True
     words = "; ".join(dict.fromkeys(_NOISE.sub("", line) for line in lines)) or "no word"
@@ -129,7 +130,8 @@ def _taken(each: Submission, partition: Partition | None, where: str, found: Fin
             f"{each.rule}: sbatch would refuse try {each.attempt}, which asks for "
             f"{each.mem_mb} MB: {words}",
             where=f"{where}: mem_mb",
-            remedy="let it grow no further than a node has: min(32000 * attempt, 120000), say",
+            remedy=f"let it grow no further than a node has ({_largest(partition)}): "
+            "min(16000 * attempt, 64000), say",
         )
     return False
 
@@ -148,9 +150,12 @@ def _remedy(words: str, partition: Partition | None) -> str:
         return "Slurm's controller or database does not answer just now: check again later"
     for sign, remedy in _REMEDIES.items():
         if re.search(sign, words, re.IGNORECASE):
-            largest = partition.largest if partition else "`sinfo -N -l`"
-            return f"{remedy.format(largest=largest)} in the profile"
+            return f"{remedy.format(largest=_largest(partition))} in the profile"
     return "correct this rule's resources in the profile"
+
+
+def _largest(partition: Partition | None) -> str:
+    return partition.largest if partition else "`sinfo -N -l`"
 
 
 def without_password() -> dict[str, str]:

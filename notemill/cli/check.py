@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from notemill.check.database import database
 from notemill.check.finding import Finding, Findings, exit_status
 from notemill.check.planned import planned
 from notemill.check.tables import frozen_ids, planned_tables
@@ -65,6 +66,10 @@ def _found(given: Given) -> list[Finding]:
         return found
     runs, found = planned(config)
     ids = frozen_ids(config)
+    if options.database:
+        now, told = database(config, runs)
+        ids |= now
+        found += told
     found += planned_tables(config, runs, ids)
     if options.cluster:
         # Snakemake's plugins are a second's import.

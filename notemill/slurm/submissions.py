@@ -23,7 +23,8 @@ from notemill.errors import NotemillError
 from notemill.files import Record, write_text
 
 _PACKAGES = Path(__file__).parents[2]
-_SAYS_NOTHING = ("Traceback", "    ", "Exiting", "Complete log")
+_LINES = 8
+"""Of Snakemake's words."""
 
 
 class Submission(Record):
@@ -85,11 +86,11 @@ def submissions(arguments: Sequence[str], probe: Probe, folder: Path) -> list[Su
         if out.exists():
             return _Submissions.validate_json(out.read_bytes())
     lines = [line for line in done.stdout.splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(_SAYS_NOTHING)]
+    first = next((n for n, line in enumerate(lines) if "error" in line.lower()), -_LINES)
     raise NotemillError(
-        "snakemake can't plan with this profile: " + "\n".join((telling or ["no word"])[-5:]),
-        where=shlex.join(["snakemake", *arguments]),
-        remedy="correct the profile; `snakemake -n` with the same arguments says the same",
+        "snakemake can't plan with it:\n" + "\n".join(lines[first:][:_LINES] or ["no word"]),
+        where=f"profile {arguments[arguments.index('--profile') + 1]}",
+        remedy="correct the profile; `snakemake -n` with it says the same",
     )
 
 
