@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from notemill.check.finding import Findings
 from notemill.check.queries import try_query
-from notemill.check.rights import prove_rights
+from notemill.check.rights import is_there, prove_rights
 from notemill.check.tables import tables_of
 from notemill.config import Config, Database
 from notemill.database.connect import address, connect, server_name
@@ -88,7 +88,6 @@ def _tables(
 ) -> None:
     """Tables that exist, beside what a load would write into them."""
     collation = exact_collation(connection)
-    inspector = sa.inspect(connection)
     looked: set[tuple[str, ...]] = set()
     for run in runs:
         known = next((name for name in run.cohorts if name in ids), None)
@@ -96,8 +95,7 @@ def _tables(
             continue
         try:
             tables = tables_of(config, run, ids[known], collation)
-            there = [table for table in tables.lasting if inspector.has_table(table.name)]
-            connection.rollback()
+            there = [table for table in tables.lasting if is_there(connection, table.name)]
             check_tables(connection, there)
         except NotemillError as error:
             found.refused(error)

@@ -49,9 +49,7 @@ def prove_rights(
     if connection.dialect.name == "sqlite":
         _file(Path(address(database)[0]), found)
         return
-    inspector = sa.inspect(connection)
-    missing = [name for name in tables if not inspector.has_table(name)]
-    connection.rollback()
+    missing = [name for name in tables if not is_there(connection, name)]
     denied: dict[str, list[str]] = {}
     for proof in _proofs(connection, tables, missing):
         try:
@@ -85,6 +83,18 @@ def prove_rights(
             + ("CREATE what is missing and " if missing else "")
             + f"{', '.join(_VERBS)} in {', '.join(tables)}"
         )
+
+
+def is_there(connection: sa.Connection, table: str) -> bool:
+    """Whether the table exists, as far as the account may know."""
+    try:
+        return sa.inspect(connection).has_table(table)
+    except DBAPIError as error:
+        if error_number(error) not in ACCESS_DENIED:
+            raise
+        return False
+    finally:
+        connection.rollback()
 
 
 def _proofs(connection: sa.Connection, tables: list[str], missing: list[str]) -> Iterator[_Proof]:

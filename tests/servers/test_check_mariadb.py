@@ -152,6 +152,7 @@ def test_each_right_that_a_load_needs_is_missed_by_name_and_none_is_used(site: S
         before = site.state()
         (what,) = site.refusals()
         assert site.state() == before
+        assert "may not" in what, what
         return what.partition("may not: ")[2].split("; ")
 
     site.account()
@@ -163,10 +164,14 @@ def test_each_right_that_a_load_needs_is_missed_by_name_and_none_is_used(site: S
     assert denied() == [temporary]
     site.account("CREATE TEMPORARY TABLES ON clinical.*", *of_all)
     assert not site.refusals()
-    for right in every.split(", "):
-        rest = every.replace(right, "").replace(", ,", ",").strip(", ")
+    for right in VERBS:
+        rest = every.replace(f", {right}", "")
         site.account("CREATE TEMPORARY TABLES ON clinical.*", f"{rest} ON clinical.r", *of_all[::2])
         assert denied() == [f"{right} on r"]
+    site.account(f"{', '.join(VERBS)}, CREATE TEMPORARY TABLES ON clinical.*")
+    assert denied() == [f"CREATE on {name}" for name in TABLES]
+    site.clinic.run("CREATE TABLE r_failures (x INT)")
+    assert site.refusals()[-1].endswith(": " + "; ".join(f"CREATE on {n}" for n in TABLES[:2]))
 
 
 def test_what_the_check_says_of_rights_is_what_a_rehearsal_meets(
