@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from notemill.check.finding import Findings
 from notemill.check.queries import try_query
-from notemill.check.rights import is_there, prove_rights
+from notemill.check.rights import OF_EXPERIMENTS, OF_RESULTS, is_there, prove_rights
 from notemill.check.tables import tables_of
 from notemill.config import Config, Database
 from notemill.database.connect import address, connect, server_name
@@ -112,7 +112,8 @@ def _tables(
 
 
 def _rights(connection: sa.Connection, config: Config, runs: list[Run], found: Findings) -> None:
-    names = [config.experiments_table]
+    rights: dict[str, tuple[str, ...]] = {config.experiments_table: OF_EXPERIMENTS}
     for run in runs:
-        names += [run.experiment.results_table, run.experiment.failures]
-    prove_rights(connection, config.database, list(dict.fromkeys(names)), found)
+        names = (run.experiment.results_table, run.experiment.failures)
+        rights |= dict.fromkeys(names, OF_RESULTS)
+    prove_rights(connection, config.database, rights, found)

@@ -7,7 +7,7 @@ server refuses for another reason once the right is there, or that only explains
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,9 @@ from notemill.errors import NotemillError
 
 _TWICE = "(a INT, a INT)"
 """Columns that no table can have."""
+OF_RESULTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+OF_EXPERIMENTS = ("SELECT", "INSERT", "DELETE")
+"""Rights that a load uses on a table of results or failures, and on that of experiments."""
 _VERBS = {
     "SELECT": "EXPLAIN SELECT 1 FROM {table}",
     "INSERT": "EXPLAIN INSERT INTO {table} (experiment) VALUES ('')",
@@ -40,11 +43,14 @@ class _Proof(NamedTuple):
 
 
 def prove_rights(
-    connection: sa.Connection, database: Database, tables: list[str], found: Findings
+    connection: sa.Connection,
+    database: Database,
+    tables: Mapping[str, Iterable[str]],
+    found: Findings,
 ) -> None:
     """Whether a load could make, read and write these tables. Changes nothing.
 
-    tables: their names, whether they are there or not.
+    tables: the rights that a load needs by table, whether that is there or not.
     """
     if connection.dialect.name == "sqlite":
         _file(Path(address(database)[0]), found)
@@ -81,7 +87,7 @@ def prove_rights(
         found.ok(
             "the account may "
             + ("CREATE what is missing and " if missing else "")
-            + f"{', '.join(_VERBS)} in {', '.join(tables)}"
+            + f"read and write {', '.join(tables)}"
         )
 
 
@@ -97,16 +103,18 @@ def is_there(connection: sa.Connection, table: str) -> bool:
         connection.rollback()
 
 
-def _proofs(connection: sa.Connection, tables: list[str], missing: list[str]) -> Iterator[_Proof]:
+def _proofs(
+    connection: sa.Connection, tables: Mapping[str, Iterable[str]], missing: list[str]
+) -> Iterator[_Proof]:
     quote = connection.dialect.identifier_preparer.quote
     staging = f"CREATE TEMPORARY TABLE notemill_staging {_TWICE}"
     yield _Proof("temporary tables", "CREATE TEMPORARY TABLES", staging)
-    for name in tables:
+    for name, rights in tables.items():
         # Of a table that is there too: a server that takes no changes says so.
         create = f"CREATE TABLE {quote(name)} {_TWICE}"
         yield _Proof(name, "CREATE", create, needed=name in missing)
-        for right, statement in _VERBS.items():
-            yield _Proof(name, right, statement.format(table=quote(name)))
+        for right in rights:
+            yield _Proof(name, right, _VERBS[right].format(table=quote(name)))
 
 
 def _file(path: Path, found: Findings) -> None:
