@@ -160,7 +160,9 @@ def _waited(
 
 def _is_there(path: Path) -> bool:
     # Reading the folder anew is what makes NFS look at the server.
-    return path.name in os.listdir(path.parent)  # noqa: PTH208
+    with suppress(OSError):
+        return path.name in os.listdir(path.parent)  # noqa: PTH208
+    return False
 
 
 def _state(name: str, clusters: list[str]) -> tuple[str, str]:

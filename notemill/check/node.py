@@ -93,13 +93,23 @@ def _host(host: str, found: Findings) -> None:
 
 def _gpus(config: Config, host: str, found: Findings) -> None:
     names = {each.engine for each in config.experiments.values()}
-    used = [config.engines[name] for name in names]
     # The embedded engine and one at an address use no GPU of the node.
-    users = [e for e in used if e.kind != "llamacpp" and not getattr(e, "address", None)]
+    settings = {
+        engine.gpu
+        for engine in (config.engines[name] for name in names)
+        if engine.kind != "llamacpp" and not getattr(engine, "address", None)
+    } - {"off"}
     given = gpu_expected("auto")
+    if settings and not given:
+        tell = found.refuse if "required" in settings else found.warn
+        tell(
+            "the job was given no GPU, and the engine would compute on the CPU",
+            where=host,
+            remedy="does the profile ask for one (`gpu: 1` is in the rule; a `gres` may be what "
+            "your site wants)? On purpose? Set the engine's gpu: off",
+        )
     if not shutil.which("nvidia-smi"):
-        wanted = any(gpu_expected(engine.gpu) for engine in users)
-        if wanted:
+        if settings and given:
             found.warn(
                 "no nvidia-smi here, so that nothing is known of the GPU",
                 where=host,
@@ -111,21 +121,16 @@ def _gpus(config: Config, host: str, found: Findings) -> None:
         _GPUS, capture_output=True, text=True, check=False, timeout=_ASK_S, stdin=subprocess.DEVNULL
     )
     if done.returncode:
+        words = (done.stdout + done.stderr).strip().splitlines()
         found.refuse(
-            f"nvidia-smi fails: {(done.stdout + done.stderr).strip().splitlines()[-1:]}",
+            f"nvidia-smi fails: {words[-1] if words else f'status {done.returncode}'}",
             where=host,
             remedy="tell your site: this node's GPU or driver is out of order",
         )
-    for line in done.stdout.splitlines() if not done.returncode else []:
-        name, memory, driver = (part.strip() for part in line.split(","))
+        return
+    for line in done.stdout.splitlines():
+        name, memory, driver = (part.strip() for part in line.rsplit(",", 2))
         found.ok(f"GPU {name}, {memory}, driver {driver}")
-    if users and not given:
-        found.refuse(
-            "the job was given no GPU",
-            where=host,
-            remedy="does the profile ask for one (`gpu: 1` is in the rule; a `gres` may be what "
-            "your site wants)?",
-        )
 
 
 def _results(folder: Path, found: Findings) -> None:
