@@ -234,7 +234,7 @@ def test_a_check_that_is_ended_takes_its_job_back(site: Site, cluster: SlurmClus
         command.send_signal(way)
     assert [command.wait(timeout=60) for command in commands] == [130] * len(ways)
     assert not cluster.squeue()
-    assert not site.project.results.exists()
+    assert not [path for path in site.project.results.rglob("*") if path.is_file()]
 
 
 def test_a_folder_that_nodes_do_not_see_is_refused(site: Site, cluster: SlurmCluster) -> None:
