@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import sqlalchemy as sa
 
 from notemill.check.finding import Findings
@@ -20,30 +23,28 @@ from notemill.tasks.run import Run
 _HERE = ("localhost", "127.0.0.1", "::1")
 
 
-def database(config: Config, runs: list[Run]) -> tuple[dict[str, list[IdColumn]], Findings]:
-    """What the database says, and the id columns of the cohorts whose queries give rows."""
+def database(config: Config, runs: list[Run], ids: dict[str, list[IdColumn]]) -> Findings:
+    """What the database says. ids: id columns by cohort, to which those of its queries come."""
     found = Findings("database")
-    ids: dict[str, list[IdColumn]] = {}
     try:
         engine = connect(config.database)
     except NotemillError:  # said of the configuration
-        return ids, found
+        return found
     try:
-        with database_errors(config.database, "connecting"), engine.connect() as connection:
-            _server(connection, config.database, found)
+        if not _connected(engine, config.database, found):
+            return found
         for name, cohort in config.cohorts.items():
             try:
-                # A connection of its own: it is made read-only, and may be thrown away.
                 with (
                     database_errors(config.database, f"trying cohort '{name}'", query_of=name),
-                    engine.connect() as connection,
+                    _thrown_away(engine) as connection,
                 ):
                     columns = try_query(connection, name, cohort, found)
-                    connection.invalidate()
             except NotemillError as error:
                 found.refused(error)
             else:
-                ids |= {name: columns} if columns else {}
+                if columns:
+                    ids[name] = columns
         with (
             database_errors(config.database, "looking at tables"),
             engine.connect() as connection,
@@ -54,7 +55,34 @@ def database(config: Config, runs: list[Run]) -> tuple[dict[str, list[IdColumn]]
         found.refused(error, "nothing else of the database was looked at")
     finally:
         engine.dispose()
-    return ids, found
+    return found
+
+
+@contextmanager
+def _thrown_away(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection that nobody gets after this: its session is made read-only, and limited."""
+    with engine.connect() as connection:
+        try:
+            yield connection
+        finally:
+            connection.invalidate()
+
+
+def _connected(engine: sa.Engine, database: Database, found: Findings) -> bool:
+    try:
+        with database_errors(database, "connecting"), engine.connect() as connection:
+            _server(connection, database, found)
+    except NotemillError as error:
+        if database.reached_from == "login" or "can't be reached" not in error.what:
+            raise
+        found.warn(
+            f"nothing is known of the database from here: {error.what}",
+            where=error.where or "",
+            remedy="with reached_from: compute that may be as it should be. Ask from such a node: "
+            "srun python -m notemill check --database; --cluster tries its port from there",
+        )
+        return False
+    return True
 
 
 def _server(connection: sa.Connection, database: Database, found: Findings) -> None:
@@ -92,6 +120,7 @@ def _tables(
     for run in runs:
         known = next((name for name in run.cohorts if name in ids), None)
         if known is None:
+            found.ok(f"experiment {run.name}: tables not compared, its ids' types are not known")
             continue
         try:
             tables = tables_of(config, run, ids[known], collation)

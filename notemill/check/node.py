@@ -58,10 +58,16 @@ def look(folder: Path) -> None:
     request = read_json(
         Request, folder / REQUEST, problem="this is no request", remedy="run the check again"
     )
-    os.chdir(request.folder)
+    host, found = platform.node(), Findings("node")
+    try:
+        os.chdir(request.folder)
+    except OSError as error:
+        found.refuse(
+            f"the folder that snakemake works in is not seen there: {error.strerror}",
+            where=f"{request.folder} on {host}",
+            remedy="work in a folder on a file system that compute nodes share (--directory)",
+        )
     config = Config.model_validate(request.config)
-    found = Findings("node")
-    host = platform.node()
     probes: list[Callable[[], None]] = [
         lambda: _host(host, found),
         lambda: _gpus(config, host, found),

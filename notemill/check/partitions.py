@@ -46,8 +46,20 @@ class Partition:
         return "; ".join(sorted(kinds))
 
 
-def read_partition(name: str, clusters: str = "") -> Partition | None:
-    """The partition of this name, None if Slurm does not tell of it."""
+def read_partition(names: str, clusters: str = "") -> Partition | None:
+    """The partition, or several with commas between as one; None if Slurm tells of none."""
+    there = [p for name in names.split(",") if (p := _read(name, clusters))]
+    if not there:
+        return None
+    limits = [partition.max_minutes for partition in there]
+    return Partition(
+        "UP" if any(partition.state == "UP" for partition in there) else there[0].state,
+        None if None in limits else max(limit for limit in limits if limit is not None),
+        tuple(nodes for partition in there for nodes in partition.nodes),
+    )
+
+
+def _read(name: str, clusters: str) -> Partition | None:
     where = ["-M", clusters] if clusters else []
     told = run(["scontrol", *where, "show", "partition", name, "--oneliner"])
     listed = run(["sinfo", *where, "--noheader", "-p", name, "-o", "%D|%G|%c|%m|%T"])

@@ -36,6 +36,8 @@ _NAMES = {number: name for name, number in vars(FIELD_TYPE).items() if isinstanc
 _SIZED = (FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING)
 _NOT_WRAPPED = {1060, 1064, 1248}
 """Errors of a query that is no table expression: a name given twice, or no plain SELECT."""
+_DOES_MORE = re.compile(r"\binto\s+(outfile|dumpfile)\b|^\s*(call|do|load)\b", re.IGNORECASE)
+"""What no read-only session keeps from writing."""
 _OWN_LIMIT = re.compile(r"\blimit\s+[\d, ]+(offset\s+\d+)?\s*$", re.IGNORECASE)
 
 
@@ -126,6 +128,14 @@ def _as_it_is(
     """The rows of the query itself, cut short by the session."""
     query = bare(cohort.query)
     if connection.dialect.name != "sqlite":
+        if does := _DOES_MORE.search(query):
+            found.refuse(
+                f"cohort {name}: the query was not tried, because it does more than read "
+                f"({does[0].strip().upper()})",
+                where=f"cohorts.{name}.query",
+                remedy="a cohort's query is one SELECT that changes nothing",
+            )
+            return None
         if _OWN_LIMIT.search(query):  # which is stronger than the session's
             found.warn(
                 f"cohort {name}: the query can't be tried on a few rows, because two columns have "

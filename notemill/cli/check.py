@@ -67,9 +67,7 @@ def _found(given: Given) -> list[Finding]:
     runs, found = planned(config)
     ids = frozen_ids(config)
     if options.database:
-        now, told = database(config, runs)
-        ids |= now
-        found += told
+        found += database(config, runs, ids)
     found += planned_tables(config, runs, ids)
     if options.cluster:
         # Snakemake's plugins are a second's import.

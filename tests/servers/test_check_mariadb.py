@@ -138,7 +138,7 @@ def test_a_query_that_writes_or_sleeps_changes_and_holds_nothing(
         "SELECT visit, note FROM notes INTO OUTFILE '/tmp/notemill-never'",
     ):
         site.cohort["query"] = query
-        assert site.refusals(), query
+        assert len(site.refusals()) == 1, query
         assert site.state() == before
     monkeypatch.setattr(queries, "LOOK_S", 1)
     site.cohort["query"] = "SELECT visit, note FROM notes WHERE SLEEP(30) = 0"
@@ -231,6 +231,16 @@ def test_tables_that_do_not_fit_and_a_server_that_only_reads_are_refused(site: S
     site.clinic.run("DROP TABLE r")
     site.server.execute("SET GLOBAL read_only = 1")
     assert "the database takes no changes" in site.refusals()[0]
+
+
+def test_a_database_that_only_compute_nodes_reach_is_no_refusal_here(site: Site) -> None:
+    site.values["database"]["url"] = "mysql+pymysql://127.0.0.1:9/clinical"
+    assert "the database can't be reached" in site.refusals()[0]
+    assert site.status == 1
+    site.values["database"]["reached_from"] = "compute"
+    found = site.found()
+    assert site.status == 0
+    assert "srun" in one(found, "nothing is known of the database from here")["remedy"]
 
 
 def test_a_wrong_password_is_said_once_and_not_shown(site: Site) -> None:
