@@ -19,7 +19,7 @@ from typing import Any
 from notemill.check.finding import Findings
 from notemill.check.node import LOCK, LOG, REPORT, REQUEST, Report, Request
 from notemill.check.partitions import run
-from notemill.check.stages import without_password
+from notemill.check.stages import job_environment
 from notemill.config import Config
 from notemill.database.connect import address
 from notemill.files import private_folder, read_json
@@ -99,7 +99,7 @@ def _submitted(submission: Submission, probe: Probe, folder: Path, found: Findin
     done = subprocess.run(
         f"{submission.probe} --wrap={shlex.quote(program)}",
         shell=True,
-        env=without_password(),
+        env=job_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

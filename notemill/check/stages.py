@@ -102,7 +102,7 @@ def _taken(each: Submission, partition: Partition | None, where: str, found: Fin
         done = subprocess.run(
             f"{each.command} --test-only --wrap=true",
             shell=True,
-            env=without_password(),
+            env=job_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -158,6 +158,15 @@ def _largest(partition: Partition | None) -> str:
     return partition.largest if partition else "`sinfo -N -l`"
 
 
-def without_password() -> dict[str, str]:
-    """This environment for jobs that use no database."""
-    return {name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE}
+def job_environment() -> dict[str, str]:
+    """This environment for jobs that use no database.
+
+    Within a job, as the plugin has it: what Slurm has set for that one is not the other's.
+    """
+    within = "SLURM_JOB_ID" in os.environ
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name != PASSWORD_VARIABLE
+        and not (within and name.startswith("SLURM_") and name != "SLURM_CONF")
+    }

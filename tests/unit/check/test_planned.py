@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from io import StringIO
 
+import pytest
+from rich.console import Console
+
+from notemill.check.finding import Finding
+from notemill.cli.check import print_findings
 from notemill.config.database import PASSWORD_VARIABLE
 from notemill.files import write_text
 from notemill.paths import Layout
@@ -180,3 +185,21 @@ def test_no_password_and_no_note_is_printed(
     text = checked.text() + checked.text("--json")
     assert "sesame" not in text
     assert "PRIVATE" not in text
+
+
+def test_a_terminal_has_colours_and_a_pipe_has_words() -> None:
+    finding = Finding(level="refusal", about="x", what="one\ntwo", where="here", remedy="do [it]")
+    told = {}
+    for terminal in (True, False):
+        console = Console(file=StringIO(), force_terminal=terminal, width=60, _environ={})
+        print_findings([finding], console)
+        assert isinstance(console.file, StringIO)
+        told[terminal] = console.file.getvalue()
+    assert "\x1b[1;31mrefusal" in told[True]
+    assert told[False] == (
+        "refusal  one\n"
+        "         two\n"
+        "           where: here\n"
+        "           what to do: do [it]\n"
+        "0 ok, 0 warning, 1 refusal\n"
+    )
