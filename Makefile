@@ -22,6 +22,10 @@ demo: $(VENV)/installed $(DEMO)/clinical.sqlite
 	@$(BIN)/python -m demo.score $(DEMO)/clinical.sqlite
 	@echo "The demo's model is a toy that knows this one task (models/CARD.md). All else is real."
 	@echo "Results: $(DEMO)/clinical.sqlite; logs: $(DEMO)/results/logs"
+	@echo "Its commands:"
+	@echo "  $(BIN)/python -m notemill status --configfile config/demo.yaml"
+	@echo "  $(BIN)/python -m notemill summary --configfile config/demo.yaml"
+	@echo "  $(BIN)/python -m notemill look synthetic pneumonia --configfile config/demo.yaml"
 
 clean-demo:
 	rm -rf $(DEMO)

@@ -41,6 +41,11 @@ _FIRST_PAUSE_S = 5.0
 _PAUSE_GROWS = 5
 _LONGEST_PAUSE_S = 600.0
 
+
+class EngineLost(NotemillError):
+    """The engine was lost more often in a row than is survived."""
+
+
 Text = tuple[str, str]
 """A text's hash (hex) and the text."""
 StartEngine = Callable[[], AbstractAsyncContextManager[Engine]]
@@ -65,7 +70,7 @@ class ShardAsking:
         beat: Callable[[], None],
         slots: int,
         restarts: int,
-        max_failures: int,
+        max_failures: float,
     ) -> None:
         self._asking = asking
         self._ended = ended
@@ -208,7 +213,7 @@ class ShardAsking:
         if self._losses_in_a_row > self._restarts:
             if isinstance(loss.__cause__, NotemillError):
                 raise loss.__cause__
-            raise NotemillError(
+            raise EngineLost(
                 f"the engine was lost {self._losses_in_a_row} times without an answer between",
                 where="the engine's log, beside this log",
                 remedy="read the end of the engine's log; out of memory is the usual reason: "

@@ -1,19 +1,21 @@
-"""Which number of slots answers most on this kind of GPU, found while texts are answered."""
+"""What was measured by numbers of slots on a kind of GPU (notemill.answers.measuring)."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict
 
-from notemill.files import Record
+from notemill.files import Record, read_json
 
 
 class Step(BaseModel):
     """One number of slots, and what an engine with so many did.
 
-    texts, seconds: ended in its steady part, while all slots were busy, and how long that was;
-    tokens: of prompts and answers in it. ready_s: from its start to the first note. watts: mean
-    draw of the GPU, None where it can't be told. why_not: why it could not be held, empty if it
-    could.
+    texts, seconds: ended in its steady part, and how long that was; tokens: of prompts and answers
+    in it. even_per_s: texts a second, if its texts had been the sweep's average ones. ready_s: from
+    the engine's start to its first note. watts: mean draw of the GPU, None where it can't be told.
+    why_not: why so many slots could not be had, empty if they could.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -22,6 +24,7 @@ class Step(BaseModel):
     texts: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    even_per_s: float = 0.0
     ready_s: float = 0.0
     watts: float | None = None
     why_not: str = ""
@@ -43,3 +46,13 @@ class Sweep(Record):
     best: int | None
     ended: str
     measured_at: str
+
+
+def read_sweep(path: Path) -> Sweep:
+    """Read a sweep. Raises NotemillError if it is not one."""
+    return read_json(
+        Sweep,
+        path,
+        problem="this is no sweep over numbers of slots",
+        remedy="delete it and run again: it is measured anew while texts are answered",
+    )

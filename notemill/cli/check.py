@@ -73,7 +73,7 @@ def _found(given: Given) -> list[Finding]:
         # Snakemake's plugins are a second's import.
         from notemill.check.cluster import Site, cluster  # noqa: PLC0415
 
-        site = Site(started_in, Path.cwd(), given.configfile, options.profile)
+        site = Site(started_in, Path.cwd(), given.config_path, options.profile)
         with _saying() as say:
             found += cluster(
                 config, site, job=not options.no_job, wait_s=60 * options.wait, say=say

@@ -8,12 +8,16 @@ from pathlib import Path
 
 from notemill.cli.check import CHECK
 from notemill.cli.given import DEFAULT_CONFIG, Given
+from notemill.cli.new import NEW
+from notemill.cli.pilot import PILOT
 from notemill.cli.summary import SUMMARY
 from notemill.errors import NotemillError
 from notemill.logs import debugging
 
 _COMMANDS = (
+    NEW,
     CHECK,
+    PILOT,
     SUMMARY,
 )
 

@@ -25,14 +25,14 @@ class Given:
     arguments: argparse.Namespace
 
     @cached_property
-    def configfile(self) -> Path:
-        """Its file, after going into --directory. Raises NotemillError."""
-        return _entered(self.arguments.directory, self.arguments.configfile)
-
-    @cached_property
     def config(self) -> Config:
         """The configuration of --configfile and --directory. Raises NotemillError."""
-        return _config(self.configfile)
+        return _config(self.config_path)
+
+    @cached_property
+    def config_path(self) -> Path:
+        """Where it is, there or not; the process is in --directory from then on."""
+        return _entered(self.arguments.directory, self.arguments.configfile)
 
 
 def _no_arguments(parser: argparse.ArgumentParser) -> None:

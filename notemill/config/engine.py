@@ -13,7 +13,7 @@ from notemill.config.owned import refused_variables
 
 class _Engine(Section):
     slots: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
-        8,
+        "auto",
         description="Notes that one server answers at once; all are kept busy. auto: as many as "
         "were fastest when the pilot, or the first job on another kind of GPU, measured it.",
     )

@@ -1,13 +1,17 @@
-"""Whether this job was given a GPU, and whether its server uses it."""
+"""Whether this job was given a GPU, which one, and whether its server uses it."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
-from typing import Literal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from statistics import mean
+from typing import Literal, NamedTuple
 
-from notemill.config import OpenAiEngine
+from notemill.config import Engine, LlamaCppEngine, OpenAiEngine
 from notemill.engines.process import ServerProcess
 from notemill.errors import NotemillError
 from notemill.logs import log
@@ -15,8 +19,15 @@ from notemill.logs import log
 _GIVEN = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS")
 _OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 """What llama.cpp says of each model that it loads, where it was built for a GPU."""
-_PROCESSES = ["nvidia-smi", "--query-compute-apps=pid", "--format=csv,noheader"]
 _ASK_S = 60
+_POWER_EVERY_S = 2.0
+
+
+class Gpu(NamedTuple):
+    """What a job computes on. name: `CPU` without a GPU, `address` for a server elsewhere."""
+
+    name: str
+    memory_mib: int | None = None
 
 
 def gpu_expected(setting: Literal["auto", "required", "off"]) -> bool:
@@ -62,12 +73,68 @@ def prove_gpu(engine: OpenAiEngine, server: ServerProcess | None) -> None:
     log.warning("%s (docs/engines.md): is it on the CPU?", problem)
 
 
+def gpu_here(engine: Engine) -> Gpu:
+    """What an engine of this job computes on; of several GPUs the first one's name."""
+    if isinstance(engine, OpenAiEngine) and engine.address:
+        return Gpu("address")
+    if isinstance(engine, LlamaCppEngine) or not gpu_expected(engine.gpu):
+        return Gpu("CPU")
+    query = "--query-gpu=name,memory.total"
+    for line in _asked_driver(query, of=_own()) or _asked_driver(query):
+        name, _, memory = line.rpartition(", ")
+        if name:
+            return Gpu(name, int(memory) if memory.isdigit() else None)
+    return Gpu("unknown GPU")
+
+
+class Power:
+    """What this job's GPUs draw while `watched`. mean: watts of all, None where none tells."""
+
+    def __init__(self) -> None:
+        self._draws: list[float] = []
+
+    @property
+    def mean(self) -> float | None:
+        return round(mean(self._draws), 1) if self._draws else None
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Ask the driver every few seconds, as long as it answers."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while gpu_expected("auto"):
+            watts = 0.0
+            for line in await asyncio.to_thread(_asked_driver, "--query-gpu=power.draw", of=_own()):
+                with suppress(ValueError):  # [N/A] where a GPU can't tell
+                    watts += float(line)
+            if not watts:
+                return
+            self._draws.append(watts)
+            await asyncio.sleep(_POWER_EVERY_S)
+
+
+def _own() -> str:
+    """The job's own GPUs as nvidia-smi takes them; empty for all that it sees."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return given if re.fullmatch(r"[\w,-]+", given) else ""
+
+
 def _pids_on_gpus() -> set[int]:
     """Processes that the NVIDIA driver knows on this node's GPUs; none where it can't be asked."""
+    return {int(line) for line in _asked_driver("--query-compute-apps=pid") if line.isdigit()}
+
+
+def _asked_driver(query: str, *, of: str = "") -> list[str]:
+    """Lines of nvidia-smi's answer, without units; none where it can't be asked."""
+    command = ["nvidia-smi", query, "--format=csv,noheader,nounits", *(["-i", of] if of else [])]
     try:
-        done = subprocess.run(
-            _PROCESSES, capture_output=True, text=True, check=True, timeout=_ASK_S
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_ASK_S)
     except (OSError, subprocess.SubprocessError):
-        return set()
-    return {int(line) for line in done.stdout.split() if line.isdigit()}
+        return []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()]

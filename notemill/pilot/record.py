@@ -14,8 +14,8 @@ class AskedText(BaseModel):
     """A text that the pilot asked, and how it ended (notemill.answers.outcome).
 
     characters: of the text; seconds: of all its attempts, waiting for a slot included; slots: that
-    the engine had meanwhile. drawn: whether it is one of the shard's first, a random sample; the
-    others are its longest and shortest.
+    the engine had meanwhile, 0 if an earlier job asked it. drawn: whether it is one of the shard's
+    first, a random sample; the others are its longest and shortest.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,9 +36,9 @@ class AskedText(BaseModel):
 class ShardTexts(BaseModel):
     """The texts of the shard that the pilot took its own from: a random part of the cohort's.
 
-    characters: of all its texts together; beyond_context: texts whose prompt, by the measured
-    tokens a character, leaves less than num_predict tokens of num_ctx.
-    longest_prompt: tokens, by the same measure.
+    characters, squared_characters: sums over all its texts. beyond_context: texts whose prompt, by
+    the measured tokens a character, leaves less than num_predict tokens of num_ctx; longest_prompt:
+    tokens, by the same measure.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -172,6 +172,7 @@ def test_what_is_asked_of_slurm_is_what_a_run_sends(site: Site, cluster: SlurmCl
     cluster.run("scontrol", "update", "PartitionName=gpu", "State=DOWN")
     site.answer.update(runtime="3h", constraint="", slurm_extra="--signal=TERM@60 --nice=5")
     site.profile["slurm-qos"] = "normal"
+    site.project.config["experiments"]["pneumonia"]["pilot"] = {"notes": 0}
     found = site.found("--wait", "0.01")
     assert one(found, "partition gpu is DOWN")["level"] == "warning"
     assert "PENDING (PartitionDown)" in one(found, "still in the queue")["what"]

@@ -50,6 +50,8 @@ def project(tmp_path: Path, database: MariaDB, cluster: SlurmCluster) -> Iterato
 def test_every_note_has_its_row_and_only_one(
     project: Project, database: MariaDB, cluster: SlurmCluster
 ) -> None:
+    experiment(project)["pilot"] = {"notes": 4}
+    project.write_config()
     done = project.on_slurm()
     assert done.returncode == 0, done.stdout
     every_answer_is_right(database)
@@ -140,6 +142,26 @@ def test_a_killed_job_is_tried_again_and_asks_only_what_is_missing(
     assert database.execute("SELECT COUNT(*) FROM clinical.PNA_Results") == [(ANSWERED,)]
 
 
+def test_what_can_not_work_costs_one_gpu_job_whatever_the_shards_and_retries(
+    project: Project, cluster: SlurmCluster
+) -> None:
+    """An engine that is refused, with the profile's retries."""
+    experiment(project)["pilot"] = {"notes": 4}
+    project.config["cohorts"]["visits"]["shards"] = 100
+    too_old = [{"fault": "version", "value": "0.11.10"}]
+    (project.folder.parent / "faults.json").write_text(json.dumps(too_old))
+    project.write_config()
+    before = {job["JobID"] for job in gpu_jobs(cluster)}
+    done = project.on_slurm()
+    assert done.returncode != 0
+    assert "what to do:" in done.stdout
+    (job,) = [job for job in gpu_jobs(cluster) if job["JobID"] not in before]
+    assert "rule_pilot_job" in job["Comment"]
+    assert not (project.results / "answers").exists() or not list(
+        (project.results / "answers").rglob("*.parquet")
+    )
+
+
 def test_a_wrong_password_is_told_with_the_remedy(project: Project, database: MariaDB) -> None:
     option_file = Path(project.config["database"]["option_file"])
     option_file.write_text(option_file.read_text().replace(database.password, "wrong-secret"))
@@ -164,6 +186,18 @@ def test_a_lost_database_changes_nothing_and_the_next_run_loads(
     done = project.on_slurm()
     assert done.returncode == 0, done.stdout
     assert database.execute("SELECT COUNT(*) FROM clinical.PNA_Results") == [(ANSWERED,)]
+
+
+def experiment(project: Project) -> dict[str, Any]:
+    """The project's one, to be changed."""
+    settings: dict[str, Any] = project.config["experiments"]["pneumonia"]
+    return settings
+
+
+def gpu_jobs(cluster: SlurmCluster) -> list[dict[str, str]]:
+    """Jobs that were given a GPU, as Slurm has them."""
+    jobs = cluster.sacct("--allocations", fields="JobID,Comment,AllocTRES,State")
+    return [job for job in jobs if "gres/gpu" in job["AllocTRES"]]
 
 
 def fill(database: MariaDB) -> None:
@@ -217,6 +251,7 @@ def config(folder: Path, database: MariaDB) -> dict[str, Any]:
                 "model": "standin",
                 "options": {"num_ctx": 1024, "num_predict": 128},
                 "results_table": "PNA_Results",
+                "pilot": {"notes": 0},
             }
         },
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.chat import MARKERS
+from notemill.answers.shard import read_origin
+from notemill.pilot.job import run_pilot
 from tests.servers.real_ollama import THREADS, make_store
 from tests.servers.shard_site import ShardSite
 from tests.workflow.project import REPOSITORY
@@ -59,3 +61,31 @@ def test_a_real_ollama_reads_a_broken_up_control_token_as_llama_cpp_does(
     for our, their in zip(ours, theirs, strict=True):
         assert [our[column] for column in columns] == [their[column] for column in columns]
     assert [row["control_tokens"] for row in ours] == [1] * 7 + [4, 0, 0, 0]
+
+
+def test_a_pilot_sweeps_a_real_ollama_and_its_shard_asks_the_rest(
+    tmp_path: Path, real_ollama: Path, weights: Path
+) -> None:
+    engine = {
+        "command": [str(real_ollama)],
+        "models": str(make_store(real_ollama, weights, tmp_path)),
+        "runner_options": THREADS,
+        "environment": {},
+        "slots": "auto",
+    }
+    experiment = {
+        "model": "random",
+        "options": {"num_ctx": 2048, "num_predict": 512},
+        "pilot": {"notes": 4, "most_slots": 2},
+    }
+    site = ShardSite(tmp_path, [f"Note {n}: no fever, no cough." for n in range(40)], engine)
+    site.experiment = experiment
+    record = run_pilot(site.job())
+    assert record.engine.startswith("ollama 0.")
+    assert [step.slots for step in record.sweep.steps] in ([1], [1, 2])
+    assert not any(step.why_not for step in record.sweep.steps)
+    assert record.slots == record.sweep.best
+    answered = {text.text_sha256 for text in record.asked if text.status == "answered"}
+    rows = site.answer()
+    assert len(rows) == 40
+    assert read_origin(site.job().output).asked == 40 + len(record.asked) - len(answered)

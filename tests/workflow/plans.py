@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.workflow.project import Project
 
 EVERYTHING = "SELECT *, text_sha256 FROM PNA_Results ORDER BY patientvisitid"
-ALL_JOBS = {"extract": 1, "model": 1, "tables": 1, "answer": 3, "load": 1, "all": 1}
+ALL_JOBS = {"extract": 1, "model": 1, "tables": 1, "pilot_job": 1, "answer": 3, "load": 1, "all": 1}
 
 
 def refusal(project: Project, *arguments: str) -> str:

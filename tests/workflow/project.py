@@ -26,6 +26,9 @@ SITE = {
         "answer:slurm_partition=gpu",
         "answer:mem_mb=2000",
         "answer:runtime=30",
+        "pilot_job:slurm_partition=gpu",
+        "pilot_job:mem_mb=2000",
+        "pilot_job:runtime=30",
         "answer:slurm_extra='--signal=TERM@20'",
     ],
 }
@@ -95,7 +98,7 @@ class Project:
 
 def site_arguments(site: Mapping[str, Sequence[str]] = SITE) -> list[str]:
     """Command-line arguments for the test cluster."""
-    arguments = [*POLLING, "--set-threads", "answer=1", "--latency-wait", "10"]
+    arguments = [*POLLING, "--set-threads", "answer=1", "pilot_job=1", "--latency-wait", "10"]
     for option, values in site.items():
         arguments += [f"--{option}", *values]
     return arguments

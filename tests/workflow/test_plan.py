@@ -22,6 +22,8 @@ from notemill.plan.runs import plan_runs
 from tests.workflow.plans import ALL_JOBS, answer_shards, stop_the_engine
 from tests.workflow.project import REPOSITORY, Project, job_table
 
+ANOTHER_EXPERIMENT = {"tables": 1, "pilot_job": 1, "answer": 3, "load": 1, "all": 1}
+
 
 def test_a_fresh_project_plans_every_job(make_project: Callable[..., Project]) -> None:
     assert make_project().planned() == ALL_JOBS
@@ -31,7 +33,8 @@ def test_a_target_is_a_part_of_the_way(make_project: Callable[..., Project]) -> 
     project = make_project()
     for target, jobs in (
         ("notes", {"extract": 1}),
-        ("answers", {"extract": 1, "model": 1, "tables": 1, "answer": 3}),
+        ("pilot", {"extract": 1, "model": 1, "pilot_job": 1}),
+        ("answers", {"extract": 1, "model": 1, "tables": 1, "pilot_job": 1, "answer": 3}),
     ):
         planned = project.snakemake(target, "-n", "--quiet", "rules")
         assert planned.returncode == 0, planned.stdout
@@ -79,14 +82,14 @@ def test_a_job_that_runs_again_asks_no_answered_note(finished: Project) -> None:
 def test_a_changed_prompt_plans_a_new_experiment_and_keeps_the_old(finished: Project) -> None:
     prompt = finished.folder / "tasks" / "pneumonia" / "system.md"
     prompt.write_text(prompt.read_text() + "Be brief.\n")
-    assert finished.planned() == {"tables": 1, "answer": 3, "load": 1, "all": 1}
+    assert finished.planned() == ANOTHER_EXPERIMENT
     assert len(answer_shards(finished)) == 3
 
 
 def test_a_changed_helper_of_the_schema_plans_a_new_experiment(finished: Project) -> None:
     task = finished.folder / "tasks" / "pneumonia"
     (task / "codes.py").write_text("CODES = 'a', 'b'\n")
-    assert finished.planned() == {"tables": 1, "answer": 3, "load": 1, "all": 1}
+    assert finished.planned() == ANOTHER_EXPERIMENT
 
 
 def test_pinning_the_recorded_digest_plans_nothing_and_another_says_what_it_costs(
@@ -102,7 +105,13 @@ def test_pinning_the_recorded_digest_plans_nothing_and_another_says_what_it_cost
     experiment["digest"] = "0" * 64
     finished.write_config()
     planned = finished.snakemake("-n")
-    assert job_table(planned.stdout) == {"tables": 1, "answer": 3, "load": 1, "all": 1}
+    assert job_table(planned.stdout) == {
+        "tables": 1,
+        "pilot_job": 1,
+        "answer": 3,
+        "load": 1,
+        "all": 1,
+    }
     assert f"its answers so far come from {digest}: every note is asked anew" in planned.stdout
 
 
@@ -164,7 +173,7 @@ def test_the_slurm_profile_plans_without_database_slurm_or_gpu(tmp_path: Path) -
     )
     assert done.returncode == 0, done.stdout + done.stderr
     table = job_table(done.stdout + done.stderr)
-    assert table == {"extract": 1, "model": 1, "tables": 1, "answer": 16, "load": 1, "all": 1}
+    assert table == ALL_JOBS | {"answer": 16}
 
 
 @pytest.mark.parametrize("profile", ["local", "slurm", "slurm-multi-cluster"])

@@ -146,7 +146,7 @@ def test_a_table_that_could_not_hold_the_answers_stops_before_any_is_asked(
     assert "table notes exists, and the columns llm_response" in done.stdout
     assert "choose another name" in done.stdout
     assert "Traceback" not in done.stdout
-    assert not list(project.results.rglob("*.journal.jsonl"))
+    assert not (project.results / "logs" / "answer").exists()  # the pilot needs no table
     assert len(rows(project, "SELECT * FROM notes")) == len(NOTES)
 
 
@@ -186,7 +186,7 @@ def test_what_no_retry_can_mend_costs_one_engine(
     make_project: Callable[..., Project], weights: Path
 ) -> None:
     """Weights whose end is missing: the first job's engine says so, the others start none."""
-    project = make_project()
+    project = make_project(pilot={"notes": 0})
     broken = project.folder / "broken.gguf"
     broken.write_bytes(weights.read_bytes()[:-1000])
     project.config["engines"]["embedded"]["weights"] = str(broken)

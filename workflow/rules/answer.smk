@@ -7,6 +7,7 @@ rule answer:
     input:
         manifest=ancient(LAYOUT.manifest("{cohort}", "{cut}")),
         model=ancient(model_of),
+        pilot=ancient(pilot_of),
         tables=ancient(LAYOUT.tables("{cohort}", "{experiment}")),
     output:
         ensure(

@@ -17,7 +17,7 @@ try:
     from notemill.config import read_config
     from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan.runs import checked_plan
-    from notemill.answers.refusal import PLAN_VARIABLE
+    from notemill.answers.refusal import GPUS_VARIABLE, PLAN_VARIABLE
     from notemill.slurm import mend_executor
 except ModuleNotFoundError as error:
     raise WorkflowError(str(without_environment(f"package '{error.name}'"))) from None
@@ -29,6 +29,8 @@ os.umask(0o077)
 # one whatever the user's shell says: what was refused to another invocation may be mended.
 if workflow.is_main_process:
     os.environ[PLAN_VARIABLE] = secrets.token_hex(8)
+    # For the pilot's estimate: what the profile allows at once.
+    os.environ[GPUS_VARIABLE] = str(workflow.global_resources.get("gpu").value or "")
 
 # In the process that submits and watches; the jobs' own have nothing to do with it.
 if workflow.exec_mode == ExecMode.DEFAULT:
@@ -60,6 +62,12 @@ CUT = {name: cut_name(cohort.shards) for name, cohort in CONFIG.cohorts.items()}
 
 MANIFESTS = [LAYOUT.manifest(cohort, cut) for cohort, cut in CUT.items()]
 MODELS = {run.experiment_id: LAYOUT.model(run.model_id) for run in RUNS}
+PILOTS = {
+    (cohort, run.experiment_id): LAYOUT.pilot(cohort, run.experiment_id)
+    for run in RUNS
+    for cohort in run.cohorts
+    if run.experiment.pilot.notes
+}
 ANSWERS = {
     (cohort, run.experiment_id): expand(
         LAYOUT.answers(cohort, run.experiment_id, CUT[cohort], "{shard}"),
@@ -89,6 +97,11 @@ def manifest_of(wildcards):
 def model_of(wildcards):
     """The model record that an answer job checks its model against."""
     return MODELS[wildcards.experiment]
+
+
+def pilot_of(wildcards):
+    """The pilot that a shard waits for, none where it is left out."""
+    return PILOTS.get((wildcards.cohort, wildcards.experiment), [])
 
 
 def fingerprint_of(wildcards):

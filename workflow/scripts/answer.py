@@ -12,7 +12,8 @@ from notemill.plan.runs import run_of
 
 leave_password_out()
 with job_log(snakemake.log[0]):
-    from notemill.answers.job import ShardJob, answer_shard
+    from notemill.answers.job import answer_shard
+    from notemill.answers.work import ShardJob
     from notemill.paths import Layout
 
     config = read_config(snakemake.config)

@@ -24,7 +24,7 @@ def test_defaults_are_the_documented_ones() -> None:
     assert read.cohorts_of("cough") == ["chest"]
     assert read.experiments["cough"].failures == "r_failures"
     assert read.experiments["cough"].answer_prefix == "llm_"
-    assert read.engines["local"].slots == 8
+    assert read.engines["local"].slots == "auto"
 
 
 def test_the_configurations_of_the_repository_are_accepted() -> None:

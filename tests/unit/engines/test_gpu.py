@@ -149,7 +149,9 @@ class TestAGpuThatWasGiven:
     ) -> None:
         write_task(tmp_path)
         record = ModelRecord(engine="", model="m", digest="", weights_sha256="", recorded_at="")
-        wanted = EngineStart(read_task(tmp_path, "cough"), Options(), record, tmp_path / "log", 1, 1)
+        wanted = EngineStart(
+            read_task(tmp_path, "cough"), Options(), record, tmp_path / "log", 1, 1
+        )
         with caplog.at_level(logging.WARNING):
             proven_llamacpp(LlamaCppEngine(kind="llamacpp", weights=Path("/m.gguf")), wanted)
         assert "stays idle: the embedded llama.cpp" in caplog.text

@@ -1,0 +1,268 @@
+"""Which number of slots answers most on this kind of GPU, found while texts are answered.
+
+One number after another, doubled each time, with an engine started for each. A step asks texts that
+were not asked yet, and what it answers counts, so a sweep costs the starts of its engines alone. It
+asks until its steady part, after each slot's first text and before its last, holds enough of them.
+
+Texts differ, so a step's speed is not compared as it is: a text's seconds are fitted to its tokens,
+and all steps are compared by what they would do with the average text of the sweep.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from notemill.answers.outcome import Outcome
+from notemill.answers.pool import EngineLost, Text
+from notemill.answers.sweep import Step, Sweep
+from notemill.answers.work import ShardWork
+from notemill.clock import now
+from notemill.engines.gpu import Power
+from notemill.engines.protocol import Engine
+from notemill.errors import NotemillError
+from notemill.logs import log
+
+_A_GAIN = 1.05
+"""A step that does not answer so much more than the best before it gains nothing."""
+_AS_GOOD = 0.97
+"""Of the best: fewer slots that do so much are taken, they need less memory."""
+_TEXTS_A_SLOT = 3
+_SHORTEST_S, _LONGEST_S = 1.0, 60.0
+"""Of a step's steady part: not shorter, however fast; not longer, if it has _FEW_TEXTS."""
+_FEW_TEXTS = 8
+_NO_MORE_TEXTS = "the shard has no more texts to ask"
+
+
+Told = Callable[[str, Outcome, int], None]
+"""Of a text (hash) that ended, with how many slots."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a sweep goes. texts: of a step's steady part; minutes: after which none begins."""
+
+    texts: int
+    most_slots: int
+    minutes: float
+
+
+async def sweep(
+    work: ShardWork,
+    gpu: str,
+    limits: Limits,
+    *,
+    first: int = 1,
+    also: int | None = None,
+    max_failures: float | None = None,
+    told: Told = lambda *_: None,
+    after_step: Callable[[], None] = lambda: None,
+) -> Sweep:
+    """Ask texts of the shard with more and more slots; answers are kept as in any job.
+
+    also: slots that are measured before all others, and must be had. first: slots that the others
+    begin with; halved until an engine can have them. max_failures: as for ShardWork.ask. told: of
+    each text that ended, with its slots. after_step may raise to end the job.
+    Raises NotemillError when `also`, or not even one slot, can be had, or for what ends any job.
+    """
+    deadline = time.monotonic() + 60 * limits.minutes
+    measured: list[_Measured] = []
+
+    async def measure(slots: int, until: float) -> None:
+        step = await _step(work, slots, limits.texts, until, max_failures, told)
+        after_step()
+        if step.error and slots in (1, also):
+            raise step.error
+        measured.append(step)
+
+    if also:
+        await measure(also, math.inf)
+    slots = min(first, limits.most_slots)
+    ended = "" if work.missing() else _NO_MORE_TEXTS
+    if not limits.minutes:
+        ended = "no other was to be tried (pilot.sweep_minutes)"
+    while not ended:
+        if slots != also:
+            await measure(slots, deadline)
+        ended = _why_ended(measured, slots, work, limits, deadline)
+        none_yet = all(each.error for each in measured)
+        slots = slots // 2 if none_yet else min(2 * slots, limits.most_slots)
+    steps = _evened(measured)
+    done = Sweep(gpu=gpu, steps=steps, best=_best(steps), ended=ended, measured_at=now())
+    for each in steps:
+        log.info("sweep: %s", _told(each))
+    log.info("sweep: %s slots answer most on %s; it ended because %s", done.best, gpu, ended)
+    return done
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A step, what ended in its steady part, and why it could not be made."""
+
+    step: Step
+    outcomes: list[Outcome]
+    error: NotemillError | None
+
+
+async def _step(
+    work: ShardWork,
+    slots: int,
+    texts: int,
+    deadline: float,
+    max_failures: float | None,
+    told: Told,
+) -> _Measured:
+    """Ask with so many slots until enough has ended."""
+    meter = _Meter(work.texts(), slots, max(texts, _TEXTS_A_SLOT * slots), deadline)
+    power = Power()
+    work.ready_s = 0.0
+
+    @asynccontextmanager
+    async def start(slots: int) -> AsyncIterator[Engine]:
+        async with work.started(slots) as engine, power.watched():
+            yield engine
+
+    def ended(text_sha256: str, outcome: Outcome) -> None:
+        meter.ended(outcome)
+        told(text_sha256, outcome, slots)
+
+    problem = None
+    try:
+        await work.ask(
+            iter(meter),
+            slots,
+            start=start,
+            ended=ended,
+            restarts=None if slots == 1 else 0,
+            max_failures=max_failures,
+        )
+    except NotemillError as error:
+        if work.ready_s and not isinstance(error, EngineLost):
+            raise
+        problem = error
+    step = Step(
+        slots=slots,
+        texts=len(meter.steady),
+        tokens=sum(each.prompt_tokens + each.answer_tokens for each in meter.steady),
+        seconds=round(meter.seconds, 3),
+        ready_s=round(work.ready_s, 1),
+        watts=power.mean,
+        why_not=problem.what if problem else "",
+    )
+    return _Measured(step, meter.steady, problem)
+
+
+class _Meter:
+    """Gives texts until enough have ended, and keeps those of the steady part."""
+
+    def __init__(self, texts: Iterator[Text], slots: int, enough: int, deadline: float) -> None:
+        self._texts = texts
+        self._to_fill = slots  # texts that each slot ends first, with what an engine does once
+        self._enough = enough
+        self._deadline = deadline
+        self._began: float | None = None
+        self._over = False
+        self.steady: list[Outcome] = []
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[Text]:
+        for text in self._texts:
+            if self._has_enough():
+                break
+            yield text
+        self._over = True  # from now on fewer than all slots are busy
+
+    def ended(self, outcome: Outcome) -> None:
+        """Count a text that has ended."""
+        at = time.monotonic()
+        if self._to_fill > 0:
+            self._to_fill -= 1
+            self._began = at
+        elif self._began is not None and not self._over:
+            self.steady.append(outcome)
+            self.seconds = at - self._began
+
+    def _has_enough(self) -> bool:
+        if time.monotonic() >= self._deadline:
+            return True
+        texts = len(self.steady)
+        if self.seconds >= _LONGEST_S and texts >= _FEW_TEXTS:
+            return True
+        return texts >= self._enough and self.seconds >= _SHORTEST_S
+
+
+def _why_ended(
+    measured: list[_Measured], slots: int, work: ShardWork, limits: Limits, deadline: float
+) -> str:
+    """Why there is no further step after this number of slots, empty when there is one."""
+    if not work.missing():
+        return _NO_MORE_TEXTS
+    if time.monotonic() >= deadline:
+        return "its time was over (pilot.sweep_minutes)"
+    if all(each.error for each in measured):
+        return ""
+    for step in (each.step for each in measured if each.error):
+        return f"{step.slots} slots can't be had: {step.why_not}"
+    if slots >= limits.most_slots:
+        return "it was not to try more (pilot.most_slots)"
+    up_to_now = [step for step in _evened(measured) if step.slots <= slots]
+    rates = [step.even_per_s for step in sorted(up_to_now, key=lambda step: step.slots)]
+    # Two in a row: one may be chance.
+    if len(rates) > 2 and max(rates[-2:]) < _A_GAIN * max(rates[:-2]):
+        return "more slots answered no more"
+    return ""
+
+
+def _best(steps: list[Step]) -> int | None:
+    told = [step for step in steps if step.even_per_s and not step.why_not]
+    if not told:
+        return None
+    most = max(step.even_per_s for step in told)
+    return min(step.slots for step in told if step.even_per_s >= _AS_GOOD * most)
+
+
+def _evened(measured: list[_Measured]) -> list[Step]:
+    """The steps with what each would do with the average text of all."""
+    told = [each for each in measured if each.outcomes and not each.error]
+    if not told:
+        return [each.step for each in measured]
+    average = np.mean([_tokens(each) for step in told for each in step.outcomes], axis=0)
+    return [
+        each.step.model_copy(update={"even_per_s": round(float(_even_rate(each, average)), 4)})
+        if each in told
+        else each.step
+        for each in measured
+    ]
+
+
+def _even_rate(measured: _Measured, average: np.ndarray) -> float:
+    """Texts a second at the average text, by least squares of a text's seconds on its tokens."""
+    tokens = np.array([_tokens(outcome) for outcome in measured.outcomes])
+    seconds = np.array([outcome.seconds for outcome in measured.outcomes])
+    own, rate = seconds.mean(), measured.step.texts_per_s
+    if len(seconds) < _FEW_TEXTS or not own:
+        return rate
+    # Centred: the mean text of the step takes its mean seconds.
+    slopes, *_ = np.linalg.lstsq(tokens - tokens.mean(axis=0), seconds - own, rcond=None)
+    expected = own + float((average - tokens.mean(axis=0)) @ slopes)
+    return rate * own / expected if expected > own / 2 else rate
+
+
+def _tokens(outcome: Outcome) -> tuple[int, int]:
+    return outcome.prompt_tokens, outcome.answer_tokens
+
+
+def _told(step: Step) -> str:
+    if step.why_not:
+        return f"{step.slots} slots can't be had: {step.why_not}"
+    watts = f", {step.watts:.0f} W" if step.watts is not None else ""
+    return (
+        f"{step.slots} slots: {step.texts_per_s:.2f} texts/s ({step.even_per_s:.2f} for average "
+        f"texts) over {step.texts} texts and {step.seconds:.1f} s, ready after "
+        f"{step.ready_s:.1f} s{watts}"
+    )

@@ -1,0 +1,265 @@
+"""The work on one shard: its journal open, what is missing of it, and how that is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from notemill.answers.asking import Asking
+from notemill.answers.experiment_record import keep_record, refuse_another_model
+from notemill.answers.journal import Journal, JournalKey
+from notemill.answers.outcome import Outcome
+from notemill.answers.pool import ShardAsking, Text
+from notemill.answers.verdict import Status, is_answer
+from notemill.database.keys import IdColumn
+from notemill.engines.control_tokens import ControlTokens
+from notemill.engines.kinds import proven_engine
+from notemill.engines.protocol import Engine, Start
+from notemill.engines.record import ModelRecord, read_record
+from notemill.errors import EngineRefused, NotemillError
+from notemill.logs import Terminated, log
+from notemill.notes.manifest import Manifest, ShardEntry, read_manifest
+from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
+from notemill.notes.text import TextState
+from notemill.paths import Layout
+from notemill.paths import journal as journal_path
+from notemill.progress import Progress
+from notemill.tasks.run import Run
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """One shard of a run. threads: CPU threads for the engine."""
+
+    run: Run
+    layout: Layout
+    cohort: str
+    cut: str
+    shard: str
+    engine_log: Path
+    threads: int
+
+    @property
+    def notes(self) -> Path:
+        return self.layout.notes(self.cohort, self.cut, self.shard)
+
+    @property
+    def manifest(self) -> Path:
+        return self.layout.manifest(self.cohort, self.cut)
+
+    @property
+    def output(self) -> Path:
+        return self.layout.answers(self.cohort, self.run.experiment_id, self.cut, self.shard)
+
+
+Ended = Callable[[str, Outcome], None]
+StartWith = Callable[[int], AbstractAsyncContextManager[Engine]]
+
+
+@dataclass
+class ShardWork:
+    """A shard whose journal this job holds.
+
+    wanted: hashes of its texts that are to be asked; failures: how texts ended in this job that
+    were not answered; ready_s: from the latest engine's start until it was proven, 0 before;
+    engine: its name and version.
+    """
+
+    job: ShardJob
+    manifest: Manifest
+    record: ModelRecord
+    wanted: set[str]
+    journal: Journal
+    failures: dict[str, Outcome] = field(default_factory=dict)
+    ready_s: float = 0.0
+    engine: str = ""
+
+    @property
+    def entry(self) -> ShardEntry:
+        """What the manifest says of the shard."""
+        return self.manifest.shard(self.job.shard)
+
+    def missing(self) -> set[str]:
+        """Texts that have not ended yet."""
+        return self.wanted - self.journal.answers.keys() - self.failures.keys()
+
+    def texts(self) -> Iterator[Text]:
+        """Each missing text once, by hash; equal texts are neighbours in a shard."""
+        missing, last = self.missing(), ""
+        for note in read_notes(self.job.notes, self.manifest.id_columns, with_text=True):
+            text_sha256 = note.text_sha256.hex()
+            if text_sha256 != last and text_sha256 in missing and note.text is not None:
+                last = text_sha256
+                yield text_sha256, note.text
+
+    async def ask(
+        self,
+        texts: Iterator[Text],
+        slots: int,
+        *,
+        start: StartWith | None = None,
+        ended: Ended | None = None,
+        restarts: int | None = None,
+        max_failures: float | None = None,
+    ) -> None:
+        """Ask about texts with an engine of so many slots, started for it.
+
+        start: in the place of `started`; ended: told of each end; restarts, max_failures: by
+        default as configured. Raises as ShardAsking.run does.
+        """
+
+        def keep(text_sha256: str, outcome: Outcome) -> None:
+            self._keep(text_sha256, outcome)
+            if ended:
+                ended(text_sha256, outcome)
+
+        share, engine = self.job.run.experiment.max_failed_share, self.job.run.engine
+        asking = ShardAsking(
+            self._asking,
+            keep,
+            self._progress,
+            asked=lambda: self.journal.spend(asked=1),
+            beat=self.journal.spend,
+            slots=slots,
+            restarts=engine.restarts if restarts is None else restarts,
+            max_failures=_allowed_failures(share, len(self.wanted))
+            if max_failures is None
+            else max_failures,
+        )
+        await asking.run(texts, partial(start or self.started, slots))
+
+    @asynccontextmanager
+    async def started(self, slots: int) -> AsyncIterator[Engine]:
+        """A proven engine with so many slots."""
+        job, run = self.job, self.job.run
+        options = run.experiment.options
+        start = Start(run.task, options, self.record, job.engine_log, job.threads, slots)
+        began = time.monotonic()
+        async with proven_engine(run.engine, start) as engine:
+            self.ready_s, self.engine = time.monotonic() - began, engine.description
+            keep_record(job.layout, run, self.record)
+            yield engine
+
+    def _keep(self, text_sha256: str, outcome: Outcome) -> None:
+        if outcome.status == Status.ANSWERED:
+            self.journal.accept(text_sha256, outcome)
+        else:
+            self.failures[text_sha256] = outcome
+            log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
+
+    @cached_property
+    def _asking(self) -> Asking:
+        experiment = self.job.run.experiment
+        return Asking(
+            self.job.run.task,
+            experiment.options,
+            attempts=experiment.attempts,
+            timeout_s=self.job.run.engine.answer_timeout_s,
+            spend_tokens=lambda tokens: self.journal.spend(tokens=tokens),
+            control_tokens=ControlTokens(self.record.control_tokens),
+        )
+
+    @cached_property
+    def _progress(self) -> Progress:
+        progress = Progress("texts", total=len(self.wanted))
+        progress.resume_at(len(self.wanted) - len(self.missing()))
+        return progress
+
+
+@contextmanager
+def opened(job: ShardJob) -> Iterator[ShardWork]:
+    """Open the shard's journal, with notes and model as the plan has them.
+
+    Raises NotemillError when notes, model or cut are others by now, or another job is on it.
+    """
+    started = time.monotonic()
+    run = job.run
+    manifest = read_manifest(job.manifest, of=job.cohort)
+    record = _checked_record(job)
+    wanted = _texts_to_ask(job, manifest.id_columns, manifest.shard(job.shard))
+    key = JournalKey(run.experiment_id, record.digest)
+    accepts = partial(is_answer, model=run.task.answer_model)
+    with Journal(journal_path(job.output), key, accepts, started=started) as journal:
+        _refuse_if_given_up(job)
+        work = ShardWork(job, manifest, record, wanted, journal)
+        log.info(
+            "%d notes, %d distinct texts to ask, %d of them in the journal (job %d on this shard)",
+            work.entry.notes,
+            len(wanted),
+            len(wanted) - len(work.missing()),
+            journal.jobs,
+        )
+        yield work
+
+
+def until_terminated(asking: Coroutine[Any, Any, None]) -> None:
+    """Run it; SIGTERM cancels it, so that the engine is ended before the job is."""
+
+    async def main() -> None:
+        task = asyncio.ensure_future(asking)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await task
+
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        asyncio.run(main())
+    except asyncio.CancelledError:
+        raise Terminated from None
+    finally:
+        signal.signal(signal.SIGTERM, handler)  # the loop left the default behind
+
+
+def _allowed_failures(share: float, texts: int) -> int:
+    """Failed texts that a job may end with: the share of its texts, one at least unless it is 0."""
+    # Rounded first: 0.29 of 100 are 29, not the 28.999999999999996 of the multiplication.
+    return max(1, math.floor(round(share * texts, 6))) if share else 0
+
+
+def _texts_to_ask(job: ShardJob, ids: list[IdColumn], entry: ShardEntry) -> set[str]:
+    """Hashes of the texts to ask. Raises NotemillError if the notes are not the manifest's."""
+    digest = NotesDigest()
+    texts = set()
+    for note in read_notes(job.notes, ids, with_text=False):
+        digest.add(note)
+        if note.state is TextState.OK:
+            texts.add(note.text_sha256.hex())
+    if digest.hexdigest() != entry.digest:
+        raise NotemillError(
+            "the notes shard does not hold the notes that its manifest tells of",
+            where=str(job.notes),
+            remedy=READ_ANEW,
+        )
+    return texts
+
+
+def _refuse_if_given_up(job: ShardJob) -> None:
+    """Once the journal is locked, a cut stays in force; until then another job may give it up."""
+    if not job.manifest.exists():
+        raise NotemillError(
+            "the cohort was just cut into another number of shards",
+            where=str(job.manifest),
+            remedy="run snakemake again; the answers have moved to the new shards",
+        )
+
+
+def _checked_record(job: ShardJob) -> ModelRecord:
+    path = job.layout.model(job.run.model_id)
+    record = read_record(path)
+    pinned = job.run.experiment.digest
+    if pinned and record.digest != pinned:
+        raise EngineRefused(
+            f"model '{record.model}' has the digest {record.digest}, the experiment pins {pinned}",
+            where=str(path),
+            remedy="put the pinned model into the store, delete this record and run again; or "
+            "correct `digest` of the experiment",
+        )
+    refuse_another_model(job.layout, job.run, record)
+    return record

@@ -1,0 +1,200 @@
+"""The pilot's job: some texts of the cohort's first shard, and what they tell of all others.
+
+It opens the shard as any job does, so what it answers is in the journal for good. Its texts come in
+the order of their hashes, which is chance: first through a sweep over numbers of slots, then what
+is left of `pilot.notes` with the number that is taken, and with them the longest and shortest.
+A pilot fails where every shard would: an engine that is refused, a model that is not the record's,
+or more texts without a valid answer than chance explains.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from statistics import fmean
+
+import notemill
+from notemill.answers.journal_lines import answer_line
+from notemill.answers.measuring import Limits, sweep
+from notemill.answers.outcome import Outcome
+from notemill.answers.pool import Text
+from notemill.answers.refusal import GPUS_VARIABLE, told_once
+from notemill.answers.slots import WITHOUT_A_MEASURE, keep_slots
+from notemill.answers.sweep import Sweep
+from notemill.answers.work import ShardJob, ShardWork, opened, until_terminated
+from notemill.clock import now
+from notemill.engines.gpu import gpu_here
+from notemill.logs import log
+from notemill.notes.manifest import read_manifest
+from notemill.pilot.hopeless import refuse_hopeless
+from notemill.pilot.record import AskedText, PilotRecord, read_pilot
+from notemill.pilot.texts import extremes, lengths_of, shard_texts
+
+_OF_EXTREMES = 16
+"""For so many texts of a pilot, one of the longest and one of the shortest are asked too."""
+
+
+def run_pilot(job: ShardJob) -> PilotRecord:
+    """Ask the pilot's texts of the cohort's first shard that has any, and write its record.
+
+    Of a pilot that was made before nothing is asked or measured again.
+    Raises NotemillError for what stops the job, accepted answers stay in the journal; Terminated
+    after SIGTERM.
+    """
+    manifest = read_manifest(job.manifest, of=job.cohort)
+    with_texts = [entry.name for entry in manifest.shards if entry.texts]
+    job = replace(job, shard=(with_texts or [manifest.shards[0].name])[0])
+    place = job.cohort, job.run.experiment_id
+    path = job.layout.pilot(*place)
+    with opened(job) as work:
+        if made := _made_before(path, work):
+            log.info("the pilot of %s stands; for another one delete %s", made.made_at, path)
+            os.utime(path)
+            return made
+        pilot = _Pilot(work)
+        with told_once(job.layout.refusal(place[1]), job.run.engine, work.record.digest):
+            until_terminated(pilot.ask())
+        record = pilot.record()
+    keep_slots(job.layout, *place, record.sweep)
+    record.write(path)
+    return record
+
+
+def _made_before(path: Path, work: ShardWork) -> PilotRecord | None:
+    """The pilot that there is of this experiment and model: what it measured holds."""
+    if not path.exists():
+        return None
+    made = read_pilot(path)
+    return made if made.model_digest == work.record.digest else None
+
+
+class _Pilot:
+    """A pilot's asking, and what it measures."""
+
+    def __init__(self, work: ShardWork) -> None:
+        self._began = time.monotonic()
+        self._work = work
+        self._run = work.job.run
+        self._settings = self._run.experiment.pilot
+        self._gpu = gpu_here(self._run.engine)
+        self._lengths = lengths_of(work)
+        self._before = {
+            sha: outcome for sha, outcome in work.journal.answers.items() if sha in work.wanted
+        }
+        self._asked: dict[str, AskedText] = {}
+        self._outcomes: list[Outcome] = []
+        self._extremes: set[str] = set()
+        self._sweep = self._nothing_measured()
+        self._slots = self._taken()
+
+    async def ask(self) -> None:
+        """Ask, unless earlier jobs have answered all that there is."""
+        work = self._work
+        if work.missing():
+            await self._measure()
+        self._slots = self._taken()
+        few = -(-self._settings.notes // _OF_EXTREMES)
+        self._extremes = extremes(self._lengths, work.missing(), few)
+        if self._extremes:
+            await work.ask(
+                self._left(),
+                self._slots,
+                ended=lambda sha, outcome: self._ended(sha, outcome, self._slots),
+                max_failures=math.inf,
+            )
+        self._check()
+
+    async def _measure(self) -> None:
+        settings, configured = self._settings, self._run.engine.slots
+        also = None if configured == "auto" else configured
+        if not settings.sweep_minutes:
+            also = also or WITHOUT_A_MEASURE
+        self._sweep = await sweep(
+            self._work,
+            self._gpu.name,
+            Limits(settings.notes, settings.most_slots, settings.sweep_minutes),
+            also=also,
+            max_failures=math.inf,
+            told=self._ended,
+            after_step=self._check,
+        )
+
+    def _taken(self) -> int:
+        configured = self._run.engine.slots
+        return configured if configured != "auto" else self._sweep.best or WITHOUT_A_MEASURE
+
+    def _left(self) -> Iterator[Text]:
+        """What is left of the pilot's texts, and the extremes."""
+        left = self._settings.notes - len(self._asked)
+        missing = [sha for sha in self._lengths if sha in self._work.missing() - self._extremes]
+        wanted = set(islice(missing, max(left, 0))) | self._extremes
+        return (text for text in self._work.texts() if text[0] in wanted)
+
+    def _ended(self, text_sha256: str, outcome: Outcome, slots: int) -> None:
+        self._outcomes.append(outcome)
+        self._asked[text_sha256] = self._told(text_sha256, outcome, slots)
+
+    def _told(self, text_sha256: str, outcome: Outcome, slots: int) -> AskedText:
+        return AskedText(
+            text_sha256=text_sha256,
+            characters=self._lengths[text_sha256],
+            drawn=text_sha256 not in self._extremes,
+            slots=slots,
+            **{name: getattr(outcome, name) for name in _OF_OUTCOME},
+        )
+
+    def _check(self) -> None:
+        experiment = self._run.experiment
+        refuse_hopeless(
+            self._outcomes,
+            experiment.max_failed_share,
+            where="this log's lines above give the reasons",
+        )
+
+    def _nothing_measured(self) -> Sweep:
+        ended = "there was nothing to ask"
+        return Sweep(gpu=self._gpu.name, steps=[], best=None, ended=ended, measured_at=now())
+
+    def record(self) -> PilotRecord:
+        """What was measured. An earlier job's answers to the first texts are part of it."""
+        work, run = self._work, self._run
+        first = islice(self._lengths, self._settings.notes)
+        asked = [self._told(sha, self._before[sha], 0) for sha in first if sha in self._before]
+        asked += self._asked.values()
+        answers = work.journal.answers
+        lines = [len(answer_line(1, sha, answers[sha])) for sha in self._lengths if sha in answers]
+        gpus = os.environ.get(GPUS_VARIABLE, "")
+        options = run.experiment.options
+        return PilotRecord(
+            experiment=run.experiment_id,
+            cohort=work.job.cohort,
+            model=work.record.model,
+            model_digest=work.record.digest,
+            engine=work.engine,
+            host=platform.node(),
+            gpu=self._gpu.name,
+            gpu_memory_mib=self._gpu.memory_mib,
+            gpus=int(gpus) if gpus.isdigit() else None,
+            slots=self._slots,
+            sweep=self._sweep,
+            ready_s=round(work.ready_s, 1),
+            shard=work.job.shard,
+            shard_texts=shard_texts(
+                self._lengths, asked, num_ctx=options.num_ctx, num_predict=options.num_predict
+            ),
+            asked_before=len(self._before),
+            asked=asked,
+            journal_bytes=round(fmean(lines), 1) if lines else 0.0,
+            notemill=notemill.__version__,
+            made_at=now(),
+            seconds=round(time.monotonic() - self._began, 1),
+        )
+
+
+_OF_OUTCOME = AskedText.model_fields.keys() & Outcome.__dataclass_fields__.keys()
