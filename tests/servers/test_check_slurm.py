@@ -154,11 +154,13 @@ def test_a_node_is_looked_at_from_within_and_nothing_is_left(
         "its report was written on",
     ):
         assert one(found, words)["level"] == "ok"
-    (job,) = [
-        each
-        for each in cluster.sacct(fields="JobName,AllocTRES,Comment,Timelimit")
-        if each["JobName"].startswith("notemill-check")
-    ][-1:]
+
+    def jobs() -> list[dict[str, str]]:
+        accounted = cluster.sacct(fields="JobName,AllocTRES,Comment,Timelimit")
+        return [each for each in accounted if each["JobName"].startswith("notemill-check")]
+
+    until(lambda: bool(jobs()))
+    (job,) = jobs()[-1:]
     assert "gres/gpu=1" in job["AllocTRES"]
     assert job["Timelimit"] == "00:05:00"
     assert "SLURM_JOB_ID=" in seen.read_text()
