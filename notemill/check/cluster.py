@@ -16,6 +16,7 @@ from notemill.check.job import probe_folder, probe_node
 from notemill.check.stages import stages
 from notemill.config import Config
 from notemill.errors import NotemillError
+from notemill.plan.runs import checked_plan
 from notemill.slurm.submissions import Probe, Submission, submissions
 
 GPU_RULE = "answer"
@@ -38,6 +39,15 @@ def cluster(
 ) -> Findings:
     """What Slurm says to the profile; with `job`, what a node sees. See docs/check.md."""
     found = Findings("Slurm")
+    try:
+        checked_plan(config)
+    except NotemillError:
+        found.warn(
+            "Slurm was asked nothing, because snakemake would refuse the configuration",
+            where=str(site.configfile),
+            remedy="correct the refusals above and check again",
+        )
+        return found
     if not shutil.which("sbatch"):
         found.refuse(
             "there is no Slurm on this machine: sbatch was not found",

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -95,11 +96,19 @@ def submissions(arguments: Sequence[str], probe: Probe, folder: Path) -> list[Su
 
 
 def _main() -> None:
-    from snakemake.cli import args_to_api, parse_args  # noqa: PLC0415  (in this process alone)
+    # All of Snakemake is imported in this process alone.
+    from snakemake.cli import args_to_api, parse_args  # noqa: PLC0415
+    from snakemake_interface_common.exceptions import WorkflowError  # noqa: PLC0415
     from snakemake_interface_executor_plugins.registry import (  # noqa: PLC0415
         ExecutorPluginRegistry,
     )
 
+    from notemill.slurm.executor import refuse_unknown_plugin  # noqa: PLC0415
+
+    try:
+        refuse_unknown_plugin(version("snakemake-executor-plugin-slurm"))
+    except WorkflowError as error:
+        sys.exit(str(error))
     out, probe, *arguments = sys.argv[1:]
     parser, given = parse_args(arguments)
     if given.executor != "slurm":

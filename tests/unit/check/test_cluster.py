@@ -50,6 +50,13 @@ def test_a_machine_without_slurm_is_one_refusal(
     assert not checked.clinic.layout.results.exists()
 
 
+def test_slurm_is_not_asked_about_a_plan_that_is_refused(checked: Checked) -> None:
+    checked.experiment["task"] = "absent"
+    found = checked.found("--cluster")
+    assert one(found, "Slurm was asked nothing")["level"] == "warning"
+    assert [each["about"] for each in found if each["level"] == "refusal"] == ["configuration"]
+
+
 def test_a_profile_that_snakemake_cannot_use_is_refused_in_its_words(tmp_path: Path) -> None:
     ours = REPOSITORY / "profiles" / "slurm"
     shutil.copytree(ours, tmp_path / "mine")
