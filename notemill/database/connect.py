@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from pymysql.optionfile import Parser
 
 from notemill.config.database import PASSWORD_VARIABLE, Database, Tls
 from notemill.database.session import set_up_mysql
@@ -57,6 +58,22 @@ def server_name(connection: sa.Connection) -> str:
     version = str(connection.exec_driver_sql("SELECT VERSION()").scalar())
     product = "MariaDB" if getattr(dialect, "is_mariadb", False) else "MySQL"
     return f"{product} {version.split('-', maxsplit=1)[0]}"
+
+
+def address(database: Database) -> tuple[str, int]:
+    """Host and port, those of the option file where the URL has none; SQLite's file and 0."""
+    url = sa.make_url(database.url)
+    if url.get_backend_name() == "sqlite":
+        return str(Path(url.database or "").absolute()), 0
+    there = Parser()
+    if database.option_file:
+        there.read(database.option_file, encoding="utf-8")
+
+    def option(name: str, default: str) -> str:
+        return str(there.get(database.option_group, name, fallback=default))
+
+    # As PyMySQL has it: what stands in the option file fills in what the URL leaves out.
+    return url.host or option("host", "localhost"), url.port or int(option("port", "3306"))
 
 
 def _mysql_arguments(database: Database) -> dict[str, Any]:

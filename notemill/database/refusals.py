@@ -17,13 +17,13 @@ from sqlalchemy.exc import DBAPIError
 from notemill.config.database import PASSWORD_VARIABLE, Database
 from notemill.errors import NotemillError
 
-_ACCESS_DENIED = {1044, 1045, 1142, 1143, 1227, 1698}
+ACCESS_DENIED = {1044, 1045, 1142, 1143, 1227, 1698}
 _UNREACHABLE = {2002, 2003, 2005, 2026}
 _LOST = {1053, 1927, 2006, 2013, 2055}
 _PACKET = 1153
 _NO_SPACE = {1021, 1114, 28}
 DEADLOCK = {1205, 1213}
-_READ_ONLY = {1290, 1792, 1836}
+READ_ONLY = {1290, 1792, 1836}
 _RULES = {
     **dict.fromkeys((1216, 1451, 1452), "a foreign key"),
     **dict.fromkeys((3819, 4025), "a CHECK constraint"),
@@ -73,7 +73,7 @@ def explain(
     if isinstance(error.orig, sqlite3.Error):
         code = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
         return _explain_sqlite(text, code, where, doing)
-    if number in _ACCESS_DENIED:
+    if number in ACCESS_DENIED:
         return NotemillError(
             f"the database refused {doing}: {text}",
             where=where,
@@ -120,7 +120,7 @@ def explain(
             where=where,
             remedy="ask its administrators for space and run again: nothing half done is left",
         )
-    if number in _READ_ONLY:
+    if number in READ_ONLY:
         return NotemillError(
             f"the database takes no changes (error {number}), while {doing}",
             where=where,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 
 from notemill.errors import NotemillError
 from notemill.load.mysql_shape import MySQLShape
 from notemill.load.shape import Shape
 from notemill.load.sqlite_shape import SQLiteShape
-from notemill.load.tables import Tables
 
 _ANOTHER = (
     "it was made by another program, or for other ids or a task with other fields: choose another "
@@ -16,8 +17,8 @@ _ANOTHER = (
 )
 
 
-def check_tables(connection: sa.Connection, tables: Tables) -> None:
-    """Compare what exists with what the load needs: types, lengths, comparison, keys.
+def check_tables(connection: sa.Connection, tables: Iterable[sa.Table]) -> None:
+    """Compare tables that exist with what the load needs: types, lengths, comparison, keys.
 
     Raises NotemillError with everything that is wrong, and with the SQL that mends it where the
     rows that are in there would stay what they are.
@@ -25,7 +26,7 @@ def check_tables(connection: sa.Connection, tables: Tables) -> None:
     whats: list[str] = []
     mends: list[str | None] = []
     names: list[str] = []
-    for table in tables.lasting:
+    for table in tables:
         shape = _shape(connection, table)
         problems, rekeyed = shape.problems()
         if not problems and not rekeyed:

@@ -27,7 +27,7 @@ from notemill.load.experiment import write_experiment
 from notemill.load.proof import Proof, Prover
 from notemill.load.report import LoadReport
 from notemill.load.rows import Batches, batches_of
-from notemill.load.tables import Tables
+from notemill.load.tables import Tables, exact_collation
 from notemill.load.work import Load, checked_origins
 from notemill.logs import log
 from notemill.progress import Progress
@@ -76,16 +76,16 @@ def open_tables(
         with database_errors(database, doing), engine.connect() as connection:
             connection = connection.execution_options(notemill_write=True)
             tables = Tables(
-                connection,
                 ids,
                 columns,
+                collation=exact_collation(connection),
                 results=work.run.experiment.results_table,
                 failures=work.run.experiment.failures,
                 experiments=work.experiments_table,
             )
             if created := tables.create(connection):
                 log.info("created %s", ", ".join(created))
-            check_tables(connection, tables)
+            check_tables(connection, tables.lasting)
             yield connection, tables
     finally:
         engine.dispose()

@@ -35,14 +35,17 @@ _MYSQL: Any = {
 
 
 class Tables:
-    """The tables of one experiment, as SQLAlchemy knows them."""
+    """The tables of one experiment, as SQLAlchemy knows them.
+
+    collation: how text ids are compared, as `exact_collation` gives it.
+    """
 
     def __init__(
         self,
-        connection: sa.Connection,
         ids: list[IdColumn],
         answers: list[AnswerColumn],
         *,
+        collation: str | None,
         results: str,
         failures: str,
         experiments: str,
@@ -50,7 +53,7 @@ class Tables:
         check_names(results, failures, experiments)
         check_key_length(ids)
         self._ids = ids
-        self._collation = _exact_collation(connection)
+        self._collation = collation
         self.id_names = [column.name for column in ids]
         self.key = [*self.id_names, "experiment", "cohort"]
         metadata = sa.MetaData()
@@ -237,7 +240,8 @@ def _answer_columns(answers: list[AnswerColumn]) -> list[sa.Column[Any]]:
     ]
 
 
-def _exact_collation(connection: sa.Connection) -> str | None:
+def exact_collation(connection: sa.Connection) -> str | None:
+    """The collation by which the server compares text ids exactly; None where any does."""
     if connection.dialect.name == "sqlite":
         return None  # SQLite compares bytes
     known = set(

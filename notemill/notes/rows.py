@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,13 +15,13 @@ from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.notes.columns import IdReader, column_positions
 from notemill.notes.conflicts import IdConflicts
+from notemill.notes.query import limited, over_query, streamed
 from notemill.notes.spool import Spool
-from notemill.notes.text import UndecodedText, read_text
+from notemill.notes.text import read_text
 from notemill.progress import Progress
 
 _COUNT_S = 120
 """What counting the rows a second time may cost."""
-_SQLITE_STEPS = 10_000
 
 
 def read_rows(
@@ -63,7 +60,7 @@ def _read(
     conflicts: IdConflicts,
 ) -> tuple[list[IdColumn], int]:
     progress = Progress("rows read")
-    rows = _streamed(connection, cohort.query)
+    rows = streamed(connection, cohort.query)
     if not rows.returns_rows:
         raise NotemillError(
             f"the query of cohort '{name}' gives no rows, because it asks for none",
@@ -76,7 +73,7 @@ def _read(
     count = 0
     for row in rows:
         note_ids = ids.read(row)
-        text = read_text(_checked_text(row[text_position], cohort, name))
+        text = read_text(checked_text(row[text_position], cohort, name))
         del row  # or two rows are in memory while the next one comes
         spool.add(count, note_ids, text)
         conflicts.add(count, note_ids, text.sha256)
@@ -86,25 +83,6 @@ def _read(
     return ids.columns, count
 
 
-def _streamed(connection: sa.Connection, query: str) -> sa.CursorResult[Any]:
-    """The query's rows through a server-side cursor, in one read-only transaction.
-
-    One row is fetched at a time: a thousand notes may be gigabytes.
-    """
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA query_only = ON")
-        # Undecoded, so that a text with invalid UTF-8 is counted and not an error.
-        connection.connection.dbapi_connection.text_factory = UndecodedText  # type: ignore[union-attr]
-    else:
-        connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
-        # The server gives up on a reader that pauses; writing a full spool is such a pause.
-        connection.exec_driver_sql("SET SESSION net_write_timeout = 3600")
-        connection.commit()
-    return connection.execution_options(
-        stream_results=True, max_row_buffer=1, no_parameters=True
-    ).exec_driver_sql(_bare(query))
-
-
 def _compare_with_count(connection: sa.Connection, name: str, cohort: Cohort, rows: int) -> None:
     """Hold the rows that came to what the server counts, in the same transaction.
 
@@ -112,10 +90,8 @@ def _compare_with_count(connection: sa.Connection, name: str, cohort: Cohort, ro
     can't count within some minutes, or not at all, the log says that nothing was compared.
     """
     try:
-        with _limited(connection):
-            counted = connection.exec_driver_sql(
-                f"SELECT COUNT(*) FROM (\n{_bare(cohort.query)}\n) AS notemill_rows"
-            ).scalar_one()
+        with limited(connection, _COUNT_S):
+            counted = connection.exec_driver_sql(over_query("COUNT(*)", cohort.query)).scalar_one()
     except DBAPIError as error:
         log.warning(
             "the %d rows were not compared with a COUNT: the database gave none within %d s "
@@ -137,29 +113,8 @@ def _compare_with_count(connection: sa.Connection, name: str, cohort: Cohort, ro
     log.info("%d rows read, as many as COUNT(*) says", rows)
 
 
-@contextmanager
-def _limited(connection: sa.Connection) -> Iterator[None]:
-    """End the connection's next statement when it has taken too long."""
-    if connection.dialect.name == "sqlite":
-        sqlite: Any = connection.connection.dbapi_connection
-        end = time.monotonic() + _COUNT_S
-        sqlite.set_progress_handler(lambda: time.monotonic() > end, _SQLITE_STEPS)
-        try:
-            yield
-        finally:
-            sqlite.set_progress_handler(None, _SQLITE_STEPS)
-    else:
-        mariadb = getattr(connection.dialect, "is_mariadb", False)
-        limit = "max_statement_time" if mariadb else "max_execution_time"
-        connection.exec_driver_sql(f"SET SESSION {limit} = {_COUNT_S * (1 if mariadb else 1000)}")
-        yield
-
-
-def _bare(query: str) -> str:
-    return query.strip().rstrip(";")
-
-
-def _checked_text(value: Any, cohort: Cohort, name: str) -> str | bytes | None:
+def checked_text(value: Any, cohort: Cohort, name: str) -> str | bytes | None:
+    """A value of the text column. Raises NotemillError when it is no text."""
     if value is None or isinstance(value, str | bytes):
         return value
     raise NotemillError(

@@ -119,7 +119,7 @@ def test_a_changed_cohort_is_refused_by_the_plan(finished: Project, key: str, va
         text=True,
         check=False,
     )
-    for status, told in ((plan.returncode, plan.stdout), (check.returncode, check.stderr)):
+    for status, told in ((plan.returncode, plan.stdout), (check.returncode, check.stdout)):
         assert status == 1
         assert f"with another {key}" in told
         assert f"{key}, read: {before}" in told

@@ -13,8 +13,9 @@ from notemill.engines.openai.server import proven_openai
 from notemill.engines.protocol import Start
 from notemill.logs import log
 
+PROGRAM = Path(__file__).with_name("program.py")
 _COMMAND = [
-    *("{python}", "-P", str(Path(__file__).with_name("program.py"))),
+    *("{python}", "-P", str(PROGRAM)),
     *("--model", "{weights}", "--alias", "{model}", "--port", "{port}"),
     *("--slots", "{slots}", "--context", "{context}", "--threads", "{threads}"),
     *("--api-key-file", "{api_key_file}"),

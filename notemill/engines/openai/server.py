@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from notemill.config import OpenAiEngine
+from notemill.config import OpenAiEngine, Options
 from notemill.engines.gpu import prove_gpu
 from notemill.engines.openai.client import OpenAiClient
 from notemill.engines.process import (
@@ -135,6 +135,15 @@ async def _prove(client: OpenAiClient, engine: OpenAiEngine, start: Start) -> No
         where="engines.*.command and experiments.*.options.num_ctx",
         remedy="give the server the same context: {context} in the command, and no context shift",
     )
+
+
+async def models_at(engine: OpenAiEngine, options: Options) -> list[str]:
+    """Names of the models at the engine's address. Raises NotemillError when it does not answer."""
+    client = OpenAiClient(engine.address or "", _key(engine), "", options)
+    try:
+        return await _models(client, engine)
+    finally:
+        await client.close()
 
 
 async def _models(client: OpenAiClient, engine: OpenAiEngine) -> list[str]:

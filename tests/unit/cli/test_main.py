@@ -14,6 +14,7 @@ from notemill.__main__ import main
 from notemill.load.report import LoadReport
 from notemill.paths import Layout
 from notemill.plan.runs import plan_runs
+from tests.servers.standin import store
 from tests.unit.conftest import config, config_values, write_task
 
 
@@ -21,7 +22,9 @@ from tests.unit.conftest import config, config_values, write_task
 def values(tmp_path: Path) -> dict[str, Any]:
     write_task(tmp_path / "tasks")
     folders = {"results": str(tmp_path / "results"), "tasks": str(tmp_path / "tasks")}
-    return config_values(**folders)
+    store.make_model(tmp_path / "store", "m:1")
+    engine = {"kind": "ollama", "models": str(tmp_path / "store")}
+    return config_values(**folders, engines={"local": engine})
 
 
 def run(command: str, tmp_path: Path, content: Any) -> int:
@@ -30,12 +33,16 @@ def run(command: str, tmp_path: Path, content: Any) -> int:
     return main([command, "--configfile", str(path)])
 
 
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().out
+
+
 def test_check_says_what_would_run(
     tmp_path: Path, values: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("check", tmp_path, values) == 0
     (planned,) = plan_runs(config(tasks=values["tasks"]))
-    assert capsys.readouterr().out == f"{planned.experiment_id}: m:1 over chest\n"
+    assert f"ok       experiment {planned.experiment_id}: m:1 over chest\n" in told(capsys)
 
 
 @pytest.mark.parametrize(
@@ -51,18 +58,20 @@ def test_check_says_what_would_run(
 def test_a_wrong_configuration_ends_in_one_message(
     tmp_path: Path, content: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("check", tmp_path, content) == 1
-    told = capsys.readouterr().err
-    assert words in told
-    assert str(tmp_path / "my.yaml") in told
-    assert "what to do:" in told
+    for command in ("check", "summary"):
+        assert run(command, tmp_path, content) == 1
+        printed = capsys.readouterr()
+        said = printed.out if command == "check" else printed.err
+        assert words in said
+        assert str(tmp_path / "my.yaml") in said
+        assert said.count("what to do:") == 1
 
 
 def test_a_missing_configuration_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["check", "--configfile", str(tmp_path / "absent.yaml")]) == 1
-    assert "--configfile" in capsys.readouterr().err
+    assert "--configfile" in told(capsys)
 
 
 def test_a_configuration_in_another_encoding_is_named(
@@ -70,7 +79,7 @@ def test_a_configuration_in_another_encoding_is_named(
 ) -> None:
     (tmp_path / "my.yaml").write_bytes("a: caf\xe9".encode("latin-1"))
     assert main(["check", "--configfile", str(tmp_path / "my.yaml")]) == 1
-    assert "not UTF-8" in capsys.readouterr().err
+    assert "not UTF-8" in told(capsys)
 
 
 def test_the_check_goes_where_snakemake_would_work(
@@ -86,7 +95,7 @@ def test_the_check_goes_where_snakemake_would_work(
     (tmp_path / "there").mkdir()
     arguments = ["check", "--directory", "there", "--configfile", "here.yaml"]
     assert main(arguments) == 1
-    assert str(tmp_path / "there" / "tasks") in capsys.readouterr().err
+    assert str(tmp_path / "there" / "tasks") in told(capsys)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tasks").rename(tmp_path / "there" / "tasks")
     assert main(arguments) == 0
@@ -96,7 +105,7 @@ def test_the_check_goes_where_snakemake_would_work(
     assert main(["check", "-d", "there"]) == 0
     monkeypatch.chdir(tmp_path)
     assert main(["check", "-d", "absent"]) == 1
-    assert "correct --directory" in capsys.readouterr().err
+    assert "correct --directory" in told(capsys)
 
 
 def test_results_that_are_no_folder_are_refused_by_the_check(
@@ -104,11 +113,11 @@ def test_results_that_are_no_folder_are_refused_by_the_check(
 ) -> None:
     Path(values["results"]).write_text("a file")
     assert run("check", tmp_path, values) == 1
-    assert "is a file, not a folder" in capsys.readouterr().err
+    assert "is a file, not a folder" in told(capsys)
     Path(values["results"]).unlink()
     Path(values["results"]).symlink_to(tmp_path / "nowhere")
     assert run("check", tmp_path, values) == 1
-    assert "a link that leads nowhere" in capsys.readouterr().err
+    assert "a link that leads nowhere" in told(capsys)
 
 
 def test_the_check_says_what_a_user_wants_to_know_before(
@@ -116,8 +125,7 @@ def test_the_check_says_what_a_user_wants_to_know_before(
 ) -> None:
     values["cohorts"]["chest"]["query"] = "SELECT visit, note FROM clinic.R"
     assert run("check", tmp_path, values) == 0
-    _, note = capsys.readouterr().out.splitlines()
-    assert "names r, which experiment 'cough' writes" in note
+    assert "\nwarning  the query of cohort 'chest' names r, which exp" in told(capsys)
 
 
 def test_without_the_environment_one_message_says_how_to_make_it(tmp_path: Path) -> None:
@@ -141,7 +149,7 @@ def test_a_schema_that_engines_ignore_is_refused_by_the_check(
     schema = "from pydantic import BaseModel\nclass Answer(BaseModel):\n    x: int = 1\n"
     write_task(tmp_path / "tasks", schema)
     assert run("check", tmp_path, values) == 1
-    assert "Answer.x: has a default" in capsys.readouterr().err
+    assert "Answer.x: has a default" in told(capsys)
 
 
 def test_the_summary_tells_the_loads_that_have_ended(
@@ -172,11 +180,11 @@ def test_the_summary_tells_the_loads_that_have_ended(
         load_seconds=0.1,
     ).write(path)
     assert run("summary", tmp_path, values) == 0
-    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    table = " ".join(told(capsys).replace("│", " ").split())
     for words in ("failed: schema 1", "failed: timeout 2", "accounted for 10 of 10", "job 2.00"):
-        assert words in told
+        assert words in table
     for words in ("values read back and equal 180", "rows removed 2"):
-        assert words in told
+        assert words in table
 
     path.write_text("{}")
     assert run("summary", tmp_path, values) == 1

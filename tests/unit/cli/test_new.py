@@ -53,7 +53,8 @@ def test_the_block_that_it_shows_is_one_that_the_check_takes(
 ) -> None:
     """Pasted below `experiments:`, beside what was there."""
     write_task(project / "mine")
-    values = config_values(tasks="mine", results=str(project / "results"))
+    engines = {"local": {"kind": "ollama", "models": str(project / "store"), "pull": True}}
+    values = config_values(tasks="mine", results=str(project / "results"), engines=engines)
     file = project / "my.yaml"
     file.write_text(yaml.safe_dump(values, sort_keys=False))
     for name in ("fever", "cough"):

@@ -26,9 +26,7 @@ ANSWERS = [
 
 
 def tables(*ids: IdColumn) -> Tables:
-    names = {"results": "r", "failures": "f", "experiments": "e"}
-    with sa.create_engine("sqlite://").connect() as connection:
-        return Tables(connection, list(ids), ANSWERS, **names)
+    return Tables(list(ids), ANSWERS, collation=None, results="r", failures="f", experiments="e")
 
 
 VISIT = IdColumn(name="visit", kind="integer")

@@ -1,0 +1,148 @@
+"""Everything about the database: server, queries, tables and rights. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from notemill.check.finding import Findings
+from notemill.check.queries import try_query
+from notemill.check.rights import OF_EXPERIMENTS, OF_RESULTS, is_there, prove_rights
+from notemill.check.tables import tables_of
+from notemill.config import Config, Database
+from notemill.database.connect import address, connect, server_name
+from notemill.database.keys import IdColumn
+from notemill.database.refusals import database_errors
+from notemill.errors import NotemillError
+from notemill.load.check import check_tables
+from notemill.load.tables import exact_collation
+from notemill.tasks.run import Run
+
+_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+def database(config: Config, runs: list[Run], ids: dict[str, list[IdColumn]]) -> Findings:
+    """What the database says. ids: id columns by cohort, to which those of its queries come."""
+    found = Findings("database")
+    try:
+        engine = connect(config.database)
+    except NotemillError:  # said of the configuration
+        return found
+    try:
+        if not _connected(engine, config.database, found):
+            return found
+        for name, cohort in config.cohorts.items():
+            try:
+                with (
+                    database_errors(config.database, f"trying cohort '{name}'", query_of=name),
+                    _thrown_away(engine) as connection,
+                ):
+                    columns = try_query(connection, name, cohort, found)
+            except NotemillError as error:
+                found.refused(error)
+            else:
+                if columns:
+                    ids[name] = columns
+        with (
+            database_errors(config.database, "looking at tables"),
+            engine.connect() as connection,
+        ):
+            _tables(connection, config, runs, ids, found)
+            _rights(connection, config, runs, found)
+    except NotemillError as error:
+        found.refused(error, "nothing else of the database was looked at")
+    finally:
+        engine.dispose()
+    return found
+
+
+@contextmanager
+def _thrown_away(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection that nobody gets after this: its session is made read-only, and limited."""
+    with engine.connect() as connection:
+        try:
+            yield connection
+        finally:
+            connection.invalidate()
+
+
+def _connected(engine: sa.Engine, database: Database, found: Findings) -> bool:
+    try:
+        with database_errors(database, "connecting"), engine.connect() as connection:
+            _server(connection, database, found)
+    except NotemillError as error:
+        if database.reached_from == "login" or "can't be reached" not in error.what:
+            raise
+        found.warn(
+            f"nothing is known of the database from here: {error.what}",
+            where=error.where or "",
+            remedy="with reached_from: compute that may be as it should be. Ask from such a node: "
+            "srun python -m notemill check --database; --cluster tries its port from there",
+        )
+        return False
+    return True
+
+
+def _server(connection: sa.Connection, database: Database, found: Findings) -> None:
+    name = server_name(connection)
+    if connection.dialect.name == "sqlite":
+        found.ok(f"connected to {name}")
+        return
+    row = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Ssl_cipher'").one_or_none()
+    account = connection.exec_driver_sql("SELECT CURRENT_USER()").scalar()
+    connection.rollback()
+    if row and row[1]:
+        trusted = "checked" if database.tls else "not checked (database.tls: {} would)"
+        found.ok(f"connected to {name} as {account}, by TLS ({row[1]}), certificate {trusted}")
+    elif address(database)[0] in _HERE:
+        found.ok(f"connected to {name} as {account}, without TLS on this machine")
+    else:
+        found.ok(f"connected to {name} as {account}")
+        found.warn(
+            "notes travel from the database without TLS",
+            where=f"database.url: {database.url}",
+            remedy="ask its administrators for TLS, and set database.tls: {}",
+        )
+
+
+def _tables(
+    connection: sa.Connection,
+    config: Config,
+    runs: list[Run],
+    ids: dict[str, list[IdColumn]],
+    found: Findings,
+) -> None:
+    """Tables that exist, beside what a load would write into them."""
+    collation = exact_collation(connection)
+    looked: set[tuple[str, ...]] = set()
+    for run in runs:
+        known = next((name for name in run.cohorts if name in ids), None)
+        if known is None:
+            found.ok(f"experiment {run.name}: tables not compared, its ids' types are not known")
+            continue
+        try:
+            tables = tables_of(config, run, ids[known], collation)
+            there = [table for table in tables.lasting if is_there(connection, table.name)]
+            check_tables(connection, there)
+        except NotemillError as error:
+            found.refused(error)
+            continue
+        names = tuple(table.name for table in tables.lasting)
+        fit = [table.name for table in there]
+        if names not in looked:
+            looked.add(names)
+            found.ok(
+                f"experiment {run.name}: "
+                + (f"{', '.join(fit)} exist and keep every value" if fit else "no table exists yet")
+                + ("" if len(fit) in (0, len(names)) else "; the others will be made")
+            )
+
+
+def _rights(connection: sa.Connection, config: Config, runs: list[Run], found: Findings) -> None:
+    rights: dict[str, tuple[str, ...]] = {config.experiments_table: OF_EXPERIMENTS}
+    for run in runs:
+        names = (run.experiment.results_table, run.experiment.failures)
+        rights |= dict.fromkeys(names, OF_RESULTS)
+    prove_rights(connection, config.database, rights, found)

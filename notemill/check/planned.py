@@ -1,0 +1,201 @@
+"""What a configuration asks for, from files alone: cohorts, experiments, what stands in the way."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from notemill.check.engine_files import engine_files
+from notemill.check.finding import Findings, size
+from notemill.config import Cohort, Config, Experiment
+from notemill.database.connect import connect
+from notemill.errors import NotemillError
+from notemill.files import check_folder
+from notemill.notes.frozen import check_cohorts
+from notemill.notes.manifest import read_frozen
+from notemill.paths import CUTS, Layout, cut_name
+from notemill.plan.runs import plan_runs
+from notemill.tasks.run import Run
+
+_LITTLE_SPACE = 1 << 30
+_FEW_TEXTS, _MANY_TEXTS = 20, 100_000
+"""Texts a shard: an engine's start costs more than these; these take most of a day."""
+_CHARACTERS_A_TOKEN = 4
+_ROOM = 4
+"""A note should have one part in so many of the context."""
+
+
+def planned(config: Config) -> tuple[list[Run], Findings]:
+    """All runs whose plan stands, and everything that can be said of the configuration."""
+    found = Findings("configuration")
+    _results(config, found)
+    _database_files(config, found)
+    for name, cohort in config.cohorts.items():
+        _cohort(config, name, cohort, found)
+    runs = list(_runs(config, found))
+    for run in runs:
+        _experiment(config, run, found)
+    for run in {(run.experiment.engine, run.experiment.model): run for run in runs}.values():
+        engine_files(config, run, found)
+    return runs, found
+
+
+def _runs(config: Config, found: Findings) -> Iterator[Run]:
+    """Each experiment planned by itself, so that one that can't be planned hides no other."""
+    planned = {}
+    for name, experiment in config.experiments.items():
+        try:
+            yield from plan_runs(config.model_copy(update={"experiments": {name: experiment}}))
+            planned[name] = experiment
+        except NotemillError as error:
+            found.refused(error, f"nothing else of experiment {name} was looked at")
+    try:
+        # What only several together show: tables that two would fight over.
+        plan_runs(config.model_copy(update={"experiments": planned}))
+    except NotemillError as error:
+        found.refused(error)
+
+
+def _results(config: Config, found: Findings) -> None:
+    place = config.results.absolute()
+    try:
+        check_folder(config.results)
+    except NotemillError as error:
+        found.refused(error)
+        return
+    there = next(folder for folder in (place, *place.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    if free < _LITTLE_SPACE:
+        found.warn(
+            f"results: only {size(free)} free",
+            where=str(place),
+            remedy="free some space or set `results` to a folder with room: it takes a compressed "
+            "copy of the notes and, of each answer, about twice its length",
+        )
+    else:
+        found.ok(f"results go to {place}, {size(free)} free")
+
+
+def _database_files(config: Config, found: Findings) -> None:
+    """Option file, certificates and address, as far as nothing is opened."""
+    try:
+        connect(config.database).dispose()
+    except NotemillError as error:
+        found.refused(error)
+    else:
+        where = "compute nodes" if config.database.reached_from == "compute" else "this machine"
+        found.ok(f"database {config.database.url}, reached from {where}")
+
+
+def _cohort(config: Config, name: str, cohort: Cohort, found: Findings) -> None:
+    layout = Layout(config.results)
+    ids = ", ".join(cohort.id_columns)
+    shards = f"{cohort.shards} shard{'s' if cohort.shards > 1 else ''}"
+    head = f"cohort {name}: {shards}, ids {ids}"
+    if cohort.same_id_different_text != "error" and "order by" not in cohort.query.lower():
+        found.warn(
+            f"cohort {name}: the {cohort.same_id_different_text} row of an id is kept, and the "
+            "query has no order",
+            where=f"cohorts.{name}.query",
+            remedy="add an ORDER BY, or it is left to the database which text is asked",
+        )
+    try:
+        check_cohorts(config.model_copy(update={"cohorts": {name: cohort}}))
+        frozen = read_frozen(layout.frozen(name))
+    except NotemillError as error:
+        found.refused(error)
+        return
+    if frozen is None:
+        found.ok(f"{head}; its query was not read yet")
+        return
+    texts, notes = frozen.counts.texts, frozen.counts.notes
+    moved = f"; its answers move from {frozen.cut} shards" if frozen.cut != cohort.shards else ""
+    found.ok(f"{head}; read on {frozen.extracted_at}: {notes} notes, {texts} texts to ask{moved}")
+    shard_sizes(name, cohort.shards, texts, found)
+
+
+def shard_sizes(name: str, shards: int, texts: int, found: Findings) -> None:
+    """Warn of shards so small or so large that GPU time or a night is lost."""
+    each = texts / shards
+    where = f"cohorts.{name}.shards: {shards}"
+    if shards > 1 and each < _FEW_TEXTS:
+        found.warn(
+            f"cohort {name}: about {each:.0f} texts a shard, for each of which an engine starts",
+            where=where,
+            remedy=f"fewer shards: {max(1, texts // 5000)}, say. Nothing is asked again",
+        )
+    if each > _MANY_TEXTS:
+        found.warn(
+            f"cohort {name}: about {each:.0f} texts a shard; at ten a second a job takes "
+            f"{each / 36000:.0f} hours",
+            where=where,
+            remedy=f"more shards: {min(2000, -(-texts // 10_000))}, say. Nothing is asked again",
+        )
+
+
+def _experiment(config: Config, run: Run, found: Findings) -> None:
+    experiment, layout = run.experiment, Layout(config.results)
+    engine = run.engine
+    pilot = f"a pilot of {experiment.pilot.notes} notes" if experiment.pilot.notes else "no pilot"
+    pinned = "pinned" if experiment.digest else "not pinned: the first one found is held on to"
+    found.ok(
+        f"experiment {run.experiment_id}: {experiment.model} over {', '.join(run.cohorts)}",
+        [
+            f"engine {experiment.engine} ({engine.kind}), {engine.slots} slots; {pilot}; "
+            f"digest {pinned}",
+            *(_there(config, layout, run, cohort) for cohort in run.cohorts),
+        ],
+    )
+    for remark in run.remarks:
+        found.warn(
+            remark,
+            where=f"experiments.{run.name}",
+            remedy="if that is what you want there is nothing to do",
+        )
+    _options(run.name, experiment, len(run.task.system_prompt + run.task.user_prompt), found)
+
+
+def _there(config: Config, layout: Layout, run: Run, cohort: str) -> str:
+    """What of the run's results over a cohort is on disk."""
+    cut = cut_name(config.cohorts[cohort].shards)
+    done = _count(layout.answers(cohort, run.experiment_id, cut, "0000").parent)
+    if layout.load(cohort, run.experiment_id).exists():
+        return f"{cohort}: answered and loaded before"
+    if done:
+        return f"{cohort}: {done} of {config.cohorts[cohort].shards} shards are answered already"
+    answers = layout.answers_folder(cohort)
+    if any((answers / run.experiment_id).glob(CUTS)):
+        return f"{cohort}: begun before; its answers are kept, no shard of this cut is done"
+    others = {
+        path.name
+        for path in answers.glob(f"{run.name}-*")
+        if path.name.removeprefix(f"{run.name}-").isalnum()
+    }
+    if others:
+        names = ", ".join(sorted(others)[:3])
+        return f"{cohort}: new results, beside those of {names}; every text is asked"
+    return f"{cohort}: new results"
+
+
+def _count(folder: Path) -> int:
+    return sum(1 for _ in folder.glob("[0-9]*.parquet"))
+
+
+def _options(name: str, experiment: Experiment, characters: int, found: Findings) -> None:
+    options = experiment.options
+    room = options.num_ctx - options.num_predict - characters // _CHARACTERS_A_TOKEN
+    if room < options.num_ctx // _ROOM:
+        found.warn(
+            f"experiment {name}: about {max(room, 0)} of {options.num_ctx} tokens are left for a "
+            "note, longer ones fail as too_long",
+            where=f"experiments.{name}.options",
+            remedy="raise num_ctx or lower num_predict; a pilot tells what your notes need",
+        )
+    if experiment.max_failed_share == 1:
+        found.warn(
+            f"experiment {name}: no share of failed notes stops it",
+            where=f"experiments.{name}.max_failed_share: 1",
+            remedy="leave it out (0.1), so that a prompt or model that fails stops at its first "
+            "shards",
+        )

@@ -1,0 +1,241 @@
+"""Cohorts' queries tried on the database: a few rows, their columns, and how many there are."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from pymysql.constants import FIELD_TYPE
+from sqlalchemy.exc import DBAPIError
+
+from notemill.check.finding import Findings
+from notemill.check.planned import shard_sizes
+from notemill.config import Cohort
+from notemill.database.keys import BYTES_A_CHARACTER, IdColumn, check_key_length
+from notemill.database.refusals import error_number
+from notemill.notes.columns import IdReader, column_positions
+from notemill.notes.query import bare, limited, only_read, over_query
+from notemill.notes.rows import checked_text
+from notemill.notes.text import read_text
+
+_ROWS = 5
+LOOK_S = 60
+"""What a look at a query's first rows, or a count over it, may cost."""
+_NAMES = {number: name for name, number in vars(FIELD_TYPE).items() if isinstance(number, int)} | {
+    FIELD_TYPE.TINY: "TINYINT",
+    FIELD_TYPE.SHORT: "SMALLINT",
+    FIELD_TYPE.INT24: "MEDIUMINT",
+    FIELD_TYPE.LONG: "INT",
+    FIELD_TYPE.LONGLONG: "BIGINT",
+    FIELD_TYPE.NEWDECIMAL: "DECIMAL",
+    FIELD_TYPE.VAR_STRING: "VARCHAR",
+    FIELD_TYPE.STRING: "CHAR",
+    FIELD_TYPE.BLOB: "TEXT or BLOB",
+}
+_SIZED = (FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING)
+_NOT_WRAPPED = {1060, 1064, 1248}
+"""Errors of a query that is no table expression: a name given twice, or no plain SELECT."""
+_DOES_MORE = re.compile(r"\binto\s+(outfile|dumpfile)\b|^\s*(call|do|load)\b", re.IGNORECASE)
+"""What no read-only session keeps from writing."""
+_OWN_LIMIT = re.compile(r"\blimit\s+[\d, ]+(offset\s+\d+)?\s*$", re.IGNORECASE)
+
+
+def try_query(
+    connection: sa.Connection, name: str, cohort: Cohort, found: Findings
+) -> list[IdColumn] | None:
+    """Read a few rows as extract would; returns the id columns, None when there is no row.
+
+    Raises NotemillError for what extract would refuse, and DBAPIError.
+    """
+    only_read(connection)
+    connection = connection.execution_options(no_parameters=True)
+    look = _first_rows(connection, name, cohort, found)
+    if look is None:
+        return None
+    positions = column_positions(look.names, cohort, name)
+    text = positions.pop()
+    reader = IdReader(cohort.id_columns, positions, look.description, name)
+    for row in look.rows:
+        reader.read(row)
+        read_text(checked_text(row[text], cohort, name))
+    if not look.rows:
+        found.refuse(
+            f"the query of cohort '{name}' returned nothing",
+            where=f"cohorts.{name}.query",
+            remedy="run the query in your SQL client and correct it",
+        )
+        return None
+    check_key_length(reader.columns)
+    kinds = {column.name: f"id, {_kind(column)}" for column in reader.columns}
+    kinds[cohort.text_column] = "the note's text"
+    mysql = connection.dialect.name != "sqlite"
+    found.ok(
+        f"cohort {name}: the query gives rows",
+        [
+            f"{key}{_type(column, mysql=mysql)}: {kinds.get(key, 'not used')}"
+            for key, column in zip(look.names, look.description, strict=True)
+        ],
+    )
+    _count(connection, name, cohort, found)
+    return reader.columns
+
+
+class _Look(NamedTuple):
+    """A few rows of a query."""
+
+    names: list[str]
+    description: Any
+    rows: list[Any]
+
+
+def _first_rows(
+    connection: sa.Connection, name: str, cohort: Cohort, found: Findings
+) -> _Look | None:
+    """A few rows; the whole result is never sent for them if the query can be wrapped."""
+    try:
+        with limited(connection, LOOK_S):
+            return _wrapped(connection, cohort) or _as_it_is(connection, name, cohort, found)
+    except DBAPIError as error:
+        if not _too_slow(error):
+            raise
+        found.warn(
+            f"cohort {name}: the query gave no row within {LOOK_S} s",
+            where=f"cohorts.{name}.query",
+            remedy="extract waits for it as long as it takes; an index may help (EXPLAIN)",
+        )
+        return None
+
+
+def _wrapped(connection: sa.Connection, cohort: Cohort) -> _Look | None:
+    """The rows by a LIMIT around the query; None where the query can't stand in another."""
+    if connection.dialect.name == "sqlite":
+        return None  # it sends rows as they are fetched, and would rename columns here
+    try:
+        result = connection.exec_driver_sql(over_query("*", cohort.query, f"LIMIT {_ROWS}"))
+    except DBAPIError as error:
+        if error_number(error) not in _NOT_WRAPPED:
+            raise
+        connection.rollback()
+        return None
+    names, description = list(result.keys()), result.cursor.description
+    return _Look(names, description, list(result.fetchall()))
+
+
+def _as_it_is(
+    connection: sa.Connection, name: str, cohort: Cohort, found: Findings
+) -> _Look | None:
+    """The rows of the query itself, cut short by the session."""
+    query = bare(cohort.query)
+    if connection.dialect.name != "sqlite":
+        if does := _DOES_MORE.search(query):
+            found.refuse(
+                f"cohort {name}: the query was not tried, because it does more than read "
+                f"({does[0].strip().upper()})",
+                where=f"cohorts.{name}.query",
+                remedy="a cohort's query is one SELECT that changes nothing",
+            )
+            return None
+        if _OWN_LIMIT.search(query):  # which is stronger than the session's
+            found.warn(
+                f"cohort {name}: the query can't be tried on a few rows, because two columns have "
+                "one name and it has a LIMIT of its own",
+                where=f"cohorts.{name}.query",
+                remedy="give each column a name of its own (AS)",
+            )
+            return None
+        connection.exec_driver_sql(f"SET SESSION sql_select_limit = {_ROWS}")
+    result = connection.exec_driver_sql(query)
+    if not result.returns_rows:
+        found.refuse(
+            f"the query of cohort '{name}' gives no rows, because it asks for none",
+            where=f"cohorts.{name}.query",
+            remedy="write one SELECT as the query",
+        )
+        return None
+    names, description = list(result.keys()), result.cursor.description
+    look = _Look(names, description, list(result.fetchmany(_ROWS)))
+    result.close()
+    return look
+
+
+def _count(connection: sa.Connection, name: str, cohort: Cohort, found: Findings) -> None:
+    """Rows, rows without an id and ids that come twice, as far as the server tells in time."""
+    quote = connection.dialect.identifier_preparer.quote
+    ids = [quote(column) for column in cohort.id_columns]
+    where = f"cohorts.{name}.query"
+    nulls = " OR ".join(f"{column} IS NULL" for column in ids)
+    try:
+        rows = _one(
+            connection,
+            over_query(f"COUNT(*), SUM(CASE WHEN {nulls} THEN 1 ELSE 0 END)", cohort.query),
+        )
+    except DBAPIError:
+        connection.rollback()
+        found.ok(f"cohort {name}: its rows can't be counted: it can't stand in another query")
+        return
+    if rows is None:
+        found.warn(
+            f"cohort {name}: its rows were not counted, that takes over {LOOK_S} s",
+            where=where,
+            remedy="nothing is wrong by this; extract counts them while it reads",
+        )
+        return
+    count, without_id = int(rows[0]), int(rows[1] or 0)
+    if without_id:
+        found.refuse(
+            f"cohort {name}: {without_id} of {count} rows have NULL in an id column",
+            where=f"cohorts.{name}.id_columns",
+            remedy="leave those rows out: WHERE ... IS NOT NULL",
+        )
+    exact = ids if connection.dialect.name == "sqlite" else [f"CAST({c} AS BINARY)" for c in ids]
+    named = ", ".join(f"{column} AS id{number}" for number, column in enumerate(exact))
+    distinct = _one(
+        connection,
+        f"SELECT COUNT(*) FROM ({over_query(f'DISTINCT {named}', cohort.query)}) AS notemill_ids",
+    )
+    repeated = count - int(distinct[0]) if distinct else 0
+    unknown = "" if distinct else f"; whether ids repeat was not told within {LOOK_S} s"
+    found.ok(f"cohort {name}: {count} rows{unknown}")
+    if repeated and cohort.same_id_different_text == "error":
+        found.warn(
+            f"cohort {name}: {repeated} rows repeat an id; extract refuses them if their texts "
+            "differ",
+            where=f"cohorts.{name}.id_columns",
+            remedy="add the column that tells them apart to id_columns, or set "
+            "same_id_different_text",
+        )
+    shard_sizes(name, cohort.shards, count, found)
+
+
+def _one(connection: sa.Connection, statement: str) -> Any:
+    """The one row of a statement, None when the server does not give it in time."""
+    try:
+        with limited(connection, LOOK_S):
+            return connection.exec_driver_sql(statement).one()
+    except DBAPIError as error:
+        if not _too_slow(error):
+            raise
+        connection.rollback()
+        return None
+
+
+def _too_slow(error: DBAPIError) -> bool:
+    # MariaDB's max_statement_time, MySQL's max_execution_time, SQLite's progress handler.
+    return error_number(error) in (1969, 3024) or "interrupted" in str(error.orig)
+
+
+def _kind(column: IdColumn) -> str:
+    if column.length:
+        return f"{column.kind} of up to {column.length}"
+    return f"{column.kind} with {column.scale} decimals" if column.scale else column.kind
+
+
+def _type(column: Any, *, mysql: bool) -> str:
+    """The database's own type of a column, where the driver tells it."""
+    if not mysql:
+        return ""
+    number, length = column[1], column[3]
+    name = _NAMES.get(number, f"type {number}")
+    sized = f"({length // BYTES_A_CHARACTER})" if number in _SIZED and length else ""
+    return f" {name}{sized}"
