@@ -35,7 +35,7 @@ $(DEMO)/clinical.sqlite: | $(VENV)/installed
 
 test: $(VENV)/tests-installed lint
 	$(BIN)/python -m tests.servers.debian
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-site: $(VENV)/tests-installed
 	$(BIN)/python -m pytest -m site tests/servers/site
