@@ -118,4 +118,4 @@ def _beneath(finding: Finding) -> Iterator[str]:
         yield f"what to do: {finding.remedy}"
 
 
-CHECK = Command("check", "everything that can be known before a GPU is spent", _check, _arguments)
+COMMAND = Command(_check, _arguments)

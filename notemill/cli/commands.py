@@ -4,41 +4,40 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 
-from notemill.cli.check import CHECK
-from notemill.cli.given import DEFAULT_CONFIG, Given
-from notemill.cli.look import LOOK
-from notemill.cli.new import NEW
-from notemill.cli.pilot import PILOT
-from notemill.cli.status import STATUS
-from notemill.cli.summary import SUMMARY
+from notemill.cli.given import DEFAULT_CONFIG, Command, Given
 from notemill.errors import NotemillError
 from notemill.logs import debugging, unexpected
 
-_COMMANDS = (
-    NEW,
-    CHECK,
-    LOOK,
-    PILOT,
-    STATUS,
-    SUMMARY,
-)
+_COMMANDS = {
+    "new": "write the files of a new task: new task NAME",
+    "check": "everything that can be known before a GPU is spent",
+    "look": "write a private page with asked notes beside their answers",
+    "pilot": "what the pilots measured, what it will cost, what to set",
+    "status": "how the run goes, and what wants something of you",
+    "summary": "what the finished loads came to",
+}
+"""What each does; the module of its name has the rest, and is imported for it alone."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand; returns the exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="notemill", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in _COMMANDS:
-        subparser = commands.add_parser(command.name, help=command.help)
+    for name, told in _COMMANDS.items():
+        subparser = commands.add_parser(name, help=told)
         subparser.add_argument("--configfile", type=Path, help=f"by default {DEFAULT_CONFIG}")
         subparser.add_argument(
             "--directory", "-d", type=Path, help="the workflow's folder, as snakemake takes it"
         )
-        command.arguments(subparser)
-        subparser.set_defaults(run=command.run)
-    options = parser.parse_args(arguments)
+        if name in words:
+            command: Command = import_module(f"notemill.cli.{name}").COMMAND
+            command.arguments(subparser)
+            subparser.set_defaults(run=command.run)
+    options = parser.parse_args(words)
     try:
         status: int = options.run(Given(options))
     except NotemillError as error:

@@ -41,8 +41,6 @@ def _no_arguments(parser: argparse.ArgumentParser) -> None:
 class Command(NamedTuple):
     """A subcommand. run: returns the exit status, raises NotemillError."""
 
-    name: str
-    help: str
     run: Callable[[Given], int]
     arguments: Callable[[argparse.ArgumentParser], None] = _no_arguments
 

@@ -148,6 +148,4 @@ def _notes(word: str) -> int:
     return int(word)
 
 
-LOOK = Command(
-    "look", "write a private page with asked notes beside their answers", _look, _arguments
-)
+COMMAND = Command(_look, _arguments)

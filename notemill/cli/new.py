@@ -183,4 +183,4 @@ Next:
 4. snakemake --profile profiles/slurm pilot"""
 
 
-NEW = Command("new", "write the files of a new task: new task NAME", _new, _arguments)
+COMMAND = Command(_new, _arguments)

@@ -97,6 +97,4 @@ def _plain(report: PilotReport | NoPilot) -> dict[str, Any]:
     }
 
 
-PILOT = Command(
-    "pilot", "what the pilots measured, what it will cost, what to set", _pilot, _arguments
-)
+COMMAND = Command(_pilot, _arguments)

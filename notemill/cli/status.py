@@ -110,4 +110,4 @@ def _watch(look: Callable[[], Status], every_s: float) -> None:
         return
 
 
-STATUS = Command("status", "how the run goes, and what wants something of you", _status, _arguments)
+COMMAND = Command(_status, _arguments)

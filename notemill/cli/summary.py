@@ -73,4 +73,4 @@ def _summary(given: Given) -> int:
     return 0
 
 
-SUMMARY = Command("summary", "what the finished loads came to", _summary)
+COMMAND = Command(_summary)
