@@ -146,9 +146,9 @@ class _Pilot:
 
     def _left(self) -> Iterator[Text]:
         """What is left of the pilot's texts, and the extremes."""
-        left = self._settings.notes - len(self._asked)
-        missing = [sha for sha in self._lengths if sha in self._work.missing() - self._extremes]
-        wanted = set(islice(missing, max(left, 0))) | self._extremes
+        left = max(self._settings.notes - len(self._asked), 0)
+        missing = self._work.missing() - self._extremes
+        wanted = {*islice((sha for sha in self._lengths if sha in missing), left), *self._extremes}
         return (text for text in self._work.texts() if text[0] in wanted)
 
     def _ended(self, text_sha256: str, outcome: Outcome, slots: int) -> None:
