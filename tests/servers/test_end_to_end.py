@@ -196,7 +196,7 @@ def experiment(project: Project) -> dict[str, Any]:
 
 def gpu_jobs(cluster: SlurmCluster) -> list[dict[str, str]]:
     """Jobs that were given a GPU, as Slurm has them."""
-    jobs = cluster.sacct("--allocations", fields="JobID,Comment,AllocTRES,State")
+    jobs = cluster.sacct("--allocations", fields="JobID,Comment,AllocTRES,State,Start")
     return [job for job in jobs if "gres/gpu" in job["AllocTRES"]]
 
 
