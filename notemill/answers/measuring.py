@@ -96,7 +96,7 @@ async def sweep(
     done = Sweep(gpu=gpu, steps=steps, best=_best(steps), ended=ended, measured_at=now())
     for each in steps:
         log.info("sweep: %s", _told(each))
-    log.info("sweep: %s slots answer most on %s; it ended because %s", done.best, gpu, ended)
+    log.info("sweep: best on %s: slots %s; it ended because %s", gpu, done.best, ended)
     return done
 
 
