@@ -101,7 +101,11 @@ def _measured(report: PilotReport, console: Console) -> Table:
     _row(table, "on", f"{record.gpu}{memory}: {record.model}, {record.engine}")
     ended = Counter(text.status for text in record.asked)
     answered = ended.pop(Status.ANSWERED, 0)
-    before = f"; {_many(record.asked_before)} before" if record.asked_before else ""
+    before = (
+        f"; {_many(record.asked_before)} of the shard had an answer before"
+        if record.asked_before
+        else ""
+    )
     _row(
         table,
         "asked",

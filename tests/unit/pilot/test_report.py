@@ -94,7 +94,8 @@ def test_the_pilot_is_told_with_estimate_and_advice(study: Study, capsys: Captur
     for line in (
         f"{study.experiment} over chest",
         "on NVIDIA L40S, 45 GiB: m:1, small 1",
-        "asked 24 texts of shard 0000, which has 1,000: 21 answered, 3 failed; 7 before",
+        "asked 24 texts of shard 0000, which has 1,000: 21 answered, 3 failed; "
+        "7 of the shard had an answer before",
         "took 4 min; an engine is ready after 30.0 s",
         "prompts 400 tokens (median), 95 % 400, 99 % 400, longest 3,900",
         "beyond num_ctx 4 of 1,000 texts (0.4%)",
