@@ -47,6 +47,9 @@ def job_log(path: str | Path) -> Iterator[logging.Logger]:
     except Terminated:
         log.error("ended by SIGTERM (time limit, cancellation or a stopped workflow)")
         sys.exit(143)
+    except KeyboardInterrupt:
+        log.error("ended by Ctrl-C; what is answered is kept")
+        sys.exit(130)
     except NotemillError as error:
         log.error(str(error))
         _show_traceback_if_asked()

@@ -96,7 +96,7 @@ async def sweep(
     done = Sweep(gpu=gpu, steps=steps, best=_best(steps), ended=ended, measured_at=now())
     for each in steps:
         log.info("sweep: %s", _told(each))
-    log.info("sweep: %s slots answer most on %s; it ended because %s", done.best, gpu, ended)
+    log.info("sweep: best on %s: slots %s; it ended because %s", gpu, done.best, ended)
     return done
 
 
@@ -262,7 +262,7 @@ def _told(step: Step) -> str:
         return f"{step.slots} slots can't be had: {step.why_not}"
     watts = f", {step.watts:.0f} W" if step.watts is not None else ""
     return (
-        f"{step.slots} slots: {step.texts_per_s:.2f} texts/s ({step.even_per_s:.2f} for average "
+        f"slots {step.slots}: {step.texts_per_s:.2f} texts/s ({step.even_per_s:.2f} for average "
         f"texts) over {step.texts} texts and {step.seconds:.1f} s, ready after "
         f"{step.ready_s:.1f} s{watts}"
     )

@@ -24,7 +24,7 @@ async def slots_for(work: ShardWork) -> int:
     work.live.gpu = gpu = gpu_here(job.run.engine).name
     place = job.layout, job.cohort, job.run.experiment_id
     if (measured := measured_slots(*place, gpu)) is not None:
-        log.info("%d slots, as measured on %s", measured, gpu)
+        log.info("slots %d, as measured on %s", measured, gpu)
         return measured
     pilot = job.run.experiment.pilot
     if not work.missing() or not pilot.sweep_minutes:

@@ -93,7 +93,11 @@ def _saying() -> Iterator[Callable[[str], None]]:
 
 
 def print_findings(findings: list[Finding], console: Console) -> None:
-    """A line for each finding, under it what belongs to it, and a last line that counts."""
+    """A line for each finding, under it what belongs to it, and a last line that counts.
+
+    What wants something of the user comes last: it is what a terminal still shows.
+    """
+    findings = sorted(findings, key=lambda finding: list(_STYLES).index(finding.level))
     if console.is_terminal:
         grid = Table.grid(padding=(0, 2))
         for finding in findings:
@@ -107,7 +111,11 @@ def print_findings(findings: list[Finding], console: Console) -> None:
             margin = "\n" + " " * _WIDTH
             console.out(f"{finding.level:{_WIDTH}}{margin.join(lines)}")
     counts = {level: sum(finding.level == level for finding in findings) for level in _STYLES}
-    console.print(", ".join(f"{count} {level}" for level, count in counts.items()))
+    console.print(", ".join(_some(count, level) for level, count in counts.items()))
+
+
+def _some(count: int, level: str) -> str:
+    return f"{count} {level}{'' if count == 1 or level == 'ok' else 's'}"
 
 
 def _beneath(finding: Finding) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""The command `notemill`: what is not a job of the workflow."""
+"""The command `notemill`: what you ask beside the workflow; `snakemake` runs it.
+
+Each command tells its options with -h.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="notemill", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, told in _COMMANDS.items():
-        subparser = commands.add_parser(name, help=told)
-        subparser.add_argument("--configfile", type=Path, help=f"by default {DEFAULT_CONFIG}")
+        subparser = commands.add_parser(name, help=told, description=told)
         subparser.add_argument(
-            "--directory", "-d", type=Path, help="the workflow's folder, as snakemake takes it"
+            "--configfile", type=Path, help=f"by default {DEFAULT_CONFIG} in the folder of -d"
+        )
+        subparser.add_argument(
+            "--directory",
+            "-d",
+            type=Path,
+            help="the folder of your config/ and results, as you give it to snakemake",
         )
         if name in words:
             command: Command = import_module(f"notemill.cli.{name}").COMMAND

@@ -87,4 +87,5 @@ def _run(config: Config, layout: Layout, cohort: str, experiment: str) -> Run | 
 def _asked(layout: Layout, cohort: str) -> list[str]:
     """Ids of all experiments that have asked something of the cohort."""
     piloted = layout.pilot(cohort, "*").parent.glob("*.json")
-    return sorted({*experiments_of(layout, cohort), *(path.stem for path in piloted)})
+    ids = (path.stem for path in piloted if not path.stem.endswith(".live"))
+    return sorted({*experiments_of(layout, cohort), *ids})

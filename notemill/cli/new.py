@@ -67,7 +67,7 @@ def _new(given: Given) -> int:
     draft = _draft(options, _asked if asks else _not_asked)
     place = write_task(folder, options.name, draft)
     print(f"\n{place}: system.md, user.md, schema.py")
-    print(_next(options.name, folder, config))
+    print(_next(options.name, folder, config, options.directory))
     return 0
 
 
@@ -159,7 +159,8 @@ def _asked(question: str, default: str, read: Callable[[list[str]], Any], lines:
             print(f"{error.what}: {error.remedy}")
 
 
-def _next(name: str, folder: Path, config: Config | None) -> str:
+def _next(name: str, folder: Path, config: Config | None, directory: Path | None) -> str:
+    there = f" -d {directory}" if directory else ""
     experiment, engine, model = name, "ollama", "llama3.1:8b-instruct-q8_0"
     if config:
         first = next(iter(config.experiments.values()))
@@ -179,8 +180,8 @@ Next:
     model: {model}
     results_table: {experiment}_results
 
-3. python -m notemill check
-4. snakemake --profile profiles/slurm pilot"""
+3. python -m notemill check{there}
+4. snakemake --profile profiles/slurm{there} -- pilot     (without Slurm: profiles/local)"""
 
 
 COMMAND = Command(_new, _arguments)

@@ -24,7 +24,8 @@ def yaml_values(path: Path) -> Any:
         raise NotemillError(
             f"the configuration can't be read: {error.strerror}",
             where=str(path),
-            remedy="name a file that is there (--configfile; config= of a Session)",
+            remedy="go to the folder that has it, or name one: -d FOLDER, --configfile FILE; a "
+            "Session has directory= and config=",
         ) from None
     except UnicodeDecodeError as error:
         raise NotemillError(

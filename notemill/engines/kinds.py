@@ -54,7 +54,7 @@ async def proven_engine(engine: EngineConfig, start: Start) -> AsyncIterator[Eng
     started = time.monotonic()
     async with _KINDS[type(engine)].proven(engine, start) as ready:
         log.info(
-            "%s is ready after %.1f s: model %s, digest %s, %d slots, %d prompt tokens a note and "
+            "%s is ready after %.1f s: model %s, digest %s, slots %d, %d prompt tokens a note and "
             "more",
             ready.description,
             time.monotonic() - started,

@@ -75,7 +75,9 @@ def extract(
             _put_in_force(manifest, frozen, layout, aside, answers)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-    log.info("cohort '%s': %s", name, manifest.counts.model_dump())
+    counts = {of: count for of, count in manifest.counts.model_dump().items() if count}
+    told = ", ".join(f"{count:,} {of}" for of, count in counts.items())
+    log.info("cohort '%s': %s", name, told or "no rows")
     return manifest
 
 

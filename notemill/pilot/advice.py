@@ -28,6 +28,8 @@ _WORTH_A_START = 4
 """A job that asks for so many times what it takes to start is no waste, if its GPU is free."""
 _MOST_SHARDS = 2000
 _LEAST_RUNTIME_MIN = 30
+_IN_SECONDS_MIN = 2
+"""Shorter times are told in seconds."""
 _ASKED_AGAIN = "A new experiment: every note is asked again"
 _FULL = 0.9
 """Of the free space: with less left a file system is as good as full."""
@@ -93,11 +95,11 @@ def _slots(record: PilotRecord, plan: Plan) -> Advice:
     good_rate = max(_rate(step) for step in steps if step.slots == good)
     held = next((step for step in steps if step.slots == now), None)
     if held and _rate(held) >= _AS_GOOD * _rate(fastest):
-        return Advice("slots", now, None, f"{_rate(held):.3g} notes/s, no other number did more")
+        return Advice("slots", now, None, f"{_rate(held):.3g} texts/s, no other number did more")
     if held:
         gain = good_rate / _rate(held) - 1
         return Advice(
-            "slots", now, good, f"{good_rate:.3g} notes/s for {_rate(held):.3g}: {gain:+.0%}"
+            "slots", now, good, f"{good_rate:.3g} texts/s for {_rate(held):.3g}: {gain:+.0%}"
         )
     largest = max(step.slots for step in steps)
     could_be_had = not any(step.why_not for step in record.sweep.steps)
@@ -105,7 +107,7 @@ def _slots(record: PilotRecord, plan: Plan) -> Advice:
         return Advice(
             "slots", now, None, f"up to {largest} each number did more; {record.sweep.ended}"
         )
-    return Advice("slots", now, good, f"{good_rate:.3g} notes/s; {now} were not measured")
+    return Advice("slots", now, good, f"{good_rate:.3g} texts/s; {now} were not measured")
 
 
 def _rate(step: Step) -> float:
@@ -241,6 +243,8 @@ def _up(value: float, unit: int) -> int:
 
 
 def _minutes(minutes: float) -> str:
+    if minutes < _IN_SECONDS_MIN:
+        return f"{60 * minutes:.0f} s"
     return f"{minutes:.0f} min" if minutes >= 10 else f"{minutes:.2g} min"
 
 

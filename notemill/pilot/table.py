@@ -101,7 +101,11 @@ def _measured(report: PilotReport, console: Console) -> Table:
     _row(table, "on", f"{record.gpu}{memory}: {record.model}, {record.engine}")
     ended = Counter(text.status for text in record.asked)
     answered = ended.pop(Status.ANSWERED, 0)
-    before = f"; {_many(record.asked_before)} before" if record.asked_before else ""
+    before = (
+        f"; {_many(record.asked_before)} of the shard had an answer before"
+        if record.asked_before
+        else ""
+    )
     _row(
         table,
         "asked",
@@ -142,13 +146,13 @@ def _tokens(asked: list[AskedText], of: Literal["prompt_tokens", "answer_tokens"
 
 
 def _sweep(record: PilotRecord, console: Console) -> Table:
-    table = _table(console, "slots", "notes/s", "gain", "watts", "", right=(0, 1, 2, 3))
+    table = _table(console, "slots", "texts/s", "gain", "watts", "", right=(0, 1, 2, 3))
     before = 0.0
     for step in sorted(record.sweep.steps, key=lambda step: step.slots):
         rate = step.even_per_s or step.texts_per_s
         gain = f"{rate / before - 1:+.0%}" if before and rate else ""
         watts = f"{step.watts:.0f}" if step.watts is not None else ""
-        told = f"{rate:.3g}" if rate else ""
+        told = _speed(rate) if rate else ""
         best = step.slots == record.sweep.best
         style = "bold green" if best else ""
         _row(table, str(step.slots), told, gain, watts, _of_step(step, best), style=style)
@@ -188,7 +192,7 @@ def _estimated(
     unit = "GPU time" if on_gpus else "job time"
     jobs = f"{_some(now.texts_left, 'text')} in {_some(now.jobs, 'job')}"
     rows = [(unit, now.whole_hours, advised.whole_hours, _some(now.texts, "text"))]
-    if now.texts_left < now.texts:
+    if 0 < now.texts_left < now.texts:
         rows.append(("  of it left", now.left_hours, advised.left_hours, jobs))
     told = [
         (
@@ -202,6 +206,8 @@ def _estimated(
     at_once = _some(now.gpus, "GPU" if on_gpus else "job")
     rounds = f", {now.rounds} jobs one after the other" if now.rounds > 1 else ""
     why = f"{_span(now.wall_s)}: {at_once} at once{rounds}; a queue's waiting comes on top"
+    if not now.texts_left:
+        return [*told, *(("", "", "", remark) for remark in now.remarks)]
     wall = "wall time", _time(now.wall_s.expected), _time(advised.wall_s.expected), why
     return [*told, wall, *(("", "", "", remark) for remark in now.remarks)]
 
@@ -219,14 +225,17 @@ def _next(report: PilotReport) -> list[str]:
         "num_ctx": f"experiments.{name}.options.num_ctx",
         "num_predict": f"experiments.{name}.options.num_predict",
         "shards": f"cohorts.{record.cohort}.shards",
-        "runtime": "set-resources: answer: runtime in the profile",
+        "runtime": "in the profile, set-resources: answer: runtime",
     }
     changed = [each for each in report.advice if each.advised is not None]
     lines = []
     if report.page:
         lines.append(f"Read its answers (notes in it, yours alone): {report.page}")
-    if settings := [places[each.setting] for each in changed if each.setting in places]:
-        lines.append(f"To be set where you agree: {'; '.join(settings)}")
+    settings = [
+        f"  {places[each.setting]}: {each.advised}" for each in changed if each.setting in places
+    ]
+    if settings:
+        lines += ["To be set where you agree:", *settings]
     if isinstance(report.estimate, CantTell) or report.estimate.texts_left:
         lines.append("Then run it all: `snakemake` with the profile of the pilot.")
     return lines
@@ -262,6 +271,11 @@ def _span(of: Range, factor: float = 1, *, longest: str = "days") -> str:
     name, length = _unit(of.high * factor, longest)
     low, high = (_figures(end * factor / length) for end in (of.low, of.high))
     return f"{low} to {high} {name}"
+
+
+def _speed(per_s: float) -> str:
+    """Three figures, those of a round number too."""
+    return f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:#.3g}".rstrip(".")
 
 
 def _figures(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -56,7 +57,7 @@ def _last(status: Status) -> str:
     last = "everything is done and loaded" if status.done else f"as of {status.at:%H:%M:%S} UTC"
     if status.unreadable:
         last += f"; {status.unreadable} files unreadable and left out"
-    return f"{last}; results: {status.results}"
+    return f"{last}; results: {Path(status.results).absolute()}"
 
 
 def _experiment(each: ExperimentStatus, fancy: bool) -> Iterator[Part]:
@@ -223,7 +224,7 @@ def _trouble(state: ShardState, jobs: list[Job]) -> Iterator[Part]:
 def _why(job: Job) -> str:
     if job.state is ShardState.ENDED:
         place = f"host {_short(job.host)}, {_process(job)}"
-        return printable(f"by SIGTERM {lasting(job.silent_s)} ago, {place}")
+        return printable(f"by SIGTERM or Ctrl-C {lasting(job.silent_s)} ago, {place}")
     return printable(job.failure.what if job.failure else "")
 
 

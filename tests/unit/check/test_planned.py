@@ -194,17 +194,19 @@ def test_no_password_and_no_note_is_printed(
 
 def test_a_terminal_has_colours_and_a_pipe_has_words() -> None:
     finding = Finding(level="refusal", about="x", what="one\ntwo", where="here", remedy="do [it]")
+    last = Finding(level="ok", about="x", what="fine")
     told = {}
     for terminal in (True, False):
         console = Console(file=StringIO(), force_terminal=terminal, width=60, _environ={})
-        print_findings([finding], console)
+        print_findings([finding, last], console)
         assert isinstance(console.file, StringIO)
         told[terminal] = console.file.getvalue()
     assert "\x1b[1;31mrefusal" in told[True]
     assert told[False] == (
+        "ok       fine\n"
         "refusal  one\n"
         "         two\n"
         "           where: here\n"
         "           what to do: do [it]\n"
-        "0 ok, 0 warning, 1 refusal\n"
+        "1 ok, 0 warnings, 1 refusal\n"
     )

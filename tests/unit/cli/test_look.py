@@ -156,8 +156,11 @@ def test_answers_to_an_earlier_prompt_are_shown_by_their_id(looking: Looking) ->
     assert "You read notes." in page
     write_task(looking.task.folder.parent, system="You read notes with care.")
     assert looking.id != before
+    live = looking.layout.pilot("chest", looking.id).with_suffix(".live.json")
+    live.parent.mkdir(parents=True, exist_ok=True)
+    live.touch()
     told = looking.refused("chest", "cough")
-    assert f"what an earlier prompt or model gave: {before}" in told
+    assert told.rstrip().endswith(f"what an earlier prompt or model gave: {before}")
     page = looking.look(experiment=before)
     assert shown(page) == [("answered", text)]
     assert "m:0" in page

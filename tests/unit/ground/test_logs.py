@@ -116,6 +116,19 @@ def test_sigterm_ends_it_in_order(tmp_path: Path) -> None:
     assert "ended by SIGTERM" in job.log
 
 
+def test_ctrl_c_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    body = """try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1000)
+    finally:
+        log.info("tidied up")"""
+    job = Job(tmp_path, body)
+    assert job.status == 130
+    assert "tidied up" in job.log
+    assert "ended by Ctrl-C" in job.log
+    assert "Traceback" not in job.stderr
+
+
 def test_an_unwritable_log_is_named() -> None:
     done = subprocess.run(
         [sys.executable, "-c", JOB.format(body="pass"), "/sys/notemill/0001.log"],

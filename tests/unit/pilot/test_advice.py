@@ -48,7 +48,7 @@ def test_slots_are_the_fewest_of_the_fastest_with_what_they_gain() -> None:
     pilot = record(sweep=SLOTS_1_2_4_8)
     advice = told("slots", pilot, plan(slots=1))
     assert (advice.now, advice.advised) == (1, 4)
-    assert "3.98 notes/s for 1: +298%" in advice.why
+    assert "3.98 texts/s for 1: +298%" in advice.why
     assert advised("slots", pilot, plan(slots=4)) is None
     assert advised("slots", pilot, plan(slots=8)) is None
     assert advised("slots", pilot, plan(slots="auto")) is None

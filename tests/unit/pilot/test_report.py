@@ -94,24 +94,25 @@ def test_the_pilot_is_told_with_estimate_and_advice(study: Study, capsys: Captur
     for line in (
         f"{study.experiment} over chest",
         "on NVIDIA L40S, 45 GiB: m:1, small 1",
-        "asked 24 texts of shard 0000, which has 1,000: 21 answered, 3 failed; 7 before",
+        "asked 24 texts of shard 0000, which has 1,000: 21 answered, 3 failed; "
+        "7 of the shard had an answer before",
         "took 4 min; an engine is ready after 30.0 s",
         "prompts 400 tokens (median), 95 % 400, 99 % 400, longest 3,900",
         "beyond num_ctx 4 of 1,000 texts (0.4%)",
         "attempts 22 took 1, 2 took 3",
         "failed: schema 2: say in system.md what schema.py wants of each field",
         "failed: too_long 1: raise num_ctx",
-        "slots notes/s gain watts",
-        "8 1 204 64 texts in 64 s",
-        "16 2 +100% 251 64 texts in 32 s, taken",
+        "slots texts/s gain watts",
+        "8 1.00 204 64 texts in 64 s",
+        "16 2.00 +100% 251 64 texts in 32 s, taken",
         "32 not to be had: out of memory",
-        "slots 8 16 2 notes/s for 1: +100%",
+        "slots 8 16 2 texts/s for 1: +100%",
         "num_predict 256 keep the longest answer took 50 tokens",
     ):
         assert line in lines, told
     for word in ("GPU time", "wall time", "num_ctx", "shards", "runtime", "disk"):
         assert any(line.startswith(word) for line in lines)
-    assert "engines.local.slots" in told
+    assert "To be set where you agree:\n  engines.local.slots: 16\n" in told
     assert "text 0" not in told
 
 
@@ -250,6 +251,8 @@ def test_a_wholly_answered_cohort_has_nothing_to_run(study: Study, capsys: Captu
     assert study.run() == 0
     told = capsys.readouterr().out
     assert "nothing is left to ask" in told
+    assert "0 to 0 s" not in told
+    assert "wall time" not in told
     assert "run it all" not in told
 
 
