@@ -86,7 +86,8 @@ def submissions(arguments: Sequence[str], probe: Probe, folder: Path) -> list[Su
         )
         if out.exists():
             return _Submissions.validate_json(out.read_bytes())
-    lines = [line for line in done.stdout.splitlines() if line.strip()]
+    words, _, _ = done.stdout.partition("\nTraceback:\n")  # the profile's fault, by its own words
+    lines = [line for line in words.splitlines() if line.strip()]
     first = next((n for n, line in enumerate(lines) if "error" in line.lower()), -_LINES)
     raise NotemillError(
         "snakemake can't plan with it:\n" + "\n".join(lines[first:][:_LINES] or ["no word"]),

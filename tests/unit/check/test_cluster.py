@@ -50,6 +50,25 @@ def test_a_machine_without_slurm_is_one_refusal(
     assert not checked.clinic.layout.results.exists()
 
 
+def test_commands_of_slurm_without_its_configuration_are_told_so(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Debian's package leaves them on a machine that is no login node."""
+    sbatch = checked.folder / "bin" / "sbatch"
+    sbatch.parent.mkdir()
+    words = "sbatch: fatal: Could not establish a configuration source"
+    sbatch.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    for other in ("scontrol", "sinfo", "sacctmgr", "sshare"):
+        (sbatch.parent / other).write_text(sbatch.read_text())
+    for command in sbatch.parent.iterdir():
+        command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{sbatch.parent}:/usr/bin:/bin")
+    found = checked.found("--cluster", "--no-job")
+    remedies = {each["remedy"] for each in found if each["level"] == "refusal"}
+    assert all("set SLURM_CONF" in remedy for remedy in remedies)
+    assert remedies
+
+
 def test_slurm_is_not_asked_about_a_plan_that_is_refused(checked: Checked) -> None:
     checked.experiment["task"] = "absent"
     found = checked.found("--cluster")
@@ -66,6 +85,11 @@ def test_a_profile_that_snakemake_cannot_use_is_refused_in_its_words(tmp_path: P
     with pytest.raises(NotemillError, match="'runtime' with value 'oops'") as refused:
         submissions(arguments, PROBE, REPOSITORY)
     assert refused.value.where == f"profile {profile.parent}"
+    mine = profile.read_text().replace("runtime: oops", "runtime: 240")
+    profile.write_text(mine.replace("32000 * attempt", "32000 * atempt"))
+    with pytest.raises(NotemillError, match="returned '32000 \\* atempt'") as refused:
+        submissions(arguments, PROBE, REPOSITORY)
+    assert "Traceback" not in refused.value.what
     profile.write_text("bogus: 1")
     with pytest.raises(NotemillError, match="unrecognized arguments: --bogus=1"):
         submissions(arguments, PROBE, REPOSITORY)
