@@ -106,6 +106,7 @@ def _taken(each: Submission, partition: Partition | None, where: str, found: Fin
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
             timeout=_ANSWER_S,
         )

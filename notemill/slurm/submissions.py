@@ -77,11 +77,13 @@ def submissions(arguments: Sequence[str], probe: Probe, folder: Path) -> list[Su
                 *("--dry-run", "--forceall", "--nolock", "--rerun-incomplete"),
             ],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            # What Snakemake leaves when it is interrupted goes with the folder.
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": place},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             check=False,
         )
         if out.exists():
