@@ -152,6 +152,12 @@ def explained(path: Path) -> Iterator[None]:
                 remedy="make the folder that the link names, remove the link, or correct "
                 "`results` in the configuration",
             ) from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise NotemillError(
+                "this path, or a name in it, is longer than the file system takes",
+                where=str(path),
+                remedy="shorten it; a name may have some 200 bytes",
+            ) from error
         if error.errno in (errno.ENOTDIR, errno.EEXIST):
             raise NotemillError(
                 "a part of this path is a file, not a folder",

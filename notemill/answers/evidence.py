@@ -22,8 +22,9 @@ _FEWEST_WORDS = 3
 _FEWEST_CHARACTERS = 12
 """Letters and digits of a quote of fewer words: a word or two may be from anywhere."""
 _QUOTED = re.compile(
-    r'"([^"]+)"|“([^“”„]+)”|„([^“”„]+)[“”]|«([^«»]+)»|‘([^‘]+?)’(?!\w)|(?<!\w)\'([^"]+?)\'(?!\w)'
+    r'"([^"]+)"|“([^“”„]+)”|„([^“”„]+)[“”]|«([^«»]+)»|‘([^‘]{1,500}?)’(?!\w)|(?<!\w)\'([^"]{1,500}?)\'(?!\w)'
 )
+"""Quotation marks. Single ones are apostrophes too, so what stands between them is bounded."""
 _PIECE = re.compile(
     # Of ASCII, words with one space between them; not a character that a combining one may follow.
     r"(?P<ascii>[!-~]+(?: [!-~]+)*)(?=[\x00-\x7f]|\Z)|(?P<space>\s+)|(?P<other>.)",

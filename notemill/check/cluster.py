@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from notemill.check.finding import Findings
-from notemill.check.job import probe_folder, probe_node
+from notemill.check.job import ended_tidily, probe_folder, probe_node
 from notemill.check.stages import stages
 from notemill.config import Config
 from notemill.errors import NotemillError
@@ -56,7 +56,7 @@ def cluster(
         )
         return found
     try:
-        with probe_folder(config) as (_, probe):
+        with ended_tidily(), probe_folder(config) as (_, probe):
             planned = _planned(config, site, probe)
             if not planned:
                 found.refuse(

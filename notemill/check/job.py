@@ -103,6 +103,7 @@ def _submitted(submission: Submission, probe: Probe, folder: Path, found: Findin
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )
     number = done.stdout.strip().partition(";")[0].split()[-1:]
@@ -196,8 +197,8 @@ def _no_report(number: str, state: str, nodes: str, folder: Path, found: Finding
 
 
 @contextmanager
-def _cancelled(name: str, submission: Submission) -> Iterator[None]:
-    """Take the job back however this ends: done, refused, Ctrl-C, or the terminal closed."""
+def ended_tidily() -> Iterator[None]:
+    """SIGTERM, and the SIGHUP of a closed terminal, end what is within as Ctrl-C does."""
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -205,10 +206,18 @@ def _cancelled(name: str, submission: Submission) -> Iterator[None]:
     before = {
         number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
     }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _cancelled(name: str, submission: Submission) -> Iterator[None]:
+    """Take the job back however this ends: done, refused or interrupted."""
     where = [f"--clusters={submission.clusters}"] if submission.clusters else []
     try:
         yield
     finally:
         run(["scancel", *where, f"--name={name}"])
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -124,7 +124,13 @@ def _gpus(config: Config, host: str, found: Findings) -> None:
             )
         return
     done = subprocess.run(
-        _GPUS, capture_output=True, text=True, check=False, timeout=_ASK_S, stdin=subprocess.DEVNULL
+        _GPUS,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        timeout=_ASK_S,
+        stdin=subprocess.DEVNULL,
     )
     if done.returncode:
         words = (done.stdout + done.stderr).strip().splitlines()

@@ -106,6 +106,7 @@ def _taken(each: Submission, partition: Partition | None, where: str, found: Fin
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
             timeout=_ANSWER_S,
         )
@@ -148,6 +149,11 @@ def _told(each: Submission, lines: list[str], found: Findings) -> None:
 def _remedy(words: str, partition: Partition | None) -> str:
     if is_away(words):
         return "Slurm's controller or database does not answer just now: check again later"
+    if "configuration source" in words:
+        return (
+            "Slurm's commands are here and find no slurm.conf: check where you start snakemake, on "
+            "a login node, or set SLURM_CONF"
+        )
     for sign, remedy in _REMEDIES.items():
         if re.search(sign, words, re.IGNORECASE):
             return f"{remedy.format(largest=_largest(partition))} in the profile"

@@ -6,6 +6,7 @@ Each command tells its options with -h.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -48,6 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(words)
     try:
         status: int = options.run(Given(options))
+        sys.stdout.flush()
+    except BrokenPipeError:  # its reader has seen enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except NotemillError as error:
         if debugging():
             raise

@@ -30,6 +30,8 @@ _MOST_SHARDS = 2000
 _LEAST_RUNTIME_MIN = 30
 _IN_SECONDS_MIN = 2
 """Shorter times are told in seconds."""
+_LARGEST_CONTEXT = 131_072
+"""Tokens. A text that needs more had better end as too_long than make all have so much."""
 _ASKED_AGAIN = "A new experiment: every note is asked again"
 _FULL = 0.9
 """Of the free space: with less left a file system is as good as full."""
@@ -148,6 +150,9 @@ def _num_ctx(record: PilotRecord, plan: Plan, num_predict: int) -> Advice:
     longest = f"the longest prompt of {'this shard' if others else 'the cohort'} takes {prompt}"
     if not prompt:
         return Advice("num_ctx", now, None, "no prompt was measured")
+    if right > max(_LARGEST_CONTEXT, now):
+        told = f"{_beyond(record, plan, num_predict)}; {longest} tokens, more than models hold"
+        return Advice("num_ctx", now, None, told)
     if prompt + num_predict > now:
         return Advice(
             "num_ctx",

@@ -77,16 +77,19 @@ def submissions(arguments: Sequence[str], probe: Probe, folder: Path) -> list[Su
                 *("--dry-run", "--forceall", "--nolock", "--rerun-incomplete"),
             ],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            # What Snakemake leaves when it is interrupted goes with the folder.
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": place},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             check=False,
         )
         if out.exists():
             return _Submissions.validate_json(out.read_bytes())
-    lines = [line for line in done.stdout.splitlines() if line.strip()]
+    words, _, _ = done.stdout.partition("\nTraceback:\n")  # the profile's fault, by its own words
+    lines = [line for line in words.splitlines() if line.strip()]
     first = next((n for n, line in enumerate(lines) if "error" in line.lower()), -_LINES)
     raise NotemillError(
         "snakemake can't plan with it:\n" + "\n".join(lines[first:][:_LINES] or ["no word"]),

@@ -139,6 +139,11 @@ def test_a_word_or_two_is_no_quote() -> None:
     assert marked("no no no cough cough", explanation='"no" "cough" "no cough"') == []
 
 
+def test_an_answer_full_of_apostrophes_is_no_work() -> None:
+    """Tens of thousands, each of which might begin a quote: bounded work, nothing quoted."""
+    assert quotes_of("x 'a" * 20_000) == [("x 'a" * 20_000).strip()]
+
+
 def test_finds_that_overlap_are_one() -> None:
     note = "the right lower lobe is dense and dull"
     said = '"right lower lobe is dense" and "lower lobe is dense and dull"'

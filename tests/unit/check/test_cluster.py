@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from notemill.check.partitions import Nodes, Partition, minutes
 from notemill.errors import NotemillError
 from notemill.slurm.submissions import Probe, submissions
 from tests.unit.check.conftest import Checked, one
+from tests.unit.conftest import names_in
 
 REPOSITORY = Path(__file__).parents[3]
 PROBE = Probe(name="look", log="/tmp/log", minutes=5)
+
+
+def slurm(folder: Path, *, sbatch: bytes, others: bytes = b"exit 1") -> Path:
+    """A folder with Slurm's commands, each a line of shell."""
+    folder.mkdir()
+    for name in ("sbatch", "scontrol", "sinfo", "sacctmgr", "sshare"):
+        does = sbatch if name == "sbatch" else others
+        (folder / name).write_bytes(b"#!/bin/sh\n" + does + b"\n")
+        (folder / name).chmod(0o755)
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -50,6 +67,53 @@ def test_a_machine_without_slurm_is_one_refusal(
     assert not checked.clinic.layout.results.exists()
 
 
+def test_commands_of_slurm_without_its_configuration_are_told_so(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Debian's package leaves them on a machine that is no login node."""
+    fails = b"echo 'fatal: Could not establish a configuration source' >&2; exit 1"
+    not_utf8 = fails.replace(b"fatal", b"\xe9")
+    folder = slurm(checked.folder / "bin", sbatch=not_utf8, others=fails)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    found = checked.found("--cluster", "--no-job")
+    remedies = {each["remedy"] for each in found if each["level"] == "refusal"}
+    assert all("set SLURM_CONF" in remedy for remedy in remedies)
+    assert remedies
+
+
+def test_a_check_that_is_ended_while_slurm_is_asked_leaves_nothing(checked: Checked) -> None:
+    """Its terminal closed, or killed, while an sbatch hangs."""
+    asked = checked.folder / "asked"
+    folder = slurm(checked.folder / "bin", sbatch=f"touch {asked}; exec sleep 60".encode())
+    (checked.folder / "tmp").mkdir()
+    environment = os.environ | {
+        "PATH": f"{folder}:/usr/bin:/bin",
+        "TMPDIR": str(checked.folder / "tmp"),
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    (checked.folder / "my.yaml").write_text(yaml.safe_dump(checked.values))
+    arguments = [
+        "--configfile",
+        "my.yaml",
+        "--cluster",
+        "--profile",
+        str(REPOSITORY / "profiles" / "slurm"),
+    ]
+    check = subprocess.Popen(
+        [sys.executable, "-m", "notemill", "check", *arguments],
+        cwd=checked.folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not asked.exists() and check.poll() is None:
+        time.sleep(0.05)
+    check.send_signal(signal.SIGTERM)
+    assert check.wait(timeout=60) == 130
+    assert not checked.clinic.layout.results.exists()
+    assert names_in(checked.folder / "tmp") == []
+
+
 def test_slurm_is_not_asked_about_a_plan_that_is_refused(checked: Checked) -> None:
     checked.experiment["task"] = "absent"
     found = checked.found("--cluster")
@@ -66,6 +130,11 @@ def test_a_profile_that_snakemake_cannot_use_is_refused_in_its_words(tmp_path: P
     with pytest.raises(NotemillError, match="'runtime' with value 'oops'") as refused:
         submissions(arguments, PROBE, REPOSITORY)
     assert refused.value.where == f"profile {profile.parent}"
+    mine = profile.read_text().replace("runtime: oops", "runtime: 240")
+    profile.write_text(mine.replace("32000 * attempt", "32000 * atempt"))
+    with pytest.raises(NotemillError, match="returned '32000 \\* atempt'") as refused:
+        submissions(arguments, PROBE, REPOSITORY)
+    assert "Traceback" not in refused.value.what
     profile.write_text("bogus: 1")
     with pytest.raises(NotemillError, match="unrecognized arguments: --bogus=1"):
         submissions(arguments, PROBE, REPOSITORY)

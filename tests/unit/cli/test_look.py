@@ -171,6 +171,20 @@ def test_answers_to_an_earlier_prompt_are_shown_by_their_id(looking: Looking) ->
     assert "schema.py does not import" in looking.refused("chest", "cough")
 
 
+def test_what_lies_beside_a_pilots_record_is_no_experiment(looking: Looking) -> None:
+    """Its live file, and the slots measured on a kind of GPU."""
+    text = of_first_shard(looking)[0]
+    pilot(looking, {text: "answered"}, longest="")
+    record = looking.layout.pilot("chest", looking.id)
+    live, slots = record.with_suffix(".live.json"), looking.layout.slots("chest", looking.id, "CPU")
+    for beside in (live, slots):
+        beside.write_text("{}")
+        assert "there is no experiment" in looking.refused("chest", beside.stem)
+    assert f"asked of this cohort: {looking.id}\n" in looking.told
+    record.unlink()
+    assert "earlier prompt" not in looking.refused("chest", "cough")
+
+
 def test_what_is_not_there_is_said_with_what_is(looking: Looking) -> None:
     told = looking.refused("chets", "cough")
     assert "there is no cohort 'chets'" in told

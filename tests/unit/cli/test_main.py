@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -141,6 +142,23 @@ def test_without_the_environment_one_message_says_how_to_make_it(tmp_path: Path)
     assert "this Python has no package '" in done.stderr
     assert "pip install --require-hashes -r requirements.lock" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path, values: dict[str, Any]) -> None:
+    """As in `notemill check --json | head`."""
+    path = tmp_path / "my.yaml"
+    path.write_text(yaml.safe_dump(values))
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run(
+        [sys.executable, "-m", "notemill", "check", "--json", "--configfile", path],
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_a_schema_that_engines_ignore_is_refused_by_the_check(

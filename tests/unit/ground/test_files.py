@@ -63,6 +63,12 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
+def test_a_name_that_is_too_long_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(NotemillError, match="longer than the file system takes"):
+        write_text(tmp_path / ("a" * 250), "text")
+    assert names_in(tmp_path) == []
+
+
 def test_a_folder_that_refuses_is_named() -> None:
     with pytest.raises(NotemillError, match="can't be written") as refused:
         private_folder(Path("/sys/notemill/cohorts"))

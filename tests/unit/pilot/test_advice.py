@@ -82,6 +82,14 @@ def test_context_is_raised_where_texts_do_not_fit() -> None:
     assert advised("num_ctx", pilot, plan(counts=two)) == 6656
 
 
+def test_a_text_beyond_all_models_is_no_reason_for_such_a_context() -> None:
+    pilot = record(shard_texts=shard_texts(beyond_context=1, longest_prompt=4_000_000))
+    advice = told("num_ctx", pilot, plan())
+    assert advice.advised is None
+    assert "1 of 1000 texts do not fit" in advice.why
+    assert "more than models hold" in advice.why
+
+
 def test_context_is_lowered_where_less_than_half_is_used() -> None:
     def of(longest: int) -> Advice:
         return told("num_ctx", record(shard_texts=shard_texts(longest_prompt=longest)), plan())
