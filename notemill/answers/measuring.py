@@ -74,9 +74,10 @@ async def sweep(
     measured: list[_Measured] = []
 
     async def measure(slots: int, until: float) -> None:
-        step = await _step(work, slots, limits.texts, until, max_failures, told)
+        needed = slots in (1, also)
+        step = await _step(work, slots, limits.texts, until, max_failures, told, needed=needed)
         after_step()
-        if step.error and slots in (1, also):
+        if step.error and needed:
             raise step.error
         measured.append(step)
 
@@ -116,8 +117,10 @@ async def _step(
     deadline: float,
     max_failures: float | None,
     told: Told,
+    *,
+    needed: bool,
 ) -> _Measured:
-    """Ask with so many slots until enough has ended."""
+    """Ask with so many slots until enough has ended. needed: a lost engine is started again."""
     meter = _Meter(work.texts(), slots, max(texts, _TEXTS_A_SLOT * slots), deadline)
     power = Power()
     work.ready_s = 0.0
@@ -138,7 +141,7 @@ async def _step(
             slots,
             start=start,
             ended=ended,
-            restarts=None if slots == 1 else 0,
+            restarts=None if needed else 0,
             max_failures=max_failures,
         )
     except NotemillError as error:

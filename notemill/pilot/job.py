@@ -103,7 +103,7 @@ class _Pilot:
             sha: outcome for sha, outcome in work.journal.answers.items() if sha in work.wanted
         }
         self._asked: dict[str, AskedText] = {}
-        self._outcomes: list[Outcome] = []
+        self._drawn: list[Outcome] = []
         self._extremes: set[str] = set()
         self._sweep = self._nothing_measured()
         self._slots = self._taken()
@@ -152,7 +152,8 @@ class _Pilot:
         return (text for text in self._work.texts() if text[0] in wanted)
 
     def _ended(self, text_sha256: str, outcome: Outcome, slots: int) -> None:
-        self._outcomes.append(outcome)
+        if text_sha256 not in self._extremes or not self._run.experiment.max_failed_share:
+            self._drawn.append(outcome)
         self._asked[text_sha256] = self._told(text_sha256, outcome, slots)
 
     def _told(self, text_sha256: str, outcome: Outcome, slots: int) -> AskedText:
@@ -167,7 +168,8 @@ class _Pilot:
     def _check(self) -> None:
         job, share = self._work.job, self._run.experiment.max_failed_share
         page = job.layout.look(job.cohort, self._run.experiment_id)
-        refuse_hopeless(self._outcomes, share, page)
+        # What earlier jobs answered is part of the sample: alone, what they left is none.
+        refuse_hopeless([*self._before.values(), *self._drawn], share, page)
 
     def _nothing_measured(self) -> Sweep:
         ended = "there was nothing to ask"

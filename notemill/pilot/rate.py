@@ -81,6 +81,11 @@ def rate_at(record: PilotRecord, slots: int, cohort_texts: int) -> Rate | str:
     remarks = (
         [] if measured == slots else [f"{slots} slots were not measured: this is for {measured}"]
     )
+    if record.asked_before:
+        remarks.append(
+            f"earlier jobs had answered {record.asked_before:,} of the "
+            f"{record.shard_texts.texts:,} texts: what they left may be other texts than most"
+        )
     at_level = [text for text in sample if text.slots == measured]
     waited_s = float(np.mean([text.seconds for text in at_level or sample]))
     if step := _step(record, measured):

@@ -30,9 +30,13 @@ def extremes(lengths: dict[str, int], missing: set[str], count: int) -> set[str]
 def shard_texts(
     lengths: dict[str, int], asked: Iterable[AskedText], *, num_ctx: int, num_predict: int
 ) -> ShardTexts:
-    """What the texts of the shard come to, their tokens by those of the texts that were asked."""
+    """What the texts of the shard come to; tokens as counted, or by those that were counted."""
+    counted = {text.text_sha256: text for text in asked if text.prompt_tokens}
     characters = np.fromiter(lengths.values(), dtype=np.float64, count=len(lengths))
-    prompts = _prompts(characters, [text for text in asked if text.prompt_tokens])
+    prompts = _prompts(characters, list(counted.values()))
+    for number, sha in enumerate(lengths):
+        if sha in counted:
+            prompts[number] = counted[sha].prompt_tokens
     return ShardTexts(
         texts=len(characters),
         characters=int(characters.sum()),
