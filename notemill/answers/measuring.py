@@ -37,6 +37,7 @@ _SHORTEST_S, _LONGEST_S = 1.0, 60.0
 """Of a step's steady part: not shorter, however fast; not longer, if it has _FEW_TEXTS."""
 _FEW_TEXTS = 8
 _NO_MORE_TEXTS = "the shard has no more texts to ask"
+_NO_MORE_TIME = "its time was over (pilot.sweep_minutes)"
 
 
 Told = Callable[[str, Outcome, int], None]
@@ -94,10 +95,13 @@ async def sweep(
         none_yet = all(each.error for each in measured)
         slots = slots // 2 if none_yet else min(2 * slots, limits.most_slots)
     steps = _evened(measured)
-    done = Sweep(gpu=gpu, steps=steps, best=_best(steps), ended=ended, measured_at=now())
+    done = Sweep(gpu=gpu, steps=steps, best=_best(steps, ended), ended=ended, measured_at=now())
     for each in steps:
         log.info("sweep: %s", _told(each))
-    log.info("sweep: %s slots answer most on %s; it ended because %s", done.best, gpu, ended)
+    if done.best is None:
+        log.info("sweep: how many slots answer most on %s can't be told: %s", gpu, ended)
+    else:
+        log.info("sweep: %s slots answer most on %s; it ended because %s", done.best, gpu, ended)
     return done
 
 
@@ -206,7 +210,7 @@ def _why_ended(
     if not work.missing():
         return _NO_MORE_TEXTS
     if time.monotonic() >= deadline:
-        return "its time was over (pilot.sweep_minutes)"
+        return _NO_MORE_TIME
     if all(each.error for each in measured):
         return ""
     for step in (each.step for each in measured if each.error):
@@ -221,9 +225,11 @@ def _why_ended(
     return ""
 
 
-def _best(steps: list[Step]) -> int | None:
+def _best(steps: list[Step], ended: str) -> int | None:
+    """The fewest of the fastest. None where too little was measured: one slot alone, too."""
     told = [step for step in steps if step.texts >= _FEW_TEXTS and not step.why_not]
-    if not told:
+    cut_short = ended in (_NO_MORE_TEXTS, _NO_MORE_TIME)
+    if not told or (cut_short and [step.slots for step in told] == [1]):
         return None
     most = max(step.even_per_s for step in told)
     return min(step.slots for step in told if step.even_per_s >= _AS_GOOD * most)

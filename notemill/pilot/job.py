@@ -26,7 +26,7 @@ from notemill.answers.measuring import Limits, sweep
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import Text
 from notemill.answers.refusal import GPUS_VARIABLE, told_once
-from notemill.answers.slots import WITHOUT_A_MEASURE, keep_slots
+from notemill.answers.slots import WITHOUT_A_MEASURE, keep_slots, measured_slots
 from notemill.answers.sweep import Sweep
 from notemill.answers.work import ShardJob, ShardWork, opened, until_terminated
 from notemill.clock import now
@@ -142,7 +142,11 @@ class _Pilot:
 
     def _taken(self) -> int:
         configured = self._run.engine.slots
-        return configured if configured != "auto" else self._sweep.best or WITHOUT_A_MEASURE
+        if configured != "auto":
+            return configured
+        place = self._work.job.layout, self._work.job.cohort, self._run.experiment_id
+        best = self._sweep.best or measured_slots(*place, self._gpu.name)
+        return best or WITHOUT_A_MEASURE  # as its shards' jobs will have it
 
     def _left(self) -> Iterator[Text]:
         """What is left of the pilot's texts, and the extremes."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from notemill.answers.refusal import GPUS_VARIABLE
-from notemill.answers.slots import measured_slots
+from notemill.answers.slots import WITHOUT_A_MEASURE, measured_slots
 from notemill.answers.work import ShardJob, opened
 from notemill.errors import NotemillError
 from notemill.pilot import job as pilot_job
@@ -137,14 +137,17 @@ def test_a_pilot_that_was_made_is_not_made_again(
 def test_texts_of_earlier_jobs_are_told_and_not_asked(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, run: Pilot
 ) -> None:
-    gpu = fast()
+    gpu = Machine(lambda busy: 300 / busy)
     with shard_on(gpu, clinic, monkeypatch, texts=50) as job:
+        job = job_of(gpu, clinic, monkeypatch, pilot={"notes": 12})
         made = run(job)
+        assert made.slots == made.sweep.best != WITHOUT_A_MEASURE
         job.layout.pilot(COHORT, job.run.experiment_id).unlink()
         starts = list(gpu.starts)
         again = run(job)
     assert gpu.starts == starts, "there was nothing to ask"
     assert again.asked_before == 50
+    assert again.slots == made.slots, "what jobs take was measured before"
     first = {text.text_sha256: text for text in made.asked}
     for text in again.asked:
         assert text.slots == 0

@@ -94,7 +94,7 @@ def test_the_pilot_is_told_with_estimate_and_advice(study: Study, capsys: Captur
     for line in (
         f"{study.experiment} over chest",
         "on NVIDIA L40S, 45 GiB: m:1, small 1",
-        "asked 24 texts of shard 0000, which has 1,000: 21 answered, 3 failed; 7 before",
+        "asked 24 texts of shard 0000, which has 1,000: 21 answered, 3 failed; 7 answered before",
         "took 4 min; an engine is ready after 30.0 s",
         "prompts 400 tokens (median), 95 % 400, 99 % 400, longest 3,900",
         "beyond num_ctx 4 of 1,000 texts (0.4%)",
@@ -263,6 +263,18 @@ def test_a_pilot_that_tells_little_is_printed_too(
     )
     assert study.run() == 0
     assert "can't tell" in capsys.readouterr().out
+
+
+def test_what_earlier_jobs_answered_was_not_asked_by_the_pilot(
+    study: Study, capsys: Capture
+) -> None:
+    before = [asked_text(number, slots=0) for number in range(9)]
+    study.piloted(asked=before, asked_before=9, sweep=sweep(), engine="", ready_s=0)
+    assert study.run() == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "asked 0 texts of shard 0000, which has 1,000: 0 answered, 0 failed; 9 answered" in told
+    assert "no engine was started asked" in told
+    assert "took 4 min prompts" in told
 
 
 def test_a_workflow_may_print_its_pilots(study: Study, capsys: Capture) -> None:
