@@ -143,7 +143,9 @@ def _num_ctx(record: PilotRecord, plan: Plan, num_predict: int) -> Advice:
     others = len(plan.counts) > 1
     prompt = shard.longest_prompt
     right = _up(prompt * (_ELSEWHERE if others else 1) + num_predict, 512)
-    longest = f"the longest prompt of {'this shard' if others else 'the cohort'} takes {prompt}"
+    counted = max((text.prompt_tokens for text in record.asked), default=0)
+    tokens = f"{prompt}" if prompt == counted else f"about {prompt}"
+    longest = f"the longest prompt of {'this shard' if others else 'the cohort'} takes {tokens}"
     if not prompt:
         return Advice("num_ctx", now, None, "no prompt was measured")
     if prompt + num_predict > now:
