@@ -20,7 +20,7 @@ import numpy as np
 
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import EngineLost, Text
-from notemill.answers.sweep import Step, Sweep
+from notemill.answers.sweep import EVENED_FROM, Step, Sweep
 from notemill.answers.work import ShardWork
 from notemill.clock import now
 from notemill.engines.gpu import Power
@@ -34,8 +34,7 @@ _AS_GOOD = 0.97
 """Of the best: fewer slots that do so much are taken, they need less memory."""
 _TEXTS_A_SLOT = 3
 _SHORTEST_S, _LONGEST_S = 1.0, 60.0
-"""Of a step's steady part: not shorter, however fast; not longer, if it has _FEW_TEXTS."""
-_FEW_TEXTS = 8
+"""Of a step's steady part: not shorter, however fast; not longer, if it has EVENED_FROM."""
 _NO_MORE_TEXTS = "the shard has no more texts to ask"
 _NO_MORE_TIME = "its time was over (pilot.sweep_minutes)"
 
@@ -101,7 +100,13 @@ async def sweep(
     if done.best is None:
         log.info("sweep: how many slots answer most on %s can't be told: %s", gpu, ended)
     else:
-        log.info("sweep: %s slots answer most on %s; it ended because %s", done.best, gpu, ended)
+        log.info(
+            "sweep: %s slots are the best of %d measured numbers on %s; it ended because %s",
+            done.best,
+            sum(not step.why_not for step in steps),
+            gpu,
+            ended,
+        )
     return done
 
 
@@ -198,7 +203,7 @@ class _Meter:
         if time.monotonic() >= self._deadline:
             return True
         texts = len(self.steady)
-        if self.seconds >= _LONGEST_S and texts >= _FEW_TEXTS:
+        if self.seconds >= _LONGEST_S and texts >= EVENED_FROM:
             return True
         return texts >= self._enough and self.seconds >= _SHORTEST_S
 
@@ -227,7 +232,7 @@ def _why_ended(
 
 def _best(steps: list[Step], ended: str) -> int | None:
     """The fewest of the fastest. None where too little was measured: one slot alone, too."""
-    told = [step for step in steps if step.texts >= _FEW_TEXTS and not step.why_not]
+    told = [step for step in steps if step.texts >= EVENED_FROM and not step.why_not]
     cut_short = ended in (_NO_MORE_TEXTS, _NO_MORE_TIME)
     if not told or (cut_short and [step.slots for step in told] == [1]):
         return None
@@ -254,7 +259,7 @@ def _even_rate(measured: _Measured, average: np.ndarray) -> float:
     tokens = np.array([_tokens(outcome) for outcome in measured.outcomes])
     seconds = np.array([outcome.seconds for outcome in measured.outcomes])
     own, rate = seconds.mean(), measured.step.texts_per_s
-    if len(seconds) < _FEW_TEXTS or not own:
+    if len(seconds) < EVENED_FROM or not own:
         return rate
     # Centred: the mean text of the step takes its mean seconds.
     slopes, *_ = np.linalg.lstsq(tokens - tokens.mean(axis=0), seconds - own, rcond=None)

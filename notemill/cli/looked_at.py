@@ -86,5 +86,6 @@ def _run(config: Config, layout: Layout, cohort: str, experiment: str) -> Run | 
 
 def _asked(layout: Layout, cohort: str) -> list[str]:
     """Ids of all experiments that have asked something of the cohort."""
-    piloted = layout.pilot(cohort, "*").parent.glob("*.json")
-    return sorted({*experiments_of(layout, cohort), *(path.stem for path in piloted)})
+    beside = layout.pilot(cohort, "*").parent.glob("*.json")
+    piloted = {path.stem for path in beside if "." not in path.stem}  # no live file, no slots
+    return sorted({*experiments_of(layout, cohort), *piloted})

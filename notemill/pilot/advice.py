@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from notemill.answers.sweep import Step
+from notemill.answers.sweep import EVENED_FROM, Step
 from notemill.answers.verdict import Status
 from notemill.config import Options
 from notemill.pilot.estimate import Estimate, ShardCount, estimate
-from notemill.pilot.rate import EVENED_FROM, FEWEST
+from notemill.pilot.rate import FEWEST
 from notemill.pilot.record import PilotRecord
 
 _AS_GOOD = 0.97

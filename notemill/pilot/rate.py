@@ -20,13 +20,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from notemill.answers.sweep import Step
+from notemill.answers.sweep import EVENED_FROM, Step
 from notemill.pilot.record import AskedText, PilotRecord, ShardTexts
 
 FEWEST = 5
 """Texts of the sample below which nothing can be said."""
-EVENED_FROM = 8
-"""Texts of a step from which it is compared with others (notemill.answers.measuring)."""
 _MACHINE, _SHARED_CORES = 0.03, 0.1
 """Relative standard deviation between two runs of the same texts on the same machine: of a GPU that
 a job has alone, and of a CPU."""

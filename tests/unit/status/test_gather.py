@@ -420,6 +420,12 @@ def test_what_the_pilot_answers_counts_at_once_and_its_speed_tells_the_hours(
     assert only(results).gpu_hours.estimated_from == "run"
 
 
+def test_a_step_of_a_few_texts_tells_no_hours(results: Results) -> None:
+    step = {"slots": 8, "texts": 1, "seconds": 0.03}
+    pilot(results, sweep={"gpu": "", "steps": [step], "best": None, "ended": "", "measured_at": ""})
+    assert only(results).gpu_hours.estimated is None
+
+
 def test_a_pilot_of_other_notes_counts_nowhere(results: Results) -> None:
     results.journal("0001")
     with pilots_job(results):
@@ -438,6 +444,14 @@ def test_a_pilots_job_is_shown_as_others_are(results: Results) -> None:
         ("pilot", "failed", "fewer slots")
     ]
     assert adds_up(each)
+
+
+def test_a_pilot_that_was_ended_needs_a_longer_time_of_its_own(results: Results) -> None:
+    with pytest.raises(Terminated), pilots_job(results):
+        raise Terminated
+    (job,) = only(results).jobs
+    assert job.state == "ended"
+    assert "`runtime` of pilot_job" in job.what_to_do
 
 
 def test_without_a_pilot_none_is_awaited(tmp_path: Path) -> None:
