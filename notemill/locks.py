@@ -50,11 +50,14 @@ class LockedFile:
                 self.file = self._opened(path)
 
     def close(self) -> None:
-        """Close it and let others in."""
-        self.file.close()
-        if self._marker is not None:
-            self._marker.unlink(missing_ok=True)
-            self._marker = None
+        """Close it and let others in. Raises NotemillError for what can't be written any more."""
+        try:
+            with explained(self.path):
+                self.file.close()
+        finally:
+            if self._marker is not None:
+                self._marker.unlink(missing_ok=True)
+                self._marker = None
 
     def replace(self, partial: Path) -> None:
         """Put a whole file in its place and go on with that, locked all the while."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import EngineLost, Text
-from notemill.answers.sweep import Step, Sweep
+from notemill.answers.sweep import EVENED_FROM, Step, Sweep
 from notemill.answers.work import ShardWork
 from notemill.clock import now
 from notemill.engines.gpu import Power
@@ -34,9 +34,9 @@ _AS_GOOD = 0.97
 """Of the best: fewer slots that do so much are taken, they need less memory."""
 _TEXTS_A_SLOT = 3
 _SHORTEST_S, _LONGEST_S = 1.0, 60.0
-"""Of a step's steady part: not shorter, however fast; not longer, if it has _FEW_TEXTS."""
-_FEW_TEXTS = 8
+"""Of a step's steady part: not shorter, however fast; not longer, if it has EVENED_FROM."""
 _NO_MORE_TEXTS = "the shard has no more texts to ask"
+_NO_MORE_TIME = "its time was over (pilot.sweep_minutes)"
 
 
 Told = Callable[[str, Outcome, int], None]
@@ -74,9 +74,10 @@ async def sweep(
     measured: list[_Measured] = []
 
     async def measure(slots: int, until: float) -> None:
-        step = await _step(work, slots, limits.texts, until, max_failures, told)
+        needed = slots in (1, also)
+        step = await _step(work, slots, limits.texts, until, max_failures, told, needed=needed)
         after_step()
-        if step.error and slots in (1, also):
+        if step.error and needed:
             raise step.error
         measured.append(step)
 
@@ -93,10 +94,19 @@ async def sweep(
         none_yet = all(each.error for each in measured)
         slots = slots // 2 if none_yet else min(2 * slots, limits.most_slots)
     steps = _evened(measured)
-    done = Sweep(gpu=gpu, steps=steps, best=_best(steps), ended=ended, measured_at=now())
+    done = Sweep(gpu=gpu, steps=steps, best=_best(steps, ended), ended=ended, measured_at=now())
     for each in steps:
         log.info("sweep: %s", _told(each))
-    log.info("sweep: best on %s: slots %s; it ended because %s", gpu, done.best, ended)
+    if done.best is None:
+        log.info("sweep: how many slots answer most on %s can't be told: %s", gpu, ended)
+    else:
+        log.info(
+            "sweep: slots %s, the best of %d measured numbers on %s; it ended because %s",
+            done.best,
+            sum(not step.why_not for step in steps),
+            gpu,
+            ended,
+        )
     return done
 
 
@@ -116,8 +126,10 @@ async def _step(
     deadline: float,
     max_failures: float | None,
     told: Told,
+    *,
+    needed: bool,
 ) -> _Measured:
-    """Ask with so many slots until enough has ended."""
+    """Ask with so many slots until enough has ended. needed: a lost engine is started again."""
     meter = _Meter(work.texts(), slots, max(texts, _TEXTS_A_SLOT * slots), deadline)
     power = Power()
     work.ready_s = 0.0
@@ -138,7 +150,7 @@ async def _step(
             slots,
             start=start,
             ended=ended,
-            restarts=None if slots == 1 else 0,
+            restarts=None if needed else 0,
             max_failures=max_failures,
         )
     except NotemillError as error:
@@ -191,7 +203,7 @@ class _Meter:
         if time.monotonic() >= self._deadline:
             return True
         texts = len(self.steady)
-        if self.seconds >= _LONGEST_S and texts >= _FEW_TEXTS:
+        if self.seconds >= _LONGEST_S and texts >= EVENED_FROM:
             return True
         return texts >= self._enough and self.seconds >= _SHORTEST_S
 
@@ -203,7 +215,7 @@ def _why_ended(
     if not work.missing():
         return _NO_MORE_TEXTS
     if time.monotonic() >= deadline:
-        return "its time was over (pilot.sweep_minutes)"
+        return _NO_MORE_TIME
     if all(each.error for each in measured):
         return ""
     for step in (each.step for each in measured if each.error):
@@ -218,9 +230,11 @@ def _why_ended(
     return ""
 
 
-def _best(steps: list[Step]) -> int | None:
-    told = [step for step in steps if step.texts >= _FEW_TEXTS and not step.why_not]
-    if not told:
+def _best(steps: list[Step], ended: str) -> int | None:
+    """The fewest of the fastest. None where too little was measured: one slot alone, too."""
+    told = [step for step in steps if step.texts >= EVENED_FROM and not step.why_not]
+    cut_short = ended in (_NO_MORE_TEXTS, _NO_MORE_TIME)
+    if not told or (cut_short and [step.slots for step in told] == [1]):
         return None
     most = max(step.even_per_s for step in told)
     return min(step.slots for step in told if step.even_per_s >= _AS_GOOD * most)
@@ -245,7 +259,7 @@ def _even_rate(measured: _Measured, average: np.ndarray) -> float:
     tokens = np.array([_tokens(outcome) for outcome in measured.outcomes])
     seconds = np.array([outcome.seconds for outcome in measured.outcomes])
     own, rate = seconds.mean(), measured.step.texts_per_s
-    if len(seconds) < _FEW_TEXTS or not own:
+    if len(seconds) < EVENED_FROM or not own:
         return rate
     # Centred: the mean text of the step takes its mean seconds.
     slopes, *_ = np.linalg.lstsq(tokens - tokens.mean(axis=0), seconds - own, rcond=None)

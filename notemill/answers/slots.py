@@ -6,6 +6,7 @@ from notemill.answers.measuring import Limits, sweep
 from notemill.answers.sweep import Sweep, read_sweep
 from notemill.answers.work import ShardWork
 from notemill.engines.gpu import gpu_here
+from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.paths import Layout
 
@@ -39,9 +40,18 @@ async def slots_for(work: ShardWork) -> int:
 
 
 def measured_slots(layout: Layout, cohort: str, experiment: str, gpu: str) -> int | None:
-    """Slots that were best on this kind of GPU, None if no one has measured it."""
+    """Slots that were best on this kind of GPU, None if no one has measured it.
+
+    What can't be read is measured anew: no job waits for a user who deletes it.
+    """
     path = layout.slots(cohort, experiment, gpu)
-    return read_sweep(path).best if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        return read_sweep(path).best
+    except NotemillError as error:
+        log.warning("%s: %s; it is measured anew", error.what, path)
+        return None
 
 
 def keep_slots(layout: Layout, cohort: str, experiment: str, done: Sweep) -> None:

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from notemill.files import Record, read_json
 
+EVENED_FROM = 8
+"""Texts of a step from which it is compared with others (notemill.answers.measuring)."""
+
 
 class Step(BaseModel):
     """One number of slots, and what an engine with so many did.

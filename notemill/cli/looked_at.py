@@ -86,6 +86,6 @@ def _run(config: Config, layout: Layout, cohort: str, experiment: str) -> Run | 
 
 def _asked(layout: Layout, cohort: str) -> list[str]:
     """Ids of all experiments that have asked something of the cohort."""
-    piloted = (path.stem for path in layout.pilot(cohort, "*").parent.glob("*.json"))
-    # Beside a record may lie its live file and measured slots, whose names have dots.
-    return sorted({*experiments_of(layout, cohort), *(id for id in piloted if "." not in id)})
+    beside = layout.pilot(cohort, "*").parent.glob("*.json")
+    piloted = {path.stem for path in beside if "." not in path.stem}  # no live file, no slots
+    return sorted({*experiments_of(layout, cohort), *piloted})

@@ -134,7 +134,9 @@ def _asked_driver(query: str, *, of: str = "") -> list[str]:
     """Lines of nvidia-smi's answer, without units; none where it can't be asked."""
     command = ["nvidia-smi", query, "--format=csv,noheader,nounits", *(["-i", of] if of else [])]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_ASK_S)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=True, timeout=_ASK_S
+        )
     except (OSError, subprocess.SubprocessError):
         return []
     return [line.strip() for line in done.stdout.splitlines() if line.strip()]

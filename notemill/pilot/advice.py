@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from notemill.answers.sweep import Step
+from notemill.answers.sweep import EVENED_FROM, Step
 from notemill.answers.verdict import Status
 from notemill.config import Options
 from notemill.pilot.estimate import Estimate, ShardCount, estimate
-from notemill.pilot.rate import EVENED_FROM, FEWEST
+from notemill.pilot.rate import FEWEST
 from notemill.pilot.record import PilotRecord
 
 _AS_GOOD = 0.97
@@ -147,7 +147,9 @@ def _num_ctx(record: PilotRecord, plan: Plan, num_predict: int) -> Advice:
     others = len(plan.counts) > 1
     prompt = shard.longest_prompt
     right = _up(prompt * (_ELSEWHERE if others else 1) + num_predict, 512)
-    longest = f"the longest prompt of {'this shard' if others else 'the cohort'} takes {prompt}"
+    counted = max((text.prompt_tokens for text in record.asked), default=0)
+    tokens = f"{prompt}" if prompt == counted else f"about {prompt}"
+    longest = f"the longest prompt of {'this shard' if others else 'the cohort'} takes {tokens}"
     if not prompt:
         return Advice("num_ctx", now, None, "no prompt was measured")
     if right > max(_LARGEST_CONTEXT, now):

@@ -22,13 +22,14 @@ class Hopeless(NotemillError):
 def refuse_hopeless(outcomes: Iterable[Outcome], share: float, page: Path) -> None:
     """Raise Hopeless when more texts fail than chance explains if `share` of all would.
 
-    share: max_failed_share, with which each shard's job fails. page: where they can be read.
+    outcomes: of a random sample. share: max_failed_share, with which each shard's job fails; one
+    failed text it always allows, but where it is 0. page: where they can be read.
     """
     statuses = Counter(outcome.status for outcome in outcomes)
     asked = statuses.total()
     answered = statuses.pop(Status.ANSWERED, 0)
     failed = asked - answered
-    if not failed or at_least(failed, asked, share) >= _BY_CHANCE:
+    if failed <= bool(share) or at_least(failed, asked, share) >= _BY_CHANCE:
         return
     reasons = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     raise Hopeless(

@@ -26,7 +26,7 @@ from notemill.answers.measuring import Limits, sweep
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import Text
 from notemill.answers.refusal import GPUS_VARIABLE, told_once
-from notemill.answers.slots import WITHOUT_A_MEASURE, keep_slots
+from notemill.answers.slots import WITHOUT_A_MEASURE, keep_slots, measured_slots
 from notemill.answers.sweep import Sweep
 from notemill.answers.work import ShardJob, ShardWork, opened, until_terminated
 from notemill.clock import now
@@ -103,7 +103,7 @@ class _Pilot:
             sha: outcome for sha, outcome in work.journal.answers.items() if sha in work.wanted
         }
         self._asked: dict[str, AskedText] = {}
-        self._outcomes: list[Outcome] = []
+        self._drawn: list[Outcome] = []
         self._extremes: set[str] = set()
         self._sweep = self._nothing_measured()
         self._slots = self._taken()
@@ -142,7 +142,11 @@ class _Pilot:
 
     def _taken(self) -> int:
         configured = self._run.engine.slots
-        return configured if configured != "auto" else self._sweep.best or WITHOUT_A_MEASURE
+        if configured != "auto":
+            return configured
+        place = self._work.job.layout, self._work.job.cohort, self._run.experiment_id
+        best = self._sweep.best or measured_slots(*place, self._gpu.name)
+        return best or WITHOUT_A_MEASURE  # as its shards' jobs will have it
 
     def _left(self) -> Iterator[Text]:
         """What is left of the pilot's texts, and the extremes."""
@@ -152,7 +156,8 @@ class _Pilot:
         return (text for text in self._work.texts() if text[0] in wanted)
 
     def _ended(self, text_sha256: str, outcome: Outcome, slots: int) -> None:
-        self._outcomes.append(outcome)
+        if text_sha256 not in self._extremes or not self._run.experiment.max_failed_share:
+            self._drawn.append(outcome)
         self._asked[text_sha256] = self._told(text_sha256, outcome, slots)
 
     def _told(self, text_sha256: str, outcome: Outcome, slots: int) -> AskedText:
@@ -167,7 +172,8 @@ class _Pilot:
     def _check(self) -> None:
         job, share = self._work.job, self._run.experiment.max_failed_share
         page = job.layout.look(job.cohort, self._run.experiment_id)
-        refuse_hopeless(self._outcomes, share, page)
+        # What earlier jobs answered is part of the sample: alone, what they left is none.
+        refuse_hopeless([*self._before.values(), *self._drawn], share, page)
 
     def _nothing_measured(self) -> Sweep:
         ended = "there was nothing to ask"

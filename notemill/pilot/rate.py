@@ -20,13 +20,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from notemill.answers.sweep import Step
+from notemill.answers.sweep import EVENED_FROM, Step
 from notemill.pilot.record import AskedText, PilotRecord, ShardTexts
 
 FEWEST = 5
 """Texts of the sample below which nothing can be said."""
-EVENED_FROM = 8
-"""Texts of a step from which it is compared with others (notemill.answers.measuring)."""
 _MACHINE, _SHARED_CORES = 0.03, 0.1
 """Relative standard deviation between two runs of the same texts on the same machine: of a GPU that
 a job has alone, and of a CPU."""
@@ -81,6 +79,11 @@ def rate_at(record: PilotRecord, slots: int, cohort_texts: int) -> Rate | str:
     remarks = (
         [] if measured == slots else [f"{slots} slots were not measured: this is for {measured}"]
     )
+    if record.asked_before:
+        remarks.append(
+            f"earlier jobs had answered {record.asked_before:,} of the "
+            f"{record.shard_texts.texts:,} texts: what they left may be other texts than most"
+        )
     at_level = [text for text in sample if text.slots == measured]
     waited_s = float(np.mean([text.seconds for text in at_level or sample]))
     if step := _step(record, measured):

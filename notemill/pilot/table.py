@@ -98,29 +98,35 @@ def _measured(report: PilotReport, console: Console) -> Table:
     record = report.record
     table = _table(console, "", "")
     memory = f", {record.gpu_memory_mib / 1024:.0f} GiB" if record.gpu_memory_mib else ""
-    _row(table, "on", f"{record.gpu}{memory}: {record.model}, {record.engine}")
-    ended = Counter(text.status for text in record.asked)
+    _row(
+        table,
+        "on",
+        f"{record.gpu}{memory}: {record.model}, {record.engine or 'no engine was started'}",
+    )
+    asked = [text for text in record.asked if text.slots]
+    ended = Counter(text.status for text in asked)
     answered = ended.pop(Status.ANSWERED, 0)
     before = (
         f"; {_many(record.asked_before)} of the shard had an answer before"
         if record.asked_before
         else ""
     )
+    ready = f"; an engine is ready after {record.ready_s:.1f} s" if record.engine else ""
     _row(
         table,
         "asked",
-        f"{_many(len(record.asked))} texts of shard {record.shard}, which has "
+        f"{_many(len(asked))} texts of shard {record.shard}, which has "
         f"{_many(record.shard_texts.texts)}: {_many(answered)} answered, "
         f"{_many(sum(ended.values()))} failed{before}",
     )
-    _row(table, "took", f"{_time(record.seconds)}; an engine is ready after {record.ready_s:.1f} s")
+    _row(table, "took", f"{_time(record.seconds)}{ready}")
     if record.asked:
         _row(table, "prompts", _tokens(record.asked, "prompt_tokens"))
         _row(table, "answers", _tokens(record.asked, "answer_tokens"))
     beyond, texts = record.shard_texts.beyond_context, record.shard_texts.texts
     share = f" ({beyond / texts:.1%})" if beyond else ""
     _row(table, "beyond num_ctx", f"{_many(beyond)} of {_many(texts)} texts{share}")
-    attempts = sorted(Counter(text.attempts for text in record.asked).items())
+    attempts = sorted(Counter(text.attempts for text in asked).items())
     _row(table, "attempts", ", ".join(f"{_many(many)} took {of}" for of, many in attempts) or "-")
     for status, count in ended.most_common():
         _row(table, f"failed: {status}", f"{_many(count)}: {_remedy(status)}", style="yellow")

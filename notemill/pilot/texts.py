@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from notemill.answers.verdict import Status
 from notemill.answers.work import ShardWork
 from notemill.notes.shard import read_notes
 from notemill.pilot.record import AskedText, ShardTexts
@@ -30,9 +31,15 @@ def extremes(lengths: dict[str, int], missing: set[str], count: int) -> set[str]
 def shard_texts(
     lengths: dict[str, int], asked: Iterable[AskedText], *, num_ctx: int, num_predict: int
 ) -> ShardTexts:
-    """What the texts of the shard come to, their tokens by those of the texts that were asked."""
+    """What the texts of the shard come to; tokens as counted, or by those that were counted."""
+    by_sha = {text.text_sha256: text for text in asked}
     characters = np.fromiter(lengths.values(), dtype=np.float64, count=len(lengths))
-    prompts = _prompts(characters, [text for text in asked if text.prompt_tokens])
+    prompts = _prompts(characters, [text for text in by_sha.values() if text.prompt_tokens])
+    for number, sha in enumerate(lengths):
+        if (text := by_sha.get(sha)) and text.prompt_tokens:
+            prompts[number] = text.prompt_tokens
+        elif text and text.status == Status.TOO_LONG:  # the engine did not count it
+            prompts[number] = max(prompts[number], num_ctx)
     return ShardTexts(
         texts=len(characters),
         characters=int(characters.sum()),

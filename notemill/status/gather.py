@@ -12,6 +12,7 @@ from pathlib import Path
 
 import notemill
 from notemill.answers.live import Live
+from notemill.answers.sweep import EVENED_FROM
 from notemill.config import Config
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest, read_frozen
@@ -278,5 +279,9 @@ def _only_the_pilot(ran: Sequence[Shard], record: PilotRecord) -> bool:
 
 def _pilots_rate(record: PilotRecord) -> float:
     """Texts a second of one job at the slots that the pilot chose, 0 if it can't tell."""
-    rates = {step.slots: step.texts_per_s for step in record.sweep.steps}
+    rates = {
+        step.slots: step.texts_per_s
+        for step in record.sweep.steps
+        if step.texts >= EVENED_FROM and not step.why_not
+    }
     return rates.get(record.slots) or max(rates.values(), default=0.0)

@@ -68,6 +68,8 @@ def _what_to_do(job: Job) -> str:
             return silent_remedy(look_for(job))
         case ShardState.FAILED if job.failure:
             return job.failure.remedy
+        case ShardState.ENDED if job.shard == "pilot":
+            return f"if it was not you, raise `runtime` of pilot_job in the profile; {_AGAIN}"
         case ShardState.ENDED:
             return f"if it was not you, raise `runtime` in the profile, or `shards`; {_AGAIN}"
     return ""

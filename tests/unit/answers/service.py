@@ -47,11 +47,15 @@ class Machine:
         most: int = 1000,
         dies_at: int = 1000,
         fails: float = 0,
+        longest: int = 1_000_000,
+        deadly: str = "",
     ) -> None:
         self.speed = speed
         self.most = most
         self.dies_at = dies_at
         self.fails = fails
+        self.longest = longest
+        self.deadly = deadly
         self.starts: list[int] = []
         self.asked: list[str] = []
 
@@ -86,16 +90,18 @@ class _Engine:
     async def ask(self, question: Question, timeout_s: float) -> Reply:
         text = question.user.rpartition("\n")[2]
         self._gpu.asked.append(text)
-        if self._lost:
+        if self._lost or text == self._gpu.deadly:
             await asyncio.sleep(0.1)
             raise EngineGone("out of memory")
-        tokens = int(text.split()[1])
+        length = text.split()[1]
+        tokens = int(length) if length.isdigit() else 10  # the pool's own question
         async with self._slots:
             self._busy += 1
             for _ in range(0, tokens, _TOKENS_A_SLEEP):
                 await asyncio.sleep(_TOKENS_A_SLEEP / self._gpu.speed(self._busy))
             self._busy -= 1
-        wrong = hashlib.sha256(text.encode()).digest()[-1] < 256 * self._gpu.fails
+        chance = hashlib.sha256(text.encode()).digest()[-1] / 256
+        wrong = chance < self._gpu.fails or len(text) > self._gpu.longest
         return Reply("{" if wrong else ANSWER, End.STOP, tokens, 20)
 
 

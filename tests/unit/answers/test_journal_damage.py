@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from notemill.answers.journal import Journal
+from notemill.errors import NotemillError
 from tests.unit.answers.journals import (
     KEY,
     OUTCOME,
@@ -24,6 +25,16 @@ from tests.unit.answers.journals import (
     set_aside,
 )
 from tests.unit.conftest import names_in
+
+
+def test_a_disk_that_fills_up_is_named(path: Path) -> None:
+    with pytest.raises(NotemillError, match="no space is left") as refused:
+        with Journal(path, KEY, anything) as journal, open("/dev/full", "wb") as full:
+            journal.accept(A, OUTCOME)
+            os.dup2(full.fileno(), journal._locked.file.fileno())
+            journal.accept(B, OUTCOME)
+    assert refused.value.where == str(path)
+    assert set(answers(path)) == {A}
 
 
 def test_a_kill_at_any_byte_costs_at_most_the_last_line(

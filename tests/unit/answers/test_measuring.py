@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from notemill.answers.measuring import Limits, sweep
-from notemill.answers.slots import keep_slots, slots_for
+from notemill.answers.slots import keep_slots, measured_slots, slots_for
 from notemill.answers.sweep import Sweep
 from notemill.answers.work import ShardJob, opened
 from notemill.errors import NotemillError
@@ -141,6 +141,7 @@ def test_it_is_bounded(
     done = swept(Machine(BANDWIDTH_BOUND), clinic, monkeypatch, limits)
     assert [step.slots for step in done.steps] == steps
     assert done.ended == ended
+    assert done.best == (steps[-1] if len(steps) > 1 else None), "one slot is the best of none"
 
 
 def test_a_shard_without_more_texts_ends_it(
@@ -184,6 +185,19 @@ class TestAJobWithAutomaticSlots:
             assert self.slots_of(job, monkeypatch, "NVIDIA A100") == taken
             assert gpu.starts == starts
             assert journaled(job) == answered
+
+    def test_measures_again_what_cant_be_read(
+        self, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gpu = Machine(COMPUTE_BOUND)
+        with shard_on(gpu, clinic, monkeypatch) as job:
+            place = job.layout, job.cohort, job.run.experiment_id, "NVIDIA A100"
+            path = job.layout.slots(*place[1:])
+            path.parent.mkdir(parents=True)
+            path.write_text('{"gpu": "NVIDIA')
+            taken = self.slots_of(job, monkeypatch, "NVIDIA A100")
+            assert gpu.starts
+            assert measured_slots(*place) == taken
 
     def test_may_not_fail_at_more_texts_than_any_job(
         self, clinic: Clinic, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,7 @@ from notemill.answers.journal import Journal, JournalKey
 from notemill.cli import look
 from notemill.clock import now
 from notemill.config import read_config
+from notemill.files import write_text
 from notemill.notes.frozen import give_up
 from notemill.pilot.look import write_pilot_page
 from notemill.pilot.record import read_pilot
@@ -198,6 +199,10 @@ def test_what_is_not_there_is_said_with_what_is(looking: Looking) -> None:
     told = looking.refused("chest", "cough")
     assert "has answered nothing of cohort 'chest' yet" in told
     assert "snakemake pilot" in told
+    for beside in (f"{looking.id}.live.json", f".{looking.id}.cpu.json"):
+        write_text(looking.layout.pilot("chest", looking.id).with_name(beside), "{}")
+    assert "earlier prompt" not in looking.refused("chest", "cough")
+    assert "there is none yet" in looking.refused("chest", "coughs")
     looking.answer(TEXTS[0])
     assert looking.id in looking.refused("chest", "coughs")
     for path in ("../chest", "", "*"):

@@ -41,12 +41,13 @@ def test_its_name_and_memory_are_the_drivers(driver: Path) -> None:
     ("said", "known"),
     [
         ("", Gpu("unknown GPU")),
+        ("NVIDIA\udcff, 1\n", Gpu("NVIDIA\ufffd", 1)),
         ("NVIDIA A100-SXM4-40GB MIG 1g.5gb, [N/A]\n", Gpu("NVIDIA A100-SXM4-40GB MIG 1g.5gb")),
         ("NVIDIA A100, 81920\nNVIDIA A100, 81920\n", Gpu("NVIDIA A100", 81920)),
     ],
 )
 def test_what_the_driver_can_not_tell_is_unknown(driver: Path, said: str, known: Gpu) -> None:
-    (driver / "names").write_text(said)
+    (driver / "names").write_bytes(os.fsencode(said))
     assert gpu_here(OLLAMA) == known
 
 

@@ -99,6 +99,13 @@ def test_context_is_lowered_where_less_than_half_is_used() -> None:
     assert of(0).advised is None
 
 
+def test_a_prompt_that_was_not_counted_is_told_as_about_so_long() -> None:
+    guessed = told("num_ctx", record(), plan())
+    assert "takes about 3000 tokens" in guessed.why
+    counted = told("num_ctx", record(asked=[asked_text(1, prompt_tokens=3000)]), plan())
+    assert "takes 3000 tokens" in counted.why
+
+
 def test_an_answers_length_is_raised_where_answers_were_cut() -> None:
     texts = [asked_text(n, answer_tokens=50 + n) for n in range(20)]
     cut = asked_text(20, status="truncated", answer_tokens=256)

@@ -27,7 +27,15 @@ def outcomes(answered: int, failed: int) -> list[Outcome]:
 
 @pytest.mark.parametrize(
     ("answered", "failed", "share"),
-    [(64, 0, 0.0), (60, 4, 0.1), (54, 10, 0.1), (1, 1, 0.1), (0, 64, 1.0), (0, 0, 0.1)],
+    [
+        (64, 0, 0.0),
+        (60, 4, 0.1),
+        (54, 10, 0.1),
+        (1, 1, 0.1),
+        (9, 1, 0.0001),
+        (0, 64, 1.0),
+        (0, 0, 0.1),
+    ],
 )
 def test_what_may_be_chance_passes(answered: int, failed: int, share: float) -> None:
     refuse_hopeless(outcomes(answered, failed), share, PAGE)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Coroutine
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from notemill.answers.refusal import GPUS_VARIABLE
-from notemill.answers.slots import measured_slots
-from notemill.answers.work import ShardJob
+from notemill.answers.slots import WITHOUT_A_MEASURE, measured_slots
+from notemill.answers.work import ShardJob, opened
 from notemill.errors import NotemillError
 from notemill.pilot import job as pilot_job
+from notemill.pilot.estimate import CantTell, ShardCount, estimate
 from notemill.pilot.job import run_pilot
 from notemill.pilot.record import PilotRecord, read_pilot
 from tests.unit.answers.service import COHORT, Machine, at_once, job_of, journaled, shard_on
@@ -135,14 +137,17 @@ def test_a_pilot_that_was_made_is_not_made_again(
 def test_texts_of_earlier_jobs_are_told_and_not_asked(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, run: Pilot
 ) -> None:
-    gpu = fast()
+    gpu = Machine(lambda busy: 300 / busy)
     with shard_on(gpu, clinic, monkeypatch, texts=50) as job:
+        job = job_of(gpu, clinic, monkeypatch, pilot={"notes": 12})
         made = run(job)
+        assert made.slots == made.sweep.best != WITHOUT_A_MEASURE
         job.layout.pilot(COHORT, job.run.experiment_id).unlink()
         starts = list(gpu.starts)
         again = run(job)
     assert gpu.starts == starts, "there was nothing to ask"
     assert again.asked_before == 50
+    assert again.slots == made.slots, "what jobs take was measured before"
     first = {text.text_sha256: text for text in made.asked}
     for text in again.asked:
         assert text.slots == 0
@@ -177,6 +182,56 @@ def test_failures_that_are_to_be_expected_are_told(
     failed = [text for text in record.asked if text.status != "answered"]
     assert failed
     assert all(text.detail for text in failed)
+
+
+def test_texts_that_failed_before_are_no_sample_of_the_shard(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, run: Pilot
+) -> None:
+    gpu = Machine(lambda busy: 3000 / (10 + busy), fails=0.05)
+    with shard_on(gpu, clinic, monkeypatch, texts=200):
+        job = job_of(gpu, clinic, monkeypatch, slots=4, pilot={"notes": 200, "sweep_minutes": 0})
+        made = run(job)
+        failed = {text.text_sha256 for text in made.asked if text.status != "answered"}
+        job.layout.pilot(COHORT, job.run.experiment_id).unlink()
+        again = run(job)
+    assert {text.text_sha256 for text in again.asked if text.slots} == failed
+    assert len(failed) > 2
+    told = estimate(again, [ShardCount("0000", 200)])
+    assert not isinstance(told, CantTell)
+    assert any("answered 1" in remark and "of the 200 texts" in remark for remark in told.remarks)
+
+
+def test_the_longest_texts_are_no_sample_of_the_shard(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, run: Pilot
+) -> None:
+    gpu = Machine(lambda busy: 3000 / (10 + busy), longest=100)
+    clinic.fill(*((number, f"{number} 100 {'long' * 50 * (number < 4)}") for number in range(900)))
+    clinic.extract(COHORT, shards=1)
+    pilot = {"notes": 64, "sweep_minutes": 0}
+    job = job_of(gpu, clinic, monkeypatch, slots=4, max_failed_share=0.01, pilot=pilot)
+    record = run(job)
+    assert [text.drawn for text in record.asked if text.status != "answered"] == [False] * 4
+
+
+def test_a_text_that_no_engine_survives_does_not_end_it(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, run: Pilot
+) -> None:
+    gpu = fast()
+    with shard_on(gpu, clinic, monkeypatch, texts=300) as job:
+        with opened(job) as work:
+            _, gpu.deadly = list(islice(work.texts(), 20))[-1]
+        job = job_of(gpu, clinic, monkeypatch, slots=4)
+        record = run(job)
+    (failed,) = [text for text in record.asked if text.status != "answered"]
+    assert failed.status == "server_error"
+
+
+def test_a_prompt_that_was_counted_is_told_as_it_was(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, run: Pilot
+) -> None:
+    with shard_on(fast(), clinic, monkeypatch, texts=300) as job:
+        record = run(job)
+    assert record.shard_texts.longest_prompt >= max(text.prompt_tokens for text in record.asked)
 
 
 def test_a_record_holds_no_word_of_a_note_or_an_answer(

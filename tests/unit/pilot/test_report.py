@@ -268,6 +268,18 @@ def test_a_pilot_that_tells_little_is_printed_too(
     assert "can't tell" in capsys.readouterr().out
 
 
+def test_what_earlier_jobs_answered_was_not_asked_by_the_pilot(
+    study: Study, capsys: Capture
+) -> None:
+    before = [asked_text(number, slots=0) for number in range(9)]
+    study.piloted(asked=before, asked_before=9, sweep=sweep(), engine="", ready_s=0)
+    assert study.run() == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "asked 0 texts of shard 0000, which has 1,000: 0 answered, 0 failed; 9 of" in told
+    assert "no engine was started asked" in told
+    assert "took 4 min prompts" in told
+
+
 def test_a_workflow_may_print_its_pilots(study: Study, capsys: Capture) -> None:
     study.piloted()
     print_pilots([study.report(runtime=240)], pilot_console())

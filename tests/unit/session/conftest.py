@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import yaml
 from models.notes import draw
 from notemill import Session
 from tests.unit.conftest import write_task
+from tests.unit.engines.waiting import until
 
 REPOSITORY = Path(__file__).parents[3]
 SCHEMA = """
@@ -139,3 +141,35 @@ def servers() -> list[psutil.Process]:
             if any("program.py" in word for word in child.cmdline()):
                 running.append(child)
     return running
+
+
+def meanwhile(session: Session, do: Callable[[], None]) -> AbstractContextManager[None]:
+    """Once the next texts are answered."""
+    before = len(work_of(session)._answers) if session._work else 0
+    return once(lambda: bool(session._work) and len(work_of(session)._answers) > before, do)
+
+
+def as_it_starts(do: Callable[[], None]) -> AbstractContextManager[None]:
+    """Once there is a server, which can't be ready yet."""
+    return once(lambda: bool(servers()), do)
+
+
+def work_of(session: Session):  # type: ignore[no-untyped-def]
+    assert session._work
+    return session._work
+
+
+@contextmanager
+def once(true: Callable[[], bool], do: Callable[[], None]) -> Iterator[None]:
+    """Around an asking: does something in the midst of it."""
+
+    def wait() -> None:
+        until(true)
+        do()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()

@@ -8,10 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -23,7 +22,15 @@ from notemill.answers import pool
 from notemill.engines import process
 from notemill.errors import NotemillError
 from tests.unit.engines.waiting import until
-from tests.unit.session.conftest import REPOSITORY, in_site, notes, servers, write_site
+from tests.unit.session.conftest import (
+    REPOSITORY,
+    in_site,
+    meanwhile,
+    notes,
+    servers,
+    work_of,
+    write_site,
+)
 
 MEANWHILE = 300
 """Notes that are asked about for some seconds."""
@@ -103,62 +110,6 @@ def test_an_engine_that_stays_away_ends_the_asking_and_not_the_session(
     assert not servers()
     assert set(session.ask(notes(6))["status"]) == {"answered"}
     assert len(servers()) == 1
-
-
-def test_an_interrupt_ends_the_asking_and_leaves_engine_and_answers(
-    new_session: Callable[..., Session],
-) -> None:
-    session = new_session()
-    frame = notes(MEANWHILE)
-    with meanwhile(session, interrupt), pytest.raises(KeyboardInterrupt):
-        session.ask(frame)
-    (server,) = servers()
-    kept = dict(work_of(session)._answers)
-    assert 0 < len(kept) < MEANWHILE
-    part = session.ask(frame.head(len(kept)))
-    assert set(part["status"]) == {"answered"}
-    assert servers() == [server]
-    assert all(work_of(session)._answers[sha] is outcome for sha, outcome in kept.items())
-
-
-@pytest.mark.parametrize("closed", [True, False])
-def test_an_interrupt_while_the_engine_starts_leaves_no_server_behind(
-    new_session: Callable[..., Session], closed: bool
-) -> None:
-    session = new_session()
-    with as_it_starts(interrupt), pytest.raises(KeyboardInterrupt):
-        session.ask(notes(MEANWHILE))
-    if closed:
-        session.close()
-        assert not servers()
-    else:
-        assert set(session.ask(notes(2))["status"]) == {"answered"}
-        assert len(servers()) == 1
-
-
-def test_a_start_that_failed_after_an_interrupt_is_made_anew(
-    new_session: Callable[..., Session], site: Path
-) -> None:
-    write_site(site, setup=f"sleep 0.5; test -e {site}/repaired")
-    session = new_session()
-    with as_it_starts(interrupt), pytest.raises(KeyboardInterrupt):
-        session.ask(notes(2))
-    until(work_of(session)._engine._life.done)
-    (site / "repaired").touch()
-    assert set(session.ask(notes(2))["status"]) == {"answered"}
-
-
-def test_an_error_in_the_with_block_ends_the_engine_in_the_midst_of_an_asking(
-    new_session: Callable[..., Session],
-) -> None:
-    session = new_session()
-    with ThreadPoolExecutor() as pool, pytest.raises(ZeroDivisionError), session:
-        asking = pool.submit(session.ask, notes(MEANWHILE))
-        until(lambda: bool(session._work and work_of(session)._answers))
-        _ = 1 / 0
-    assert not servers()
-    with pytest.raises(NotemillError, match="the session is closed"):
-        asking.result()
 
 
 def test_a_session_that_nothing_refers_to_any_more_ends_its_engine(site: Path) -> None:
@@ -252,33 +203,6 @@ def test_a_forked_process_is_told_that_the_session_is_not_its_own(
 
 
 @contextmanager
-def once(true: Callable[[], bool], do: Callable[[], None]) -> Iterator[None]:
-    """Around an asking: does something in the midst of it."""
-
-    def wait() -> None:
-        until(true)
-        do()
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-
-
-def meanwhile(session: Session, do: Callable[[], None]) -> AbstractContextManager[None]:
-    """Once the next texts are answered."""
-    before = len(work_of(session)._answers) if session._work else 0
-    return once(lambda: bool(session._work) and len(work_of(session)._answers) > before, do)
-
-
-def as_it_starts(do: Callable[[], None]) -> AbstractContextManager[None]:
-    """Once there is a server, which can't be ready yet."""
-    return once(lambda: bool(servers()), do)
-
-
-@contextmanager
 def killed_again_and_again() -> Iterator[None]:
     """Around an asking: whatever server comes up is killed."""
     over = threading.Event()
@@ -296,17 +220,6 @@ def killed_again_and_again() -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-
-def interrupt() -> None:
-    """Ctrl-C."""
-    os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(0.1)  # the main thread is to meet it in its wait
-
-
-def work_of(session: Session):  # type: ignore[no-untyped-def]
-    assert session._work
-    return session._work
 
 
 def session_log(session: Session) -> Path:

@@ -23,7 +23,7 @@ from notemill.notes.text import read_text
 from notemill.paths import Layout, cut_name, journal, live, shard_names
 from notemill.plan.runs import plan_runs
 from notemill.status.gather import gather
-from notemill.status.report import Status
+from notemill.status.report import ExperimentStatus, Status
 from notemill.tasks.run import Run
 from tests.unit.conftest import config_values, write_task
 
@@ -153,3 +153,18 @@ def long_ago(path: Path, seconds: float = 300) -> None:
     """A file that was last renewed so long ago."""
     at = time.time() - seconds
     os.utime(path, (at, at))
+
+
+def only(results: Results) -> ExperimentStatus:
+    (each,) = results.status().experiments
+    return each
+
+
+def adds_up(each: ExperimentStatus) -> bool:
+    states = each.shards.model_dump()
+    return (
+        states.pop("total") == sum(states.values())
+        and each.failed == sum(each.failed_by_status.values())
+        and (each.texts is None or each.answered + each.failed + (each.left or 0) == each.texts)
+        and min(each.answered, each.failed, each.left or 0) >= 0
+    )

@@ -5,52 +5,24 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from notemill.answers.journal_lines import Spent
-from notemill.answers.live import LiveFile, read_live
+from notemill.answers.live import read_live
 from notemill.config import read_config
 from notemill.errors import NotemillError
 from notemill.files import write_text
 from notemill.logs import Terminated
-from notemill.paths import cut_name, journal, live
-from notemill.pilot.record import PilotRecord
+from notemill.paths import cut_name, live
 from notemill.plan.runs import plan_runs
-from notemill.status import gather as gathering
-from notemill.status import reading as reading_module
 from notemill.status.gather import gather
-from notemill.status.reading import Reading
-from notemill.status.report import ExperimentStatus, ShardState
-from tests.unit.status.results import Results, long_ago, outcome
+from notemill.status.report import ShardState
+from tests.unit.status.results import Results, adds_up, long_ago, only
 
 OUT_OF_MEMORY = NotemillError("out of memory", where="the engine's log", remedy="fewer slots")
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Results:
-    return Results(tmp_path).extracted()
-
-
-def only(results: Results) -> ExperimentStatus:
-    (each,) = results.status().experiments
-    return each
-
-
-def adds_up(each: ExperimentStatus) -> bool:
-    states = each.shards.model_dump()
-    return (
-        states.pop("total") == sum(states.values())
-        and each.failed == sum(each.failed_by_status.values())
-        and (each.texts is None or each.answered + each.failed + (each.left or 0) == each.texts)
-        and min(each.answered, each.failed, each.left or 0) >= 0
-    )
 
 
 def test_before_extract_the_number_of_texts_is_unknown_and_said_so(tmp_path: Path) -> None:
@@ -178,60 +150,6 @@ def test_answers_that_only_a_journal_has_are_told_of(results: Results) -> None:
     assert "1 shards have answers in their journals" in each.remarks[0]
 
 
-@pytest.mark.parametrize("skew_s", [-1800, 0, 1800])
-def test_silence_is_told_by_the_file_servers_clock_alone(
-    results: Results, monkeypatch: pytest.MonkeyPatch, skew_s: float
-) -> None:
-    """This host's clock is half an hour off; the files' stamps and the server's are not."""
-    results.job("0000", "answered")
-    long_ago(results.job("0001", "answered"), seconds=70)
-    here = time.time() + skew_s
-    monkeypatch.setattr(time, "time", lambda: here)
-    states = {job.shard: job.state for job in only(results).jobs}
-    assert states == {"0000": "running", "0001": "silent"}
-
-
-def test_a_jobs_clock_that_is_off_makes_no_job_silent(results: Results) -> None:
-    path = results.job("0000", "answered")
-    values = json.loads(path.read_text())
-    path.write_text(json.dumps(values | {"renewed_at": "2001-01-01T00:00:00Z"}))
-    assert [job.state for job in only(results).jobs] == ["running"]
-
-
-def test_where_nothing_may_be_written_this_hosts_clock_has_to_do(
-    results: Results, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    long_ago(results.job("0000", "answered"), seconds=70)
-
-    def refused(**_: Any) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr("notemill.status.reading.tempfile.TemporaryFile", refused)
-    assert [job.state for job in only(results).jobs] == ["silent"]
-
-
-def test_a_look_leaves_nothing_behind(results: Results) -> None:
-    results.job("0000", "answered")
-    before = sorted(results.config.results.rglob("*"))
-    results.status()
-    assert sorted(results.config.results.rglob("*")) == before
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\x00", b"[]", b"{}", b"null", b'{"a": 1}'])
-def test_garbage_is_counted_and_left_out(results: Results, content: bytes) -> None:
-    results.job("0001", "answered")
-    path = live(results.answers("0000"))
-    path.write_bytes(content)
-    status = results.status()
-    assert (status.unreadable, status.experiments[0].shards.running) == (1, 1)
-    results.layout.manifest("chest", cut_name(4)).write_bytes(content)
-    status = results.status()
-    assert (status.unreadable, status.experiments[0].texts) == (2, None)
-    path.unlink()
-    path.mkdir()
-    assert results.status().unreadable == 2
-
-
 def test_any_mixture_of_files_adds_up(tmp_path: Path) -> None:
     """Whatever jobs left, in whatever order, and whatever was cut, copied or lost of it."""
     chance = random.Random(1)
@@ -266,43 +184,6 @@ def test_any_mixture_of_files_adds_up(tmp_path: Path) -> None:
         assert status.model_validate_json(status.model_dump_json()) == status
 
 
-def test_files_that_take_their_time_are_read_side_by_side_and_come_to_the_same(
-    results: Results, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for shard in ("0000", "0001", "0002"):
-        results.job(shard, "answered")
-    live(results.answers("0003")).write_text("{")
-    one_by_one = results.status()
-    monkeypatch.setattr(reading_module, "_TRIED", 1)
-    monkeypatch.setattr(reading_module, "_SLOW_S", 0)
-    side_by_side = results.status()
-    assert [status.unreadable for status in (one_by_one, side_by_side)] == [1, 1]
-    jobs = [
-        [(job.shard, job.state, job.answered) for job in status.experiments[0].jobs]
-        for status in (one_by_one, side_by_side)
-    ]
-    assert jobs[0] == jobs[1]
-    assert len(jobs[0]) == 3
-
-
-def test_files_that_vanish_during_the_look_are_as_if_never_there(
-    results: Results, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    results.job("0000", "answered")
-    results.result("0001")
-    names = gathering.names_in
-
-    def then_gone(folder: Path) -> set[str]:
-        found = names(folder)
-        shutil.rmtree(folder, ignore_errors=True)
-        return found
-
-    monkeypatch.setattr(gathering, "names_in", then_gone)
-    status = results.status()
-    assert status.experiments[0].shards.waiting == 4
-    assert status.unreadable == 0
-
-
 def test_speeds_add_up_over_the_running_jobs_alone(results: Results) -> None:
     for shard in ("0000", "0001"):
         path = results.job(shard, "answered")
@@ -330,128 +211,6 @@ def test_a_load_counts_when_it_came_after_all_shards(results: Results) -> None:
     assert not only(results).loaded
 
 
-def test_what_can_not_change_is_read_once_and_what_changed_is_seen(results: Results) -> None:
-    reading = Reading()
-
-    def answered() -> int:
-        (each,) = gather(results.config, results.runs, reading).experiments
-        return each.answered
-
-    results.result("0000")
-    results.ends("0000", *["answered"] * 10)
-    results.job("0001", "answered")
-    assert answered() == 11
-    live(results.answers("0000")).touch()
-    results.job("0001", "answered", "answered")
-    assert answered() == 12
-    results.answers("0000").unlink()
-    results.job("0000", "answered", "answered", "answered")
-    assert answered() == 5
-
-
-def pilot(results: Results, *endings: str, **changes: Any) -> PilotRecord:
-    """A pilot's record that asked these texts of shard 0002, two a second."""
-    asked = [
-        {"text_sha256": "", "characters": 1, "drawn": True, "status": status, "detail": ""}
-        | {"attempts": 1, "changes": "", "prompt_tokens": 1, "answer_tokens": 1, "seconds": 1}
-        | {"slots": 8}
-        for status in endings
-    ]
-    step = {"slots": 8, "texts": 20, "seconds": 10}
-    values: dict[str, Any] = {
-        "experiment": results.run.experiment_id,
-        "cohort": "chest",
-        **dict.fromkeys(("model", "model_digest", "engine", "host", "gpu", "notemill"), ""),
-        "made_at": "",
-        "gpu_memory_mib": None,
-        "gpus": None,
-        "slots": 8,
-        "sweep": {"gpu": "", "steps": [step], "best": 8, "ended": "", "measured_at": ""},
-        "ready_s": 1,
-        "shard": "0002",
-        "shard_texts": dict.fromkeys(
-            ("texts", "characters", "squared_characters", "beyond_context", "longest_prompt"), 0
-        ),
-        "asked_before": 1,
-        "asked": asked,
-        "journal_bytes": 1,
-        "seconds": 36,
-    }
-    record = PilotRecord.model_validate(values | changes)
-    record.write(results.layout.pilot("chest", results.run.experiment_id))
-    return record
-
-
-def pilots_job(results: Results) -> LiveFile:
-    """The pilot's job on shard 0002, at work."""
-    path = live(results.layout.pilot("chest", results.run.experiment_id))
-    file = LiveFile(path, cohort="chest", experiment=results.run.experiment_id, shard="pilot")
-    file.begins(texts=10, answered=1, spent=lambda: Spent(36.0, 3, 90), notes_digest="digest 0002")
-    return file
-
-
-def test_what_the_pilot_answers_counts_at_once_and_its_speed_tells_the_hours(
-    results: Results,
-) -> None:
-    results.journal("0002")
-    with pilots_job(results) as file:
-        file.ended(outcome())
-        file.ended(outcome("schema"))
-        file.ended(outcome())
-        file.beat()
-        each = only(results)
-        assert (each.pilot, each.answered, each.left, each.uncounted_shards) == (
-            "running",
-            3,
-            37,
-            0,
-        )
-        assert [(job.shard, job.state, job.failed) for job in each.jobs] == [
-            ("pilot", "running", 1)
-        ]
-        pilot(results, "answered", "schema", "answered")
-    each = only(results)
-    assert (each.pilot, each.answered, each.left, each.jobs) == ("done", 3, 37, [])
-    assert each.gpu_hours.estimated_from == "pilot"
-    assert each.gpu_hours.estimated == pytest.approx((36 + 37 / 2) / 3600, abs=1e-4)
-    assert sum(texts for _, texts in each.timeline.texts) == 3
-    results.job("0002", "answered", answered=3)  # its own job knows better
-    assert only(results).answered == 4
-    assert only(results).gpu_hours.estimated_from == "run"
-
-
-def test_a_pilot_of_other_notes_counts_nowhere(results: Results) -> None:
-    results.journal("0001")
-    with pilots_job(results):
-        pass
-    assert (only(results).answered, only(results).uncounted_shards) == (0, 1)
-
-
-def test_a_pilots_job_is_shown_as_others_are(results: Results) -> None:
-    path = live(results.layout.pilot("chest", results.run.experiment_id))
-    whose = {"cohort": "chest", "experiment": results.run.experiment_id, "shard": "pilot"}
-    with pytest.raises(NotemillError), LiveFile(path, **whose):
-        raise OUT_OF_MEMORY
-    each = only(results)
-    assert each.pilot == "failed"
-    assert [(job.shard, job.state, job.what_to_do) for job in each.jobs] == [
-        ("pilot", "failed", "fewer slots")
-    ]
-    assert adds_up(each)
-
-
-def test_without_a_pilot_none_is_awaited(tmp_path: Path) -> None:
-    experiment = {"task": "cough", "engine": "local", "model": "m:1", "results_table": "r"}
-    results = Results(tmp_path, experiments={"cough": experiment | {"pilot": {"notes": 0}}})
-    assert only(results).pilot == "off"
-
-
-def test_another_experiments_pilot_does_not_count(results: Results) -> None:
-    pilot(results, "answered", experiment="cough-0")
-    results.journal("0002")
-    assert (only(results).pilot, only(results).answered) == ("waiting", 0)
-
-
 def test_a_silent_job_says_where_it_was_and_what_to_do(
     results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -467,18 +226,3 @@ def test_a_silent_job_says_where_it_was_and_what_to_do(
     assert job.log == str(
         results.layout.log("answer", "chest", results.run.experiment_id, "cut-0004", "0000")
     )
-
-
-def test_the_status_imports_nothing_heavy() -> None:
-    heavy = "{'numpy', 'pyarrow', 'sqlalchemy', 'pymysql', 'rich', 'pandas', 'yaml'}"
-    code = f"import sys, notemill.status.gather; print({heavy} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
-
-
-def test_a_journal_is_never_touched(results: Results) -> None:
-    results.journal("0000")
-    results.job("0000", "answered")
-    before = journal(results.answers("0000")).stat()
-    results.status()
-    assert journal(results.answers("0000")).stat() == before
