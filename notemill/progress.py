@@ -51,7 +51,7 @@ class Progress:
         seconds = max(time.monotonic() - self.started, 1e-9)
         rate = (self.done - self._at_start) / seconds
         of_total = f"/{self.total}" if self.total is not None else ""
-        parts = [f"{self.done}{of_total} {self.unit}", f"{rate:.1f} {self.unit}/s"]
+        parts = [f"{self.done}{of_total} {self.unit}", f"{rate:.1f} {self.unit.split()[0]}/s"]
         if self.tokens:
             parts.append(f"{self.tokens / seconds:.0f} tokens/s")
         if self.failed:
