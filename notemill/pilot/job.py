@@ -32,7 +32,7 @@ from notemill.answers.work import ShardJob, ShardWork, opened, until_terminated
 from notemill.clock import now
 from notemill.engines.gpu import gpu_here
 from notemill.logs import log
-from notemill.notes.manifest import read_manifest
+from notemill.notes.manifest import Manifest, read_manifest
 from notemill.paths import live as live_path
 from notemill.pilot.hopeless import Hopeless, refuse_hopeless
 from notemill.pilot.look import write_pilot_page
@@ -46,7 +46,8 @@ _OF_EXTREMES = 16
 def run_pilot(job: ShardJob) -> PilotRecord:
     """Ask the pilot's texts of the cohort's first shard that has any; write its record and a page.
 
-    Of a pilot that was made before nothing is asked or measured again.
+    Of a pilot that was made before nothing is asked or measured again, and of a shard that is
+    finished nothing is asked: its result would not have the answer.
     Raises NotemillError for what stops the job, accepted answers stay in the journal; Terminated
     after SIGTERM.
     """
@@ -54,8 +55,7 @@ def run_pilot(job: ShardJob) -> PilotRecord:
     path = job.layout.pilot(*place)
     live = LiveFile(live_path(path), cohort=place[0], experiment=place[1], shard="pilot")
     manifest = read_manifest(job.manifest, of=job.cohort)
-    with_texts = [entry.name for entry in manifest.shards if entry.texts]
-    job = replace(job, shard=(with_texts or [manifest.shards[0].name])[0])
+    job = _on_first_shard(job, manifest)
     with opened(job, live) as work:
         if made := _made_before(path, work):
             log.info("the pilot of %s stands; for another one delete %s", made.made_at, path)
@@ -73,6 +73,13 @@ def run_pilot(job: ShardJob) -> PilotRecord:
         _write_page(job, record)
         record.write(path)
     return record
+
+
+def _on_first_shard(job: ShardJob, manifest: Manifest) -> ShardJob:
+    """The job on the first shard with texts that is not finished, else on the first with texts."""
+    jobs = [replace(job, shard=entry.name) for entry in manifest.shards if entry.texts]
+    unfinished = (each for each in jobs if not each.output.exists())
+    return next(unfinished, (jobs or [job])[0])
 
 
 def _write_page(job: ShardJob, record: PilotRecord) -> None:
@@ -111,6 +118,8 @@ class _Pilot:
     async def ask(self) -> None:
         """Ask, unless earlier jobs have answered all that there is."""
         work = self._work
+        if work.job.output.exists():
+            return
         if work.missing():
             await self._measure()
         self._slots = self._taken()

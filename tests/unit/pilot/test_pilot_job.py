@@ -134,6 +134,27 @@ def test_a_pilot_that_was_made_is_not_made_again(
         assert gpu.starts == starts
 
 
+def test_a_finished_shard_is_asked_nothing_and_another_is_taken(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, run: Pilot
+) -> None:
+    """Its failed texts would be answered, and its result would not say so."""
+    clinic.fill(*((number, f"{number} 50") for number in range(40)))
+    manifest = clinic.extract(COHORT, shards=2)
+    gpu = fast()
+    job = job_of(gpu, clinic, monkeypatch)
+    place = COHORT, job.run.experiment_id, job.cut
+    results = [job.layout.answers(*place, entry.name) for entry in manifest.shards]
+    results[0].parent.mkdir(parents=True)
+    results[0].touch()
+    assert run(job).shard == "0001"
+    asked = len(gpu.asked)
+    assert asked == manifest.shards[1].texts
+    job.layout.pilot(COHORT, job.run.experiment_id).unlink()
+    results[1].touch()
+    assert run(job).asked == []
+    assert len(gpu.asked) == asked
+
+
 def test_texts_of_earlier_jobs_are_told_and_not_asked(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch, run: Pilot
 ) -> None:
