@@ -20,7 +20,7 @@ import numpy as np
 
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import EngineLost, Text
-from notemill.answers.sweep import EVENED_FROM, Step, Sweep
+from notemill.answers.sweep import EVENED_FROM, Step, Sweep, compared, fewest_of_fastest
 from notemill.answers.work import ShardWork
 from notemill.clock import now
 from notemill.engines.gpu import Power
@@ -30,8 +30,6 @@ from notemill.logs import log
 
 _A_GAIN = 1.05
 """A step that does not answer so much more than the best before it gains nothing."""
-_AS_GOOD = 0.97
-"""Of the best: fewer slots that do so much are taken, they need less memory."""
 _TEXTS_A_SLOT = 3
 _SHORTEST_S, _LONGEST_S = 1.0, 60.0
 """Of a step's steady part: not shorter, however fast; not longer, if it has EVENED_FROM."""
@@ -232,12 +230,11 @@ def _why_ended(
 
 def _best(steps: list[Step], ended: str) -> int | None:
     """The fewest of the fastest. None where too little was measured: one slot alone, too."""
-    told = [step for step in steps if step.texts >= EVENED_FROM and not step.why_not]
     cut_short = ended in (_NO_MORE_TEXTS, _NO_MORE_TIME)
-    if not told or (cut_short and [step.slots for step in told] == [1]):
+    if cut_short and [step.slots for step in compared(steps)] == [1]:
         return None
-    most = max(step.even_per_s for step in told)
-    return min(step.slots for step in told if step.even_per_s >= _AS_GOOD * most)
+    taken = fewest_of_fastest(steps)
+    return taken.slots if taken else None
 
 
 def _evened(measured: list[_Measured]) -> list[Step]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -10,6 +11,8 @@ from notemill.files import Record, read_json
 
 EVENED_FROM = 8
 """Texts of a step from which it is compared with others (notemill.answers.measuring)."""
+AS_GOOD = 0.97
+"""Of the fastest step: fewer slots that do so much are taken, they need less memory."""
 
 
 class Step(BaseModel):
@@ -36,6 +39,24 @@ class Step(BaseModel):
     def texts_per_s(self) -> float:
         """Texts ended a second, 0 if none were."""
         return self.texts / self.seconds if self.seconds else 0.0
+
+    @property
+    def rate(self) -> float:
+        """Texts a second to compare it by: at the average text, 0 if it could not be had."""
+        return 0.0 if self.why_not else self.even_per_s or self.texts_per_s
+
+
+def compared(steps: Iterable[Step]) -> list[Step]:
+    """The steps that could be had and have enough texts to be compared."""
+    return [step for step in steps if step.texts >= EVENED_FROM and step.rate]
+
+
+def fewest_of_fastest(steps: Iterable[Step]) -> Step | None:
+    """Of the steps that are compared the one to take, None if there are none."""
+    told = compared(steps)
+    fastest = max((step.rate for step in told), default=0.0)
+    good = (step for step in told if step.rate >= AS_GOOD * fastest)
+    return min(good, key=lambda step: step.slots, default=None)
 
 
 class Sweep(Record):

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from notemill.answers.sweep import EVENED_FROM, Step
+from notemill.answers.sweep import AS_GOOD, compared, fewest_of_fastest
 from notemill.answers.verdict import Status
 from notemill.config import Options
 from notemill.pilot.estimate import Estimate, ShardCount, estimate
 from notemill.pilot.rate import FEWEST
 from notemill.pilot.record import PilotRecord
 
-_AS_GOOD = 0.97
-"""Of the fastest step: fewer slots that do so much need less memory."""
 _ELSEWHERE = 1.25
 """By so much longer prompts than the pilot's shard has are to be expected in the others."""
 _SHORTEST_MIN, _AIM_MIN, _LONGEST_MIN = 15, 30, 60
@@ -85,23 +83,22 @@ def advise(record: PilotRecord, plan: Plan) -> list[Advice]:
 
 
 def _slots(record: PilotRecord, plan: Plan) -> Advice:
-    steps = [step for step in record.sweep.steps if _rate(step) and step.texts >= EVENED_FROM]
+    steps = compared(record.sweep.steps)
     if plan.slots == "auto":
         return Advice("slots", "auto", None, f"auto takes {record.slots} on {record.gpu}")
     now = plan.slots
-    if len(steps) < 2:
+    best = fewest_of_fastest(steps)
+    if best is None or len(steps) < 2:
         ended = f": {record.sweep.ended}" if record.sweep.ended else ""
         return Advice("slots", now, None, f"no other number was measured{ended}")
-    fastest = max(steps, key=_rate)
-    good = min(step.slots for step in steps if _rate(step) >= _AS_GOOD * _rate(fastest))
-    good_rate = max(_rate(step) for step in steps if step.slots == good)
+    good = best.slots
     held = next((step for step in steps if step.slots == now), None)
-    if held and _rate(held) >= _AS_GOOD * _rate(fastest):
-        return Advice("slots", now, None, f"{_rate(held):.3g} texts/s, no other number did more")
+    if held and held.rate >= AS_GOOD * max(step.rate for step in steps):
+        return Advice("slots", now, None, f"{held.rate:.3g} texts/s, no other number did more")
     if held:
-        gain = good_rate / _rate(held) - 1
+        gain = best.rate / held.rate - 1
         return Advice(
-            "slots", now, good, f"{good_rate:.3g} texts/s for {_rate(held):.3g}: {gain:+.0%}"
+            "slots", now, good, f"{best.rate:.3g} texts/s for {held.rate:.3g}: {gain:+.0%}"
         )
     largest = max(step.slots for step in steps)
     could_be_had = not any(step.why_not for step in record.sweep.steps)
@@ -109,11 +106,7 @@ def _slots(record: PilotRecord, plan: Plan) -> Advice:
         return Advice(
             "slots", now, None, f"up to {largest} each number did more; {record.sweep.ended}"
         )
-    return Advice("slots", now, good, f"{good_rate:.3g} texts/s; {now} were not measured")
-
-
-def _rate(step: Step) -> float:
-    return 0.0 if step.why_not else step.even_per_s or step.texts_per_s
+    return Advice("slots", now, good, f"{best.rate:.3g} texts/s; {now} were not measured")
 
 
 def _num_predict(record: PilotRecord, now: int) -> Advice:

@@ -87,7 +87,7 @@ def rate_at(record: PilotRecord, slots: int, cohort_texts: int) -> Rate | str:
     at_level = [text for text in sample if text.slots == measured]
     waited_s = float(np.mean([text.seconds for text in at_level or sample]))
     if step := _step(record, measured):
-        text_s = 1 / (step.even_per_s or step.texts_per_s)
+        text_s = 1 / step.rate
         evened = step.even_per_s and step.texts >= EVENED_FROM
         noise = costs.noise if evened else costs.unexplained + costs.explained
         counting = noise / step.texts + measured / 6 / step.texts**2

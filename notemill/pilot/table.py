@@ -155,7 +155,7 @@ def _sweep(record: PilotRecord, console: Console) -> Table:
     table = _table(console, "slots", "texts/s", "gain", "watts", "", right=(0, 1, 2, 3))
     before = 0.0
     for step in sorted(record.sweep.steps, key=lambda step: step.slots):
-        rate = step.even_per_s or step.texts_per_s
+        rate = step.rate
         gain = f"{rate / before - 1:+.0%}" if before and rate else ""
         watts = f"{step.watts:.0f}" if step.watts is not None else ""
         told = _speed(rate) if rate else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import notemill
 from notemill.answers.live import Live
-from notemill.answers.sweep import EVENED_FROM
+from notemill.answers.sweep import compared
 from notemill.config import Config
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest, read_frozen
@@ -279,9 +279,5 @@ def _only_the_pilot(ran: Sequence[Shard], record: PilotRecord) -> bool:
 
 def _pilots_rate(record: PilotRecord) -> float:
     """Texts a second of one job at the slots that the pilot chose, 0 if it can't tell."""
-    rates = {
-        step.slots: step.texts_per_s
-        for step in record.sweep.steps
-        if step.texts >= EVENED_FROM and not step.why_not
-    }
+    rates = {step.slots: step.rate for step in compared(record.sweep.steps)}
     return rates.get(record.slots) or max(rates.values(), default=0.0)
