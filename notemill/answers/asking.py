@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 from notemill.answers.attempts import Attempt, first_attempt, next_attempt
 from notemill.answers.outcome import Outcome
@@ -27,6 +28,8 @@ from notemill.engines.protocol import (
     Reply,
     RequestFailed,
 )
+from notemill.engines.record import ModelRecord
+from notemill.tasks.run import Run
 from notemill.tasks.task import Task
 
 _PAUSE_AFTER_ERROR_S = 1.0
@@ -73,6 +76,18 @@ class Asking:
         self._one_control = asyncio.Lock()
         self.words = 0
         self._control_tokens = control_tokens
+
+    @classmethod
+    def of_run(cls, run: Run, model: ModelRecord, spend_tokens: Callable[[int], None]) -> Self:
+        """A run's asking of this model, as configured."""
+        return cls(
+            run.task,
+            run.experiment.options,
+            attempts=run.experiment.attempts,
+            timeout_s=run.engine.answer_timeout_s,
+            spend_tokens=spend_tokens,
+            control_tokens=ControlTokens(model.control_tokens),
+        )
 
     async def ask(self, engine: Engine, text: str) -> Asked:
         """How the text ends. Raises EngineGone, and NotemillError for what ends the job."""

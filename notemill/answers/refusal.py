@@ -21,8 +21,6 @@ from notemill.files import Record
 from notemill.logs import log
 
 PLAN_VARIABLE = "NOTEMILL_PLAN"
-GPUS_VARIABLE = "NOTEMILL_GPUS"
-"""GPUs that the invocation takes at once, empty if it was not told."""
 
 
 class _Refusal(Record):

@@ -21,7 +21,6 @@ from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.verdict import Status, is_answer
 from notemill.database.keys import IdColumn
-from notemill.engines.control_tokens import ControlTokens
 from notemill.engines.kinds import proven_engine
 from notemill.engines.protocol import Engine, Start
 from notemill.engines.record import ModelRecord, read_record
@@ -166,14 +165,8 @@ class ShardWork:
 
     @cached_property
     def _asking(self) -> Asking:
-        experiment = self.job.run.experiment
-        return Asking(
-            self.job.run.task,
-            experiment.options,
-            attempts=experiment.attempts,
-            timeout_s=self.job.run.engine.answer_timeout_s,
-            spend_tokens=lambda tokens: self.journal.spend(tokens=tokens),
-            control_tokens=ControlTokens(self.record.control_tokens),
+        return Asking.of_run(
+            self.job.run, self.record, lambda tokens: self.journal.spend(tokens=tokens)
         )
 
     @cached_property

@@ -8,7 +8,6 @@ import secrets
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from typing import Any
 from notemill.check.finding import Findings
 from notemill.check.node import LOCK, LOG, REPORT, REQUEST, Report, Request
 from notemill.check.partitions import run
-from notemill.check.stages import job_environment
+from notemill.check.stages import sbatch
 from notemill.config import Config
 from notemill.database.connect import address
 from notemill.files import private_folder, read_json
@@ -96,16 +95,7 @@ def probe_node(
 def _submitted(submission: Submission, probe: Probe, folder: Path, found: Findings) -> str | None:
     python = ["env", f"PYTHONPATH={_PACKAGES}", sys.executable, "-P"]
     program = shlex.join([*python, "-m", "notemill.check.node", str(folder)])
-    done = subprocess.run(
-        f"{submission.probe} --wrap={shlex.quote(program)}",
-        shell=True,
-        env=job_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    done = sbatch(f"{submission.probe} --wrap={shlex.quote(program)}")
     number = done.stdout.strip().partition(";")[0].split()[-1:]
     if done.returncode or not number:
         found.refuse(

@@ -99,17 +99,7 @@ def _limits(each: Submission, partition: Partition | None, where: str, found: Fi
 def _taken(each: Submission, partition: Partition | None, where: str, found: Findings) -> bool:
     """Whether sbatch would take the job; its own words are told."""
     try:
-        done = subprocess.run(
-            f"{each.command} --test-only --wrap=true",
-            shell=True,
-            env=job_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_ANSWER_S,
-        )
+        done = sbatch(f"{each.command} --test-only --wrap=true", timeout_s=_ANSWER_S)
     except subprocess.TimeoutExpired:
         found.refuse(
             f"{each.rule}: sbatch gave no answer within {_ANSWER_S} s",
@@ -164,7 +154,22 @@ def _largest(partition: Partition | None) -> str:
     return partition.largest if partition else "`sinfo -N -l`"
 
 
-def job_environment() -> dict[str, str]:
+def sbatch(command: str, *, timeout_s: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a submission's command, in the environment of jobs that use no database."""
+    return subprocess.run(
+        command,
+        shell=True,
+        env=_job_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        timeout=timeout_s,
+    )
+
+
+def _job_environment() -> dict[str, str]:
     """This environment for jobs that use no database.
 
     Within a job, as the plugin has it: what Slurm has set for that one is not the other's.

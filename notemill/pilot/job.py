@@ -25,7 +25,7 @@ from notemill.answers.live import LiveFile
 from notemill.answers.measuring import Limits, sweep
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import Text
-from notemill.answers.refusal import GPUS_VARIABLE, told_once
+from notemill.answers.refusal import told_once
 from notemill.answers.slots import WITHOUT_A_MEASURE, keep_slots, measured_slots
 from notemill.answers.sweep import Sweep
 from notemill.answers.work import ShardJob, ShardWork, opened, until_terminated
@@ -36,7 +36,7 @@ from notemill.notes.manifest import Manifest, read_manifest
 from notemill.paths import live as live_path
 from notemill.pilot.hopeless import Hopeless, refuse_hopeless
 from notemill.pilot.look import write_pilot_page
-from notemill.pilot.record import AskedText, PilotRecord, read_pilot
+from notemill.pilot.record import GPUS_VARIABLE, AskedText, PilotRecord, read_pilot
 from notemill.pilot.texts import extremes, lengths_of, shard_texts
 
 _OF_EXTREMES = 16

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from notemill.answers.sweep import Sweep
 from notemill.files import Record, read_json
 
+GPUS_VARIABLE = "NOTEMILL_GPUS"
+"""In a job's environment: GPUs that snakemake takes at once, empty if it was not told."""
+
 
 class AskedText(BaseModel):
     """A text that the pilot asked, and how it ended (notemill.answers.outcome).

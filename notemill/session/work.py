@@ -20,7 +20,6 @@ from notemill.answers.asking import Asking
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking
 from notemill.answers.verdict import Status
-from notemill.engines.control_tokens import ControlTokens
 from notemill.engines.kinds import proven_engine
 from notemill.engines.protocol import Engine, Start
 from notemill.engines.record import ModelRecord
@@ -132,14 +131,7 @@ class Work:
         if missing:
             run = self._asked.run
             await ShardAsking(
-                Asking(
-                    run.task,
-                    run.experiment.options,
-                    attempts=run.experiment.attempts,
-                    timeout_s=run.engine.answer_timeout_s,
-                    spend_tokens=lambda tokens: None,
-                    control_tokens=ControlTokens((await self._model()).control_tokens),
-                ),
+                Asking.of_run(run, await self._model(), spend_tokens=lambda tokens: None),
                 ended,
                 progress,
                 asked=lambda: None,

@@ -17,7 +17,8 @@ try:
     from notemill.config import read_config
     from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan.runs import checked_plan
-    from notemill.answers.refusal import GPUS_VARIABLE, PLAN_VARIABLE
+    from notemill.answers.refusal import PLAN_VARIABLE
+    from notemill.pilot.record import GPUS_VARIABLE
     from notemill.slurm import mend_executor
 except ModuleNotFoundError as error:
     raise WorkflowError(str(without_environment(f"package '{error.name}'"))) from None

@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 
-from notemill.answers.refusal import GPUS_VARIABLE
 from notemill.answers.slots import WITHOUT_A_MEASURE, measured_slots
 from notemill.answers.work import ShardJob, opened
 from notemill.errors import NotemillError
 from notemill.pilot import job as pilot_job
 from notemill.pilot.estimate import CantTell, ShardCount, estimate
 from notemill.pilot.job import run_pilot
-from notemill.pilot.record import PilotRecord, read_pilot
+from notemill.pilot.record import GPUS_VARIABLE, PilotRecord, read_pilot
 from tests.unit.answers.service import COHORT, Machine, at_once, job_of, journaled, shard_on
 from tests.unit.conftest import Clinic
 
