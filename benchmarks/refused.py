@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import tempfile
 import time
 from datetime import datetime
@@ -20,8 +19,8 @@ from pathlib import Path
 from tests.servers.mariadb import MariaDB
 from tests.servers.slurm import SlurmCluster
 from tests.servers.standin import store
-from tests.servers.test_end_to_end import config, fill, gpu_jobs
-from tests.workflow.project import Project, site_arguments
+from tests.servers.test_end_to_end import config, fill, gpu_jobs, started
+from tests.workflow.project import Project
 
 _TOLD = "what to do:"
 
@@ -57,14 +56,7 @@ def main() -> None:
 def _run(project: Project) -> float:
     """Run it to its end; returns when it has first said what to do."""
     told = 0.0
-    with subprocess.Popen(
-        project.command(*site_arguments(), profile="slurm"),
-        cwd=project.folder,
-        env=project.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as run:
+    with started(project) as run:
         assert run.stdout
         for line in run.stdout:
             if _TOLD in line and not told:
