@@ -78,6 +78,25 @@ class Layout:
     def tables(self, cohort: str, experiment: str) -> Path:
         return self.results / "tables" / cohort / f"{experiment}.json"
 
+    def evaluation(self, name: str) -> Path:
+        return self.results / "evaluations" / f"{name}.json"
+
+    def comparison(self, name: str) -> Path:
+        return self.results / "comparisons" / f"{name}.json"
+
+    def repeat(self, cohort: str, experiment: str) -> Path:
+        """How many answers stay the same when they are asked again."""
+        return self.results / "repeats" / cohort / f"{experiment}.json"
+
+    def audits(self, cohort: str, experiment: str) -> Path:
+        """A folder for each audit of an experiment over a cohort."""
+        return self.results / "audits" / cohort / experiment
+
+    @property
+    def report(self) -> Path:
+        """The report; report.json and ro-crate-metadata.json lie beside it."""
+        return self.results / "report" / "report.html"
+
     def log(self, stage: str, *parts: str) -> Path:
         *folders, name = parts
         return self.results.joinpath("logs", stage, *folders, f"{name}.log")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -127,8 +127,10 @@ def read_failures(path: Path) -> dict[str, int]:
     )
 
 
-def read_answers(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
-    """The shard's rows in its order, at most `rows` at once.
+def read_answers(
+    path: Path, rows: int, *, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The shard's rows in its order, at most `rows` at once, with these columns or all.
 
     Raises NotemillError for a damaged file, one whose columns have other types too.
     """
@@ -139,7 +141,13 @@ def read_answers(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
             raise NotemillError(
                 "this result shard's columns are not of their types", where=str(path), remedy=REMEDY
             )
-        yield from file.iter_batches(batch_size=rows)
+        if missing := set(columns or ()) - there.keys():
+            raise NotemillError(
+                f"this result shard lacks the columns {', '.join(sorted(missing))}",
+                where=str(path),
+                remedy=REMEDY,
+            )
+        yield from file.iter_batches(batch_size=rows, columns=columns)
 
 
 def _batches(notes: Iterator[Note], size: int) -> Iterator[list[Note]]:

@@ -1,0 +1,1 @@
+"""Two experiments on the same notes, and one experiment asked twice."""

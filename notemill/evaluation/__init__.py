@@ -1,0 +1,1 @@
+"""Answers held against right ones that are known."""

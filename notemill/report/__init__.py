@@ -1,0 +1,1 @@
+"""What a run came to, for someone who was not there: one page, one record."""
