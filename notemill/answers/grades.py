@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from notemill.tasks.task import Task
+
+GRADING = 1
+"""Raise it when a grade comes to mean something else: result shards are then written again."""
+
 
 class Grade(StrEnum):
     """Of an answered note whose task names evidence; docs/evidence.md.
@@ -22,3 +27,12 @@ class Grade(StrEnum):
 
 
 FOUND = (Grade.EXACT, Grade.NORMALISED, Grade.ELLIPSIS)
+
+
+def graded_by(task: Task) -> str:
+    """What a result shard's grades come from, empty where the task names no evidence.
+
+    No part of the fingerprint: where it alone changes, shards are written again, and nothing is
+    asked.
+    """
+    return f"evidence {task.evidence.field}, grading {GRADING}" if task.evidence else ""

@@ -214,6 +214,7 @@ def _experiment_columns() -> list[sa.Column[Any]]:
         sa.Column("blank", sa.BigInteger, nullable=False),
         sa.Column("job_seconds", sa.Double(), nullable=False),
         sa.Column("tokens", sa.BigInteger, nullable=False),
+        sa.Column("evidence", _long_text),
         sa.Column("loaded_at", _time, nullable=False),
         sa.Column("notemill", sa.String(32), nullable=False),
     ]

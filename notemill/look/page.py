@@ -17,7 +17,8 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 import notemill
-from notemill.answers.evidence import Span, evidence_in
+from notemill.answers.evidence import evidence_in
+from notemill.answers.searching import Span
 from notemill.answers.verdict import Status
 from notemill.clock import now
 from notemill.errors import NotemillError

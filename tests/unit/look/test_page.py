@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from notemill.answers.evidence import Span
+from notemill.answers.searching import Span
 from notemill.errors import NotemillError
 from notemill.look import page
 from notemill.look.page import check_place, write_page
