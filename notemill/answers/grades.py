@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 
 from notemill.tasks.task import Task
@@ -35,4 +36,7 @@ def graded_by(task: Task) -> str:
     No part of the fingerprint: where it alone changes, shards are written again, and nothing is
     asked.
     """
-    return f"evidence {task.evidence.field}, grading {GRADING}" if task.evidence else ""
+    if not task.evidence:
+        return ""
+    nothing = f", none: {json.dumps(task.evidence.nothing)}" if task.evidence.nothing else ""
+    return f"evidence {task.evidence.field}, grading {GRADING}{nothing}"

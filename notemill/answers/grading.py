@@ -13,7 +13,7 @@ from typing import Any
 from notemill.answers.columns import EVIDENCE_END, EVIDENCE_GRADE, EVIDENCE_START
 from notemill.answers.evidence import says_enough, trimmed
 from notemill.answers.grades import FOUND, Grade
-from notemill.answers.searching import SearchedNote, Span
+from notemill.answers.searching import SearchedNote, Span, normalised
 from notemill.tasks.evidence import Evidence
 from notemill.tasks.sentences import sentences
 
@@ -27,12 +27,13 @@ _MARKS = {'"': '"', "'": "'", "“": "”", "„": "“”", "«": "»", "‘": 
 class Graded:
     """What is to be said of an answer's evidence.
 
-    places: in the note, in the order in which the answer names them, with those of a near match.
-    first: the place that start and end tell of.
+    places: those found in the note, in the order in which the answer names them; near: those of
+    near matches. first: the place that start and end tell of.
     """
 
     grade: Grade
     places: tuple[Span, ...] = ()
+    near: tuple[Span, ...] = ()
     first: Span | None = None
 
     def values(self) -> dict[str, Any]:
@@ -53,35 +54,38 @@ def grade(note: str, answer: dict[str, Any], evidence: Evidence) -> Graded:
     named = [item for item in items if item is not None]
     if evidence.numbered:
         return _sentences_graded(note, named)
-    quotes = [quote for quote in named if quote.strip()]
-    if not quotes:
-        return Graded(Grade.NONE)
+    nothing = {normalised(_bare(words)) for words in evidence.nothing}
     searched = SearchedNote(note)
-    each = [_quote_graded(searched, quote) for quote in quotes]
+    each = [
+        _quote_graded(searched, quote.strip(), bare)
+        for quote in named
+        if (bare := _bare(quote)) and not (nothing and normalised(bare) in nothing)
+    ]
+    if not each:
+        return Graded(Grade.NONE)
     return Graded(
         max((graded.grade for graded in each), key=_BEST_FIRST.index),
         tuple(place for graded in each for place in graded.places),
-        next((graded.first for graded in _found_first(each) if graded.first), None),
+        tuple(place for graded in each for place in graded.near),
+        _first([g for g in each if g.grade in FOUND]) or _first(each),
     )
 
 
-def _found_first(each: Iterable[Graded]) -> list[Graded]:
-    return sorted(each, key=lambda graded: graded.grade not in FOUND)
+def _first(each: Iterable[Graded]) -> Span | None:
+    return next((graded.first for graded in each if graded.first), None)
 
 
-def _quote_graded(note: SearchedNote, quote: str) -> Graded:
-    quote = quote.strip()
-    bare = _bare(quote)
+def _quote_graded(note: SearchedNote, quote: str, bare: str) -> Graded:
     if not says_enough(bare):
         return Graded(Grade.NOT_A_QUOTE)
     if found := next(note.exact(quote), None):
-        return Graded(Grade.EXACT, (found,), found)
+        return Graded(Grade.EXACT, (found,), first=found)
     if found := next(note.exact(bare), None) or next(note.alike(bare), None):
-        return Graded(Grade.NORMALISED, (found,), found)
+        return Graded(Grade.NORMALISED, (found,), first=found)
     if parts := _parts_found(note, [_bare(part) for part in _OMISSION.split(bare)]):
-        return Graded(Grade.ELLIPSIS, parts, Span(parts[0].start, parts[-1].end))
+        return Graded(Grade.ELLIPSIS, parts, first=Span(parts[0].start, parts[-1].end))
     if near := note.near(bare):
-        return Graded(Grade.NEAR, (near,), near)
+        return Graded(Grade.NEAR, near=(near,), first=near)
     return Graded(Grade.ABSENT)
 
 
@@ -127,4 +131,4 @@ def _sentences_graded(note: str, numbers: Sequence[int]) -> Graded:
             break
         last = number
     first = Span(spans[known[0] - 1][0], spans[last - 1][1])
-    return Graded(grade, tuple(Span(*spans[number - 1]) for number in known), first)
+    return Graded(grade, tuple(Span(*spans[number - 1]) for number in known), first=first)

@@ -49,6 +49,8 @@ def find_quote(note: str, quote: str) -> list[Span]:
 
 def normalised(text: str) -> str:
     """NFKC, case folded, each run of white space one space."""
+    if text.isascii() and text == text.strip():
+        return _NormalisedAscii(text).text
     return _Normalised(text).text
 
 
@@ -70,37 +72,53 @@ class SearchedNote:
 
     def alike(self, quote: str, since: int = 0) -> Iterator[Span]:
         """Places that are the same once normalised, as `exact` has them."""
-        wanted = normalised(quote)
-        if wanted not in self._plain:
-            return iter(())
-        return self._whole(self._normalised.find(wanted, since))
+        return self._whole(self._normalised.find(normalised(quote), since))
 
     def near(self, quote: str) -> Span | None:
         """The place that is most like it, if any is by NEAR; it may say something else."""
-        wanted, plain = normalised(quote), self._plain
-        if not wanted or len(wanted) > len(plain):
+        wanted, text = normalised(quote), self._normalised.text
+        if not wanted or len(wanted) > len(text):
             return None
-        found = fuzz.partial_ratio_alignment(wanted, plain[:_COMPARED], score_cutoff=NEAR)
+        found = fuzz.partial_ratio_alignment(wanted, text[:_COMPARED], score_cutoff=NEAR)
         if found is None or found.dest_end <= found.dest_start:
             return None
-        at = self._normalised.text.find(plain)  # one of the two may begin with a space
-        return self._normalised.span(found.dest_start + at, found.dest_end + at)
+        return self._normalised.span(found.dest_start, found.dest_end)
 
     @cached_property
-    def _plain(self) -> str:
-        """The note normalised, for what needs no way back."""
-        if self._note.isascii():
-            return " ".join(self._note.lower().split())
-        return self._normalised.text
-
-    @cached_property
-    def _normalised(self) -> _Normalised:
-        return _Normalised(self._note)
+    def _normalised(self) -> _Normalised | _NormalisedAscii:
+        return (_NormalisedAscii if self._note.isascii() else _Normalised)(self._note)
 
     def _whole(self, spans: Iterator[Span]) -> Iterator[Span]:
         """Those that begin and end where words and numbers do."""
         note = self._note
         return (span for span in spans if not any(_within(note, at) for at in span))
+
+
+class _NormalisedAscii:
+    """A text of ASCII normalised, without the white space around it: most notes are. It does at
+    once, and many times faster, what `_Normalised` does by the piece."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.text = " ".join(text.lower().split())
+
+    def find(self, wanted: str, since: int = 0) -> Iterator[Span]:
+        """Places in the text that was normalised, from `since` on."""
+        before = len(" ".join(self._text[:since].split()))
+        for at in _places(self.text, wanted, before):
+            span = self.span(at, at + len(wanted))
+            if span.start >= since:
+                yield span
+
+    def span(self, start: int, end: int) -> Span:
+        """Where a stretch of the normalised text comes from."""
+        return Span(self._origin(start), self._origin(end - 1) + 1)
+
+    def _origin(self, at: int) -> int:
+        """Of a space the place before the white space it stands for."""
+        words = self.text.count(" ", 0, at)
+        in_word = at - (self.text.rfind(" ", 0, at) + 1)
+        return len(self._text) - len(self._text.split(None, words)[words]) + in_word
 
 
 class _Normalised:

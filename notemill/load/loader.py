@@ -77,7 +77,8 @@ def open_tables(
             connection = connection.execution_options(notemill_write=True)
             tables = Tables(
                 ids,
-                [*columns, *evidence_columns(work.run.task.evidence)],
+                columns,
+                evidence_columns(work.run.task.evidence),
                 collation=exact_collation(connection),
                 results=work.run.experiment.results_table,
                 failures=work.run.experiment.failures,

@@ -44,6 +44,7 @@ class Tables:
         self,
         ids: list[IdColumn],
         answers: list[AnswerColumn],
+        evidence: list[AnswerColumn],
         *,
         collation: str | None,
         results: str,
@@ -64,6 +65,7 @@ class Tables:
             *_answer_columns(answers),
             *_whose_columns(),
             *_origin_columns(),
+            *_answer_columns(evidence),
             sa.PrimaryKeyConstraint(*self.key),
             **_MYSQL,
         )
@@ -93,6 +95,7 @@ class Tables:
             *self._id_columns(),
             *_ending_columns(),
             *_answer_columns(answers),
+            *_answer_columns(evidence),
             *_origin_columns(),
             sa.PrimaryKeyConstraint(SEQUENCE),
             sa.UniqueConstraint(*self.id_names),

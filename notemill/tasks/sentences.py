@@ -7,6 +7,7 @@ letter. Where a line is a heading, an item or a measurement, that is "a sentence
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -19,9 +20,15 @@ _FULL_LINE = 40
 _LONGEST = 1_000
 """Characters after which a sentence ends at the next white space, whatever it says."""
 
-_GAP = re.compile(r"\s+|(?<=[。！？｡])(?=[^\s。！？｡」』”’）)])")
+_LINE_END = "\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]"
+_GAP = re.compile(
+    rf"(?:{_LINE_END})\s*"
+    r"|(?<=[.!?…。！？｡\"')\]}”’»」』）])\s+"
+    r"|(?<=[。！？｡])(?=[^\s。！？｡」』”’）)])"
+)
+"""Where a sentence may end: of a line the white space before its end is left to the sentence."""
 _SPACE = re.compile(r"\s+")
-_LINE_ENDS = re.compile("\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_LINE_ENDS = re.compile(_LINE_END)
 _CLOSING = "\"')]}”’»」』）"
 _FULL_STOPS = ".!?…。！？｡"
 _GOES_ON = frozenset(",;:)]}%/")
@@ -45,17 +52,9 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
     There are MOST at most.
     """
-    found: list[tuple[int, int]] = []
-    start = len(text) - len(text.lstrip())
-    end = len(text.rstrip())
-    for gap in _GAP.finditer(text, start, end):
-        if len(found) == MOST - 1:
-            break
-        if gap.start() > start and _ends(text, start, gap):
-            found.append((start, gap.start()))
-            start = gap.end()
-    if start < end:
-        found.append((start, end))
+    found = list(itertools.islice(_sentences(text), MOST))
+    if len(found) == MOST:
+        found[-1] = (found[-1][0], len(text.rstrip()))
     return found
 
 
@@ -82,9 +81,30 @@ def _on_one_line(space: re.Match[str]) -> str:
     return " " if _LINE_ENDS.search(space[0]) else space[0]
 
 
+def _sentences(text: str) -> Iterator[tuple[int, int]]:
+    start = len(text) - len(text.lstrip())
+    end = len(text.rstrip())
+    for gap in _GAP.finditer(text, start, end):
+        if gap.start() > start and _ends(text, start, gap):
+            yield from _bounded(text, start, gap.start())
+            start = gap.end()
+    if start < end:
+        yield from _bounded(text, start, end)
+
+
+def _bounded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A sentence, without white space at its end, and cut where it is too long."""
+    while text[end - 1].isspace():
+        end -= 1
+    while end - start > _LONGEST and (space := _SPACE.search(text, start + _LONGEST, end)):
+        yield start, space.start()
+        start = space.end()
+    yield start, end
+
+
 def _ends(text: str, start: int, gap: re.Match[str]) -> bool:
-    """Whether the sentence that began at `start` ends before this white space."""
-    if gap.start() - start >= _LONGEST or gap.start() == gap.end():
+    """Whether the sentence that began at `start` ends before this gap."""
+    if gap.start() == gap.end():
         return True
     after = text[gap.end()]
     if (lines := _line_ends(gap[0])) and not (lines == 1 and after.islower()):
