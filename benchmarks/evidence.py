@@ -4,9 +4,9 @@
 
 Quotes of 5 to 30 words are drawn (seeded) from the notes: as they stand, in capitals with other
 white space, with their middle left out, with one letter changed, and from another note. The notes
-are those of a CSV file (gzip too), or synthetic ones, over and over. Prints for each kind the grades
-that came out and what ten million notes would take of one core, reading the notes shard and
-splitting into sentences beside it.
+are those of a CSV file (gzip too), or synthetic ones, over and over. Prints for each kind which
+grades came out and what ten million notes would take of one core; beside them that of sentences'
+numbers, and of reading the notes shard.
 """
 
 from __future__ import annotations
@@ -141,10 +141,8 @@ def _synthetic() -> list[str]:
 
 def _read(path: Path, column: str) -> list[str]:
     csv.field_size_limit(sys.maxsize)
-    opened = gzip.open(path, "rt", encoding="utf-8", newline="")
-    if path.suffix != ".gz":
-        opened = path.open(encoding="utf-8", newline="")
-    with opened as file:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8", newline="") as file:
         texts = {row[column] for row in csv.DictReader(file)}
     return sorted(text for text in texts if text and text.strip())
 

@@ -78,7 +78,7 @@ class AnswerColumn:
 
 
 _EVIDENCE = [
-    AnswerColumn(EVIDENCE_GRADE, EVIDENCE_GRADE, "text", LONGEST_IN_ROW),
+    AnswerColumn(EVIDENCE_GRADE, EVIDENCE_GRADE, "text", 32),
     AnswerColumn(EVIDENCE_START, EVIDENCE_START, "integer", None),
     AnswerColumn(EVIDENCE_END, EVIDENCE_END, "integer", None),
 ]

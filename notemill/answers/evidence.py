@@ -65,8 +65,9 @@ def trimmed(text: str) -> str:
 
 
 def says_enough(quote: str) -> bool:
-    characters = sum(character.isalnum() for character in quote)
+    """Whether a quote is long enough to say from where in a note it is."""
+    characters = sum(map(str.isalnum, quote))
+    if characters >= _FEWEST_CHARACTERS:
+        return True
     words = sum(any(map(str.isalnum, word)) for word in quote.split())
-    return characters >= _FEWEST_CHARACTERS or (
-        words >= _FEWEST_WORDS and characters >= _FEWEST_CHARACTERS // 2
-    )
+    return words >= _FEWEST_WORDS and characters >= _FEWEST_CHARACTERS // 2

@@ -80,9 +80,12 @@ class SearchedNote:
         if not wanted or len(wanted) > len(text):
             return None
         found = fuzz.partial_ratio_alignment(wanted, text[:_COMPARED], score_cutoff=NEAR)
-        if found is None or found.dest_end <= found.dest_start:
+        if found is None:
             return None
-        return self._normalised.span(found.dest_start, found.dest_end)
+        start, end = found.dest_start, found.dest_end
+        there = text[start:end]
+        start, end = start + len(there) - len(there.lstrip()), start + len(there.rstrip())
+        return self._normalised.span(start, end) if start < end else None
 
     @cached_property
     def _normalised(self) -> _Normalised | _NormalisedAscii:

@@ -65,7 +65,7 @@ class Tables:
             *_answer_columns(answers),
             *_whose_columns(),
             *_origin_columns(),
-            *_answer_columns(evidence),
+            *_evidence_columns(evidence),
             sa.PrimaryKeyConstraint(*self.key),
             **_MYSQL,
         )
@@ -95,7 +95,7 @@ class Tables:
             *self._id_columns(),
             *_ending_columns(),
             *_answer_columns(answers),
-            *_answer_columns(evidence),
+            *_evidence_columns(evidence),
             *_origin_columns(),
             sa.PrimaryKeyConstraint(SEQUENCE),
             sa.UniqueConstraint(*self.id_names),
@@ -242,6 +242,12 @@ def _answer_columns(answers: list[AnswerColumn]) -> list[sa.Column[Any]]:
         )
         for column in answers
     ]
+
+
+def _evidence_columns(evidence: list[AnswerColumn]) -> list[sa.Column[Any]]:
+    """Of a load's own, so that a table of before may be given them."""
+    types = {"text": _OUTCOME_TYPES["word"], "integer": sa.BigInteger()}
+    return [sa.Column(column.column, types[column.kind]) for column in evidence]
 
 
 def exact_collation(connection: sa.Connection) -> str | None:

@@ -20,17 +20,20 @@ _FULL_LINE = 40
 _LONGEST = 1_000
 """Characters after which a sentence ends at the next white space, whatever it says."""
 
-_LINE_END = "\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]"
-_GAP = re.compile(
-    rf"(?:{_LINE_END})\s*"
-    r"|(?<=[.!?…。！？｡\"')\]}”’»」』）])\s+"
-    r"|(?<=[。！？｡])(?=[^\s。！？｡」』”’）)])"
-)
-"""Where a sentence may end: of a line the white space before its end is left to the sentence."""
-_SPACE = re.compile(r"\s+")
-_LINE_ENDS = re.compile(_LINE_END)
-_CLOSING = "\"')]}”’»」』）"
+_LINE_END = "\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 _FULL_STOPS = ".!?…。！？｡"
+_CLOSING = "\"')]}”’»」』）"
+_GAP = re.compile(
+    # One set of characters first, so that all between them is passed over at once.
+    rf"[{_FULL_STOPS}{_LINE_END}]"
+    rf"(?:(?<=[{_LINE_END}])\s*"
+    rf"|[{re.escape(_CLOSING)}]*(?P<space>\s+)"
+    rf"|(?<=[。！？｡])[{re.escape(_CLOSING)}]*(?P<nothing>)(?=[^\s。！？｡{re.escape(_CLOSING)}]))"
+)
+"""Where a sentence may end: a line's end, white space behind a full stop, nothing behind one that
+needs none."""
+_SPACE = re.compile(r"\s+")
+_LINE_ENDS = re.compile(f"\r\n|[{_LINE_END}]")
 _GOES_ON = frozenset(",;:)]}%/")
 """What no sentence begins with."""
 _WORD_BEFORE = re.compile(r"\S{1,24}\Z")
@@ -85,8 +88,9 @@ def _sentences(text: str) -> Iterator[tuple[int, int]]:
     start = len(text) - len(text.lstrip())
     end = len(text.rstrip())
     for gap in _GAP.finditer(text, start, end):
-        if gap.start() > start and _ends(text, start, gap):
-            yield from _bounded(text, start, gap.start())
+        at = gap.start(gap.lastgroup or 0)
+        if at > start and _ends(text, start, at, gap.end()):
+            yield from _bounded(text, start, at)
             start = gap.end()
     if start < end:
         yield from _bounded(text, start, end)
@@ -102,16 +106,16 @@ def _bounded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def _ends(text: str, start: int, gap: re.Match[str]) -> bool:
-    """Whether the sentence that began at `start` ends before this gap."""
-    if gap.start() == gap.end():
+def _ends(text: str, start: int, at: int, end: int) -> bool:
+    """Whether the sentence that began at `start` ends at `at`, before a gap up to `end`."""
+    if at == end:
         return True
-    after = text[gap.end()]
-    if (lines := _line_ends(gap[0])) and not (lines == 1 and after.islower()):
+    after, lines = text[end], _line_ends(text[at:end])
+    if lines and not (lines == 1 and after.islower()):
         return True
-    if lines and gap.start() - max(start, text.rfind("\n", start, gap.start())) < _FULL_LINE:
+    if lines and at - max(start, text.rfind("\n", start, at)) < _FULL_LINE:
         return True
-    return _has_stopped(text, start, gap.start(), after)
+    return _has_stopped(text, start, at, after)
 
 
 def _line_ends(space: str) -> int:
