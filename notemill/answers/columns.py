@@ -16,6 +16,7 @@ from notemill.answers.outcome import OUTCOME_COLUMNS
 from notemill.config.base import SQL_NAME_PATTERN
 from notemill.database.keys import INT64, LONGEST_IN_ROW, SEQUENCE, WHOSE, IdColumn
 from notemill.errors import NotemillError
+from notemill.tasks.evidence import Evidence
 from notemill.tasks.task import SCHEMA, Task
 
 if TYPE_CHECKING:
@@ -31,10 +32,12 @@ _ARROW = {
     "boolean": "bool_",
     "json": "large_string",
 }
+EVIDENCE_GRADE, EVIDENCE_START, EVIDENCE_END = "evidence_grade", "evidence_start", "evidence_end"
 OWN_COLUMNS = frozenset(
     {
         *("text", "text_sha256", "text_state", "replaced_bytes"),  # notes shards
         *(column.name for column in OUTCOME_COLUMNS),  # result shards and tables
+        *(EVIDENCE_GRADE, EVIDENCE_START, EVIDENCE_END),
         *WHOSE,
         SEQUENCE,
     }
@@ -74,12 +77,24 @@ class AnswerColumn:
         return value
 
 
+_EVIDENCE = [
+    AnswerColumn(EVIDENCE_GRADE, EVIDENCE_GRADE, "text", 32),
+    AnswerColumn(EVIDENCE_START, EVIDENCE_START, "integer", None),
+    AnswerColumn(EVIDENCE_END, EVIDENCE_END, "integer", None),
+]
+
+
 def answer_columns(task: Task, prefix: str, ids: list[IdColumn]) -> list[AnswerColumn]:
     """Columns of the task's answer, in the schema's order.
 
     Lists and nested objects become JSON text. Raises NotemillError when a column's name is taken.
     """
     return columns_beside(task, prefix, [column.name for column in ids])
+
+
+def evidence_columns(evidence: Evidence | None) -> list[AnswerColumn]:
+    """Columns of the answers' evidence (answers/grading.py), none where the task names none."""
+    return _EVIDENCE if evidence else []
 
 
 def columns_beside(task: Task, prefix: str, ids: Iterable[str]) -> list[AnswerColumn]:

@@ -15,7 +15,9 @@ from pydantic import BaseModel
 from notemill.errors import NotemillError
 from notemill.files import explained
 from notemill.logs import Terminated
+from notemill.tasks.evidence import TASK_FILE, Evidence, read_evidence
 from notemill.tasks.importing import import_task, line_of
+from notemill.tasks.sentences import numbered
 
 NOTE_PLACE = "{note}"
 SYSTEM_PROMPT = "system.md"
@@ -36,6 +38,7 @@ class Task:
     schema_source: the text of schema.py, whose class `Answer` decides what counts, and of the
     helper modules beside it, each below its name; of other files the digest.
     files: sha256 (hex) of each other file of the folder, by its path in the folder, POSIX.
+    evidence: what task.yaml says of it, which no other part holds.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Task:
     user_prompt: str
     schema_source: str
     files: dict[str, str] = field(default_factory=dict)
+    evidence: Evidence | None = None
 
     @cached_property
     def answer_model(self) -> type[BaseModel]:
@@ -69,8 +73,16 @@ class Task:
                 "classes of these",
             ) from error
 
+    def as_sent(self, note: str) -> str:
+        """The note as the user's message holds it: its sentences numbered where the task says so.
+
+        Control tokens are for the asking to break up, of what this gives back.
+        """
+        return numbered(note) if self.evidence and self.evidence.numbered else note
+
     def user_message(self, note: str, hint: str = "") -> str:
-        """The user's message about one note; a hint (for a retry) stands before the prompt."""
+        """The user's message about one note, as `as_sent` gives it; a hint (for a retry) stands
+        before the prompt."""
         prompt = self.user_prompt.removesuffix(NOTE_PLACE)  # a hint may quote the place's name
         return f"{hint}\n\n{prompt}{note}" if hint else prompt + note
 
@@ -90,7 +102,7 @@ def read_task(folder: Path, name: str) -> Task:
         files[inside] = _digest(path)
         what = f"\n\n{_text(path, name)}" if path.suffix == ".py" else f": sha256 {files[inside]}"
         source += f"\n\n\n# {inside}{what}"
-    return Task(name, place, system, user, source, files)
+    return Task(name, place, system, user, source, files, read_evidence(place, name))
 
 
 def with_prompts(task: Task, system: str | None, user: str | None, *, where: str) -> Task:
@@ -107,12 +119,15 @@ def with_prompts(task: Task, system: str | None, user: str | None, *, where: str
 
 
 def task_files(place: Path) -> list[Path]:
-    """All files of a task's folder that count, sorted: not hidden ones, caches or backups."""
+    """All files of a task's folder that can change an answer, sorted.
+
+    Not task.yaml, whose part in that is said apart; not hidden ones, caches or backups.
+    """
     found = []
     for folder, folders, names in os.walk(place):
         folders[:] = [name for name in folders if not _LEFTOVER.search(name)]
         found += [Path(folder, name) for name in names if not _LEFTOVER.search(name)]
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in found if path.is_file() and path != place / TASK_FILE)
 
 
 def _check_user_prompt(prompt: str, what: str, where: str) -> None:
