@@ -17,7 +17,7 @@ from notemill.database.refusals import database_errors
 from notemill.errors import NotemillError
 from notemill.evaluation.cells import CellError, id_value, is_empty, label_of
 from notemill.evaluation.fields import Shape
-from notemill.evaluation.source import Cells, cells_of_rows, read_file, told_rows
+from notemill.evaluation.source import Cells, cells_of_rows, read_file, told_rows, wanted_columns
 from notemill.logs import log
 from notemill.notes.query import streamed
 from notemill.notes.text import UndecodedText
@@ -69,12 +69,6 @@ class Gold:
             sha256=self.sha256,
             where=self.where,
         )
-
-
-def wanted_columns(evaluation: Evaluation, ids: Sequence[str]) -> list[str]:
-    """The columns that are read of the gold, each once."""
-    others = [*filter(None, [evaluation.patient, evaluation.split]), *evaluation.subgroups]
-    return list(dict.fromkeys([*ids, *evaluation.fields.values(), *others]))
 
 
 def read_gold(database: Database, name: str, evaluation: Evaluation, ids: list[IdColumn]) -> Gold:

@@ -61,7 +61,7 @@ class Past:
                 remedy="bring it back from a backup; or delete it and say in your methods that "
                 "earlier uses of the labels are not known",
             )
-            for path in sorted(folder.glob(self._path.name.replace(evaluation, "*")))
+            for path in sorted(folder.glob(layout.evaluation_history("*").name))
         }
 
     def first(self, use: Use) -> str:

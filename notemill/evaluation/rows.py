@@ -50,7 +50,7 @@ def rows_of(record: EvaluationRecord) -> list[dict[str, Any]]:
         for part in field.parts
         for label, measure, counting, figure in _told(part)
     ]
-    return [{"row_number": number} | row for number, row in enumerate(rows, start=1)]
+    return [{"figure": number} | row for number, row in enumerate(rows, start=1)]
 
 
 def _of_experiment(experiment: ExperimentEvaluated) -> dict[str, Any]:

@@ -31,6 +31,12 @@ class Cells:
     sha256: str
 
 
+def wanted_columns(evaluation: Evaluation, ids: Sequence[str]) -> list[str]:
+    """The columns that are read of the gold, each once."""
+    others = [*filter(None, [evaluation.patient, evaluation.split]), *evaluation.subgroups]
+    return list(dict.fromkeys([*ids, *evaluation.fields.values(), *others]))
+
+
 def check_file(name: str, evaluation: Evaluation, wanted: Sequence[str]) -> None:
     """Raise NotemillError for a gold file that is missing, or a CSV without a wanted column.
 

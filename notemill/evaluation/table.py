@@ -61,14 +61,14 @@ def evaluations_table(name: str) -> sa.Table:
         name,
         sa.MetaData(),
         _name_column("evaluation"),
-        sa.Column("row_number", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("figure", sa.BigInteger, autoincrement=False, nullable=False),
         _name_column("experiment"),
         _name_column("cohort"),
         *(
             sa.Column(column, kind, nullable=column in may_be_null)
             for column, kind in types.items()
         ),
-        sa.PrimaryKeyConstraint("evaluation", "row_number"),
+        sa.PrimaryKeyConstraint("evaluation", "figure"),
         mysql_engine="InnoDB",
         mysql_charset="utf8mb4",
         mysql_row_format="DYNAMIC",
@@ -132,7 +132,7 @@ def _prove(
     # Untyped, so that nothing between the driver and the comparison converts a value.
     raw = sa.table(table.name, *(sa.column(name) for name in names))
     found = connection.execute(
-        sa.select(*raw.columns).where(raw.c.evaluation == evaluation).order_by(raw.c.row_number)
+        sa.select(*raw.columns).where(raw.c.evaluation == evaluation).order_by(raw.c.figure)
     ).all()
     told = ["its number of rows"]
     if len(found) == len(rows):
