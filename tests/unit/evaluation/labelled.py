@@ -140,5 +140,3 @@ def of(record: EvaluationRecord, experiment: str = ID) -> ExperimentEvaluated:
 def csv_of(header: str, rows: Sequence[Sequence[Any]]) -> str:
     """A CSV of plain cells."""
     return "\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n"
-
-

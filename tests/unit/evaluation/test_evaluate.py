@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, cohen_kappa_score, precision_recall_fscore_support
 
+from notemill.errors import NotemillError
 from notemill.evaluation.record import read_evaluation
+from notemill.statistics.figure import Figure
 from tests.unit.conftest import Clinic
 from tests.unit.evaluation.labelled import Labelled, csv_of, headline, of, part
 from tests.unit.loads import ID
@@ -282,8 +284,6 @@ def test_a_query_gives_the_gold_and_is_named_by_its_rows(labelled: Labelled) -> 
 
 
 def test_a_gold_query_that_writes_is_refused(labelled: Labelled) -> None:
-    from notemill.errors import NotemillError  # noqa: PLC0415
-
     with pytest.raises(NotemillError, match="the query wants to write") as refused:
         labelled.evaluate(query="DELETE FROM notes RETURNING visit, note AS response")
     assert refused.value.where == "evaluations.gold.query"
@@ -328,8 +328,6 @@ def test_an_evaluation_replaces_its_own_rows_and_no_others(labelled: Labelled) -
 def test_figures_that_a_trigger_changes_are_refused_and_the_old_ones_stay(
     labelled: Labelled,
 ) -> None:
-    from notemill.errors import NotemillError  # noqa: PLC0415
-
     labelled.gold("visit,response\n1,yes\n2,no\n")
     labelled.evaluate()
     clinic = labelled.clinic
@@ -344,18 +342,18 @@ def test_figures_that_a_trigger_changes_are_refused_and_the_old_ones_stay(
     assert clinic.rows("SELECT * FROM notemill_evaluations") == before
 
 
-def test_a_result_shard_of_json_has_only_finite_figures(labelled: Labelled) -> None:
+def test_the_record_is_json_without_nan(labelled: Labelled) -> None:
     """JSON has no NaN: a figure that is not defined is null, and says why."""
     labelled.gold("visit,response\n1,yes\n")
     labelled.evaluate()
     text = Path(labelled.clinic.layout.evaluation("gold")).read_text()
-    json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    json.loads(text, parse_constant=pytest.fail)
 
 
-def _width(figure) -> float:  # type: ignore[no-untyped-def]
+def _width(figure: Figure) -> float:
     assert figure.low is not None and figure.high is not None
     return float(figure.high - figure.low)
 
 
-def _row(figure) -> tuple[object, ...]:  # type: ignore[no-untyped-def]
+def _row(figure: Figure) -> tuple[object, ...]:
     return figure.value, figure.low, figure.high, figure.n, figure.why
