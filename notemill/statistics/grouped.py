@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from scipy.stats import t
 
+from notemill.statistics.confusion import ratio
 from notemill.statistics.figure import LEVEL, Figure, from_draws, undefined, widest
 from notemill.statistics.proportion import clustered_share, share
 from notemill.statistics.resampling import resampled
@@ -45,10 +46,9 @@ class Grouped:
     def share(self, k: str, n: str, why: str) -> Figure:
         """The sum of k in that of n, of which it is a part. why: told where n is 0."""
         over, under = self._sums[:, self._places[k]], self._sums[:, self._places[n]]
-        if not self._clustered or not under.any():
-            return share(over.sum(), under.sum(), why=why)
-        having = int((under > 0).sum())
-        return clustered_share(over.sum(), under.sum(), self._drawn(k, n), having, why=why)
+        if not self._clustered:
+            return share(float(over.sum()), float(under.sum()), why=why)
+        return clustered_share(over, under, self._drawn(k, n), why=why)
 
     def mean(self, value: str, n: str, why: str, *, least: float = -math.inf) -> Figure:
         """The sum of a value in the number n, with an interval that is no narrower than Student's.
@@ -70,8 +70,4 @@ class Grouped:
         return widest([students, from_draws(mean, self._drawn(value, n), total)])
 
     def _drawn(self, over: str, under: str) -> np.ndarray:
-        n = self._draws[:, self._places[under]]
-        ratio: np.ndarray = np.divide(
-            self._draws[:, self._places[over]], n, out=np.full(n.shape, np.nan), where=n != 0
-        )
-        return ratio
+        return ratio(self._draws[:, self._places[over]], self._draws[:, self._places[under]])
