@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from notemill.config.base import NAME_PATTERN, SQL_NAME_PATTERN, Name, Section, SqlName, UserPath
 from notemill.config.cohort import Cohort
+from notemill.config.comparison import EXPERIMENT_ID, Comparison
 from notemill.config.database import Database
 from notemill.config.engine import (
     ENGINES,
@@ -31,11 +32,13 @@ from notemill.config.experiment import (
     Experiment,
     Options,
     Pilot,
+    Repeat,
 )
 from notemill.errors import NotemillError
 
 __all__ = [
     "Cohort",
+    "Comparison",
     "Config",
     "Database",
     "Engine",
@@ -45,6 +48,7 @@ __all__ = [
     "OpenAiEngine",
     "Options",
     "Pilot",
+    "Repeat",
     "read_config",
 ]
 
@@ -69,6 +73,9 @@ class Config(Section):
     cohorts: dict[Name, Cohort] = Field(min_length=1)
     engines: dict[Name, Engine] = Field(min_length=1)
     experiments: dict[Name, Experiment] = Field(min_length=1)
+    comparisons: dict[Name, Comparison] = Field(
+        default_factory=dict, description="Two experiments held against each other."
+    )
 
     @field_validator("results")
     @classmethod
@@ -88,6 +95,18 @@ class Config(Section):
                 raise ValueError(f"experiments.{name}.options.openai_fields_only: not for Ollama")
             for cohort in experiment.cohorts or []:
                 _known(cohort, self.cohorts, f"experiments.{name}.cohorts", "cohorts")
+        return self
+
+    @model_validator(mode="after")
+    def _comparisons_name_what_is_there(self) -> Config:
+        _alike_but_for_case("comparisons", self.comparisons)
+        for name, comparison in self.comparisons.items():
+            key = f"comparisons.{name}"
+            for named in comparison.experiments:
+                if not EXPERIMENT_ID.fullmatch(named):
+                    _known(named, self.experiments, f"{key}.experiments", "experiments")
+            if comparison.cohort:
+                _known(comparison.cohort, self.cohorts, f"{key}.cohort", "cohorts")
         return self
 
     def cohorts_of(self, experiment: str) -> list[str]:
@@ -173,6 +192,7 @@ def _explain(error: ValidationError) -> list[str]:
 
 
 def _all_keys() -> set[str]:
-    sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options, Pilot]
+    sections: list[type[Section]] = [Config, Database, Cohort, Comparison]
+    sections += [Experiment, Options, Pilot, Repeat]
     sections += [*ENGINES, RunnerOptions]
     return {key for section in sections for key in section.model_fields}
