@@ -15,7 +15,7 @@ from notemill.answers.experiment_record import Asked
 from notemill.files import Record, read_json
 from notemill.statistics.figure import Figure
 
-FieldKind = Literal["choice", "number", "list", "text"]
+FieldKind = Literal["choices", "number", "items", "text"]
 """text: free text and whatever else; of it is told alone whether it is the same."""
 NO_ANSWER = "(no answer)"
 """The row and the column of notes without a valid answer, in every cross table the last."""
@@ -175,14 +175,14 @@ class NumberComparison(_Part):
     within: Figure
 
 
-class ListComparison(_Part):
+class ItemsComparison(_Part):
     """Of a list. overlap: items that both have of all that either has, over all notes."""
 
     overlap: Figure
 
 
 class FieldComparison(_Part):
-    """One field of the answer. kind says which of choice, number and items is there.
+    """One field of the answer. kind says which of choices, numbers and items is there.
 
     same: share of notes with the very same value (lists: in any order) of those that both
     answered; same_all: of those with a text, where a note that one has no answer to is not the
@@ -193,9 +193,9 @@ class FieldComparison(_Part):
     kind: FieldKind
     same: Figure
     same_all: Figure
-    choice: ChoiceComparison | None = None
-    number: NumberComparison | None = None
-    items: ListComparison | None = None
+    choices: ChoiceComparison | None = None
+    numbers: NumberComparison | None = None
+    items: ItemsComparison | None = None
     correctness: list[Correctness] = []
 
 
