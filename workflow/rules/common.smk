@@ -14,6 +14,7 @@ from notemill.environment import without_environment
 from notemill.errors import NotemillError
 
 try:
+    from notemill.comparison.planned import planned_comparisons
     from notemill.config import read_config
     from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan.runs import checked_plan
@@ -39,18 +40,20 @@ if workflow.exec_mode == ExecMode.DEFAULT:
 
 
 def _checked_plan():
-    """Configuration, layout and runs; a wrong configuration ends here, before any job."""
+    """Configuration, layout, runs and comparisons; a wrong configuration ends here, before any job."""
     try:
         checked = read_config(
             config,
             where=", ".join(os.path.abspath(file) for file in workflow.configfiles),
         )
-        return checked, Layout(checked.results), checked_plan(checked)
+        runs = checked_plan(checked)
+        compared = planned_comparisons(checked, runs)
+        return checked, Layout(checked.results), runs, compared
     except NotemillError as error:
         raise WorkflowError(str(error)) from None
 
 
-CONFIG, LAYOUT, RUNS = _checked_plan()
+CONFIG, LAYOUT, RUNS, COMPARED = _checked_plan()
 RUN = {run.experiment_id: run for run in RUNS}
 
 if workflow.is_main_process:
@@ -91,6 +94,13 @@ ANSWERS = {
 LOADS = [
     LAYOUT.load(cohort, run.experiment_id) for run in RUNS for cohort in run.cohorts
 ]
+COMPARISONS = [LAYOUT.comparison(name) for name in COMPARED]
+REPEATS = [
+    LAYOUT.repeat(cohort, run.experiment_id)
+    for run in RUNS
+    for cohort in run.cohorts
+    if run.experiment.repeat.notes
+]
 
 
 wildcard_constraints:
@@ -99,6 +109,8 @@ wildcard_constraints:
     cut=r"cut-\d{4}",
     shard=r"\d{4}",
     model="|".join({run.model_id for run in RUNS}),
+    # None has an empty name, and an empty pattern would match it.
+    comparison="|".join(COMPARED) or "-",
 
 
 def manifest_of(wildcards):
@@ -131,3 +143,19 @@ def tables_of(wildcards):
     experiment = RUN[wildcards.experiment].experiment
     names = [experiment.results_table, experiment.failures, experiment.answer_prefix]
     return [*names, CONFIG.experiments_table]
+
+
+def loads_compared(wildcards):
+    """The loads of a comparison's two experiments, an earlier one's too."""
+    compared = COMPARED[wildcards.comparison]
+    return [LAYOUT.load(compared.cohort, each) for each in compared.experiments]
+
+
+def comparison_of(wildcards):
+    """What a comparison depends on beside the answers."""
+    return COMPARED[wildcards.comparison].settings.model_dump_json()
+
+
+def repeat_of(wildcards):
+    """What is asked again, so that a change of it is seen as one."""
+    return RUN[wildcards.experiment].experiment.repeat.model_dump_json()
