@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import pyarrow.compute as pc
 
@@ -49,9 +51,9 @@ def side_of(layout: Layout, cohort: str, side: Answered) -> Side:
     )
 
 
-def slots_of(side: Answered) -> list[int]:
+def slots_of_shards(shards: Sequence[Path]) -> list[int]:
     """Numbers of slots that the last jobs of the shards had, where these are known."""
-    lives = [read_live(live_path(path)) for path in side.shards]
+    lives = [read_live(live_path(path)) for path in shards]
     return sorted({live.slots for live in lives if live and live.slots})
 
 
@@ -74,5 +76,5 @@ def _cost(layout: Layout, cohort: str, side: Answered, answered: int, notes: int
         notes_per_s=round(notes / seconds, 3) if notes and seconds else None,
         coverage=share(answered, notes, why="no note has a text"),
         gpus=gpus_of(layout, cohort, side.experiment),
-        slots=slots_of(side),
+        slots=slots_of_shards(side.shards),
     )

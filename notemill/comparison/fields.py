@@ -79,7 +79,7 @@ class ComparedChoices(ComparedField):
         super().__init__(name, fields)
         self._values = [field.choices or [] for field in fields]
         self._columns = [field.column for field in fields]
-        known = dict.fromkeys(_label(value) for values in self._values for value in values)
+        known = dict.fromkeys(label_of(value) for values in self._values for value in values)
         self.labels = [*known, ANOTHER, NO_ANSWER]
         self._cells: Counter[tuple[int, int]] = Counter()
 
@@ -101,7 +101,7 @@ class ComparedChoices(ComparedField):
         column = self._columns[which]
         stored = [column.value({column.field: choice}) for choice in self._values[which]]
         places = pc.index_in(values, value_set=pa.array(stored, values.type)).fill_null(len(stored))
-        at = [self.labels.index(_label(choice)) for choice in self._values[which]]
+        at = [self.labels.index(label_of(choice)) for choice in self._values[which]]
         codes: np.ndarray = np.array([*at, self.labels.index(ANOTHER)])[places.to_numpy()]
         return codes
 
@@ -192,7 +192,7 @@ class ComparedItems(ComparedField):
         same = np.zeros(len(one), bool)
         common, either = np.zeros(len(one)), np.zeros(len(one))
         for row in np.flatnonzero(texts.both):
-            first, second = (_items(values[int(row)].as_py()) for values in (one, other))
+            first, second = (items_of(values[int(row)].as_py()) for values in (one, other))
             same[row] = first == second
             common[row] = ((first or Counter()) & (second or Counter())).total()
             either[row] = ((first or Counter()) | (second or Counter())).total()
@@ -226,11 +226,12 @@ def compared_field(
     return ComparedText(name, fields)
 
 
-def _label(choice: Any) -> str:
+def label_of(choice: Any) -> str:
+    """How a choice is written: in tables, lists and records."""
     return choice if isinstance(choice, str) else json.dumps(choice, ensure_ascii=False)
 
 
-def _items(stored: str | None) -> Counter[str] | None:
+def items_of(stored: str | None) -> Counter[str] | None:
     """Items of a list as it is stored, None for null."""
     value = json.loads(stored) if stored is not None else None
     if value is None:

@@ -13,7 +13,6 @@ from notemill.plan.runs import run_of
 leave_password_out()
 with job_log(snakemake.log[0]):
     from notemill.comparison.repeat import RepeatJob, run_repeat
-
     from notemill.paths import Layout
 
     config = read_config(snakemake.config)
