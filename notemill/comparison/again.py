@@ -21,8 +21,8 @@ from notemill.comparison.record import (
     NO_ANSWER,
     Change,
     FieldRepeat,
-    RepeatSettings,
 )
+from notemill.comparison.repeat_settings import RepeatSettings
 from notemill.comparison.sides import AnswerField
 from notemill.statistics.figure import Figure
 from notemill.statistics.proportion import share

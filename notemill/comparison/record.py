@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from notemill.answers.experiment_record import Asked
+from notemill.comparison.repeat_settings import REMEDY, RepeatSettings
 from notemill.files import Record, read_json
 from notemill.statistics.agreement import Agreement, ClassDifference
 from notemill.statistics.figure import Figure
@@ -253,15 +254,6 @@ class Round(_Part):
     began_at: str
 
 
-class RepeatSettings(_Part):
-    """What was to be asked again: `repeat` of the experiment. sampling_seed: of the draw."""
-
-    notes: int
-    times: int
-    seed: Literal["same", "other"]
-    sampling_seed: int
-
-
 class RepeatRecord(Record):
     """Some texts of a cohort asked again, when all were answered. The unit is the text.
 
@@ -313,5 +305,5 @@ def read_repeat(path: Path) -> RepeatRecord:
         RepeatRecord,
         path,
         problem="this is no repeat's record",
-        remedy="delete it and run snakemake again with your profile: its texts are asked anew",
+        remedy=REMEDY,
     )

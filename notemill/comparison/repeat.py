@@ -34,7 +34,8 @@ from notemill.answers.work import until_terminated
 from notemill.clock import now
 from notemill.comparison.again import Before, Repeated, drawn
 from notemill.comparison.cost import slots_of_shards
-from notemill.comparison.record import RepeatRecord, RepeatSettings, Round, read_repeat
+from notemill.comparison.record import RepeatRecord, Round, read_repeat
+from notemill.comparison.repeat_settings import SHARD, RepeatSettings, settings_of
 from notemill.comparison.sides import fields_of
 from notemill.engines.gpu import gpu_here
 from notemill.engines.kinds import proven_engine
@@ -47,9 +48,6 @@ from notemill.paths import live as live_path
 from notemill.progress import Progress
 from notemill.tasks.run import Run
 
-SHARD = "repeat"
-"""The repeat's name among shards."""
-SAMPLING_SEED = 1
 _SEEDS_APART = 1000
 """More than an experiment's attempts, each of which may take the next seed."""
 _SEEDS = 2**31
@@ -73,10 +71,7 @@ class RepeatJob:
     @property
     def settings(self) -> RepeatSettings:
         """What is to be asked again."""
-        repeat = self.run.experiment.repeat
-        return RepeatSettings(
-            notes=repeat.notes, times=repeat.times, seed=repeat.seed, sampling_seed=SAMPLING_SEED
-        )
+        return settings_of(self.run)
 
 
 def run_repeat(job: RepeatJob) -> RepeatRecord:
