@@ -17,6 +17,7 @@ try:
     from notemill.comparison.planned import planned_comparisons
     from notemill.config import read_config
     from notemill.paths import Layout, cut_name, shard_names
+    from notemill.plan.evaluations import check_gold, evaluated_runs
     from notemill.plan.runs import checked_plan
     from notemill.answers.refusal import PLAN_VARIABLE
     from notemill.pilot.record import GPUS_VARIABLE
@@ -40,20 +41,24 @@ if workflow.exec_mode == ExecMode.DEFAULT:
 
 
 def _checked_plan():
-    """Configuration, layout, runs and comparisons; a wrong configuration ends here, before any job."""
+    """Configuration, layout, runs, those of each evaluation, and comparisons; a wrong configuration
+    ends here, before any job."""
     try:
         checked = read_config(
             config,
             where=", ".join(os.path.abspath(file) for file in workflow.configfiles),
         )
         runs = checked_plan(checked)
+        if workflow.is_main_process:
+            check_gold(checked)
+        evaluated = evaluated_runs(checked, runs)
         compared = planned_comparisons(checked, runs)
-        return checked, Layout(checked.results), runs, compared
+        return checked, Layout(checked.results), runs, evaluated, compared
     except NotemillError as error:
         raise WorkflowError(str(error)) from None
 
 
-CONFIG, LAYOUT, RUNS, COMPARED = _checked_plan()
+CONFIG, LAYOUT, RUNS, EVALUATED, COMPARED = _checked_plan()
 RUN = {run.experiment_id: run for run in RUNS}
 
 if workflow.is_main_process:
@@ -102,6 +107,8 @@ REPEATS = [
     if run.experiment.repeat.notes
 ]
 
+EVALUATIONS = [LAYOUT.evaluation(name) for name in EVALUATED]
+
 
 wildcard_constraints:
     cohort="|".join(CONFIG.cohorts),
@@ -109,8 +116,8 @@ wildcard_constraints:
     cut=r"cut-\d{4}",
     shard=r"\d{4}",
     model="|".join({run.model_id for run in RUNS}),
-    # None has an empty name, and an empty pattern would match it.
-    comparison="|".join(COMPARED) or "-",
+    evaluation="|".join(EVALUATED) or "none",
+    comparison="|".join(COMPARED) or "none",
 
 
 def manifest_of(wildcards):
@@ -143,6 +150,26 @@ def tables_of(wildcards):
     experiment = RUN[wildcards.experiment].experiment
     names = [experiment.results_table, experiment.failures, experiment.answer_prefix]
     return [*names, CONFIG.experiments_table]
+
+
+def loads_of_evaluation(wildcards):
+    """The loads of the experiments that an evaluation is of."""
+    cohort = CONFIG.evaluations[wildcards.evaluation].cohort
+    return [
+        LAYOUT.load(cohort, run.experiment_id)
+        for run in EVALUATED[wildcards.evaluation]
+    ]
+
+
+def gold_of(wildcards):
+    """The gold's file, none where it is a query."""
+    return CONFIG.evaluations[wildcards.evaluation].file or []
+
+
+def evaluation_of(wildcards):
+    """All that an evaluation is told, so that a change of it computes it anew."""
+    told = CONFIG.evaluations[wildcards.evaluation].model_dump_json()
+    return [told, CONFIG.evaluations_table]
 
 
 def loads_compared(wildcards):
