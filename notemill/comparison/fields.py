@@ -23,8 +23,7 @@ from notemill.comparison.record import (
 )
 from notemill.comparison.sides import AnswerField
 from notemill.statistics.agreement import CrossTable, paired
-from notemill.statistics.figure import Figure
-from notemill.statistics.proportion import clustered_share
+from notemill.statistics.figure import Figure, undefined
 from notemill.statistics.ratio import Ratio
 
 _SAME, _OTHER, _NOT_BOTH = range(3)
@@ -271,14 +270,12 @@ def _share_of_same(table: CrossTable, counted: np.ndarray, seed: int) -> Figure:
     """Share of notes in state _SAME of those in the states that count; a diagonal table."""
     states = table.cells % table.classes
     having = np.isin(states, counted)
-    part = CrossTable(table.classes, table.cells[having], table.sizes[having], table.texts[having])
-    notes = np.diag(part.of_notes())
-    n = int(notes.sum())
     why = "no note has an answer from both"
-    if not n:
-        return clustered_share(0, 0, np.zeros(0), 0, why=why)
+    if not having.any():
+        return undefined(why)
+    part = CrossTable(table.classes, table.cells[having], table.sizes[having], table.texts[having])
     diagonals = np.concatenate(
         [np.diagonal(drawn, axis1=-2, axis2=-1) for drawn in part.resampled(seed)]
     )
-    share = diagonals[:, _SAME] / diagonals.sum(-1)
-    return clustered_share(int(notes[_SAME]), n, share, int(part.texts.sum()), why=why)
+    draws = diagonals[:, _SAME] / diagonals.sum(-1)
+    return part.share(states[having] == _SAME, np.ones(having.sum(), bool), draws, why)

@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy.sparse import csr_array
 
-from notemill.statistics import confusion
+from notemill.statistics.clustering import worth
+from notemill.statistics.confusion import ratio
 from notemill.statistics.figure import DRAWS, Figure, from_draws, undefined, widest
 from notemill.statistics.pairs import mcnemar
 from notemill.statistics.proportion import clustered_share
@@ -81,13 +82,15 @@ class CrossTable:
             taken = rng.multinomial(texts, self.texts / texts, size=draws)
             yield (taken @ notes).reshape(draws, self.classes, self.classes)
 
-    def redrawn(self, seed: int) -> Iterator[np.ndarray]:
-        """Tables of shares that could have given this one of independent notes, some at a time.
+    def redrawn(self, seed: int, notes: float) -> Iterator[np.ndarray]:
+        """Tables of shares that could have given this one of so many independent notes.
 
-        As `notemill.statistics.resampling.redrawn`, over the classes that there are.
+        As `notemill.statistics.resampling.redrawn`, over the classes that there are, some at a
+        time.
         """
         rng = np.random.default_rng(seed)
         table = self.of_notes()
+        table = table * (notes / table.sum())
         there = np.flatnonzero(table.sum(0) + table.sum(1))
         part = table[np.ix_(there, there)].reshape(-1).astype(float)
         for draws in _at_once(table.size):
@@ -95,6 +98,28 @@ class CrossTable:
             whole = np.zeros((draws, *table.shape))
             whole[:, there[:, None], there] = drawn.reshape(draws, len(there), len(there))
             yield whole
+
+    @property
+    def worth(self) -> float:
+        """How many independent notes tell as much of how often both say the same."""
+        rows, columns = np.divmod(self.cells, self.classes)
+        same = np.where(rows == columns, self.sizes, 0)
+        p = float((same * self.texts).sum() / (self.sizes * self.texts).sum())
+        return worth(same, self.sizes, p * (1 - p), alike=self.texts)
+
+    def share(self, counts: np.ndarray, of: np.ndarray, draws: np.ndarray, why: str) -> Figure:
+        """Notes of some kinds among those of others. counts, of: (kinds,), which; draws: the same
+        share in each of `resampled`."""
+        there = counts & of
+        if not of.any():
+            return undefined(why)
+        return clustered_share(
+            np.where(there, self.sizes, 0)[of],
+            self.sizes[of],
+            draws,
+            alike=self.texts[of],
+            why=why,
+        )
 
     def _table(self, counts: np.ndarray) -> np.ndarray:
         flat = np.bincount(self.cells, counts, minlength=self.classes**2)
@@ -126,9 +151,9 @@ def paired(table: CrossTable, labels: Sequence[str], *, seed: int = 1) -> Paired
     draws = _Draws(table, seed)
     rows, columns = np.divmod(table.cells, table.classes)
     both = (rows < len(labels)) & (columns < len(labels))
-    answered = draws.agreement(_of_answered, notes, int(table.texts[both].sum()))
+    answered = draws.agreement(_of_answered, notes, both)
     failed = notes[-1].any() or notes[:, -1].any()
-    every = draws.agreement(_of_all, notes, int(table.texts.sum())) if failed else answered
+    every = draws.agreement(_of_all, notes, np.ones(len(both), bool)) if failed else answered
     return Paired(answered, every, draws.classes(labels))
 
 
@@ -137,46 +162,51 @@ class _Draws:
 
     def __init__(self, table: CrossTable, seed: int) -> None:
         self._table = table
-        ways = (table.resampled(seed), table.redrawn(seed))
-        # Of texts as they are, and of notes as if all were independent: the wider interval holds.
+        self._rows, self._columns = np.divmod(table.cells, table.classes)
+        notes = float(table.of_notes().sum())
+        # Of texts as they are, of notes as if all were independent, and of as many notes as the
+        # texts are worth: the interval holds all three, as that of a share does.
+        ways = table.resampled(seed), table.redrawn(seed, notes), table.redrawn(seed, table.worth)
         self._scores = [_joined([_scores(some) for some in way]) for way in ways]
 
     def agreement(
-        self, counted: Callable[[np.ndarray], np.ndarray], notes: np.ndarray, texts: int
+        self, counted: Callable[[np.ndarray], np.ndarray], notes: np.ndarray, of: np.ndarray
     ) -> Agreement:
+        """of: (kinds,), which count."""
         table = counted(notes)
         n = int(table.sum())
+        none = "no note has an answer from both"
         if not n:
-            nothing = undefined("no note has an answer from both")
+            nothing = undefined(none)
             return Agreement(agreement=nothing, kappa=nothing, ac1=nothing)
 
-        def score(of: Callable[[np.ndarray], np.ndarray], why: str) -> Figure:
-            value = float(of(table))
+        def score(measure: Callable[[np.ndarray], np.ndarray], why: str) -> Figure:
+            value = float(measure(table))
             if not np.isfinite(value):
                 return undefined(why, n)
-            key = counted.__name__ + of.__name__
+            key = counted.__name__ + measure.__name__
             return widest([from_draws(value, scores[key], n) for scores in self._scores])
 
-        hits = int(np.trace(table[:, :-1]))
-        draws = self._scores[0][counted.__name__ + confusion.agreement.__name__]
+        draws = self._scores[0][counted.__name__ + _agreement.__name__]
+        same = (self._rows == self._columns) & (self._rows < self._table.classes - 1)
         return Agreement(
-            agreement=clustered_share(hits, n, draws, texts),
-            kappa=score(confusion.kappa, "both say one class of every note"),
-            ac1=score(confusion.ac1, "there is one class"),
+            agreement=self._table.share(same, of, draws, none),
+            kappa=score(_kappa, "both say one class of every note"),
+            ac1=score(_ac1, "there is one class"),
         )
 
     def classes(self, labels: Sequence[str]) -> list[ClassDifference]:
-        notes, texts = self._table.of_notes(), self._table.of_texts()
-        n, all_texts = int(notes.sum()), int(texts.sum())
-        of_texts = self._scores[0]
+        """How often each class is said."""
+        table = self._table
+        texts, n = table.of_texts(), float(table.of_notes().sum())
+        of_texts, every = self._scores[0], np.ones(len(table.cells), bool)
         result = []
         for which, label in enumerate(labels):
-            said = int(notes[which].sum()), int(notes[:, which].sum())
             first, second = (
-                clustered_share(k, n, of_texts[side][:, which], all_texts)
-                for side, k in zip(("first", "second"), said, strict=True)
+                table.share(said == which, every, of_texts[side][:, which], "there is no note")
+                for side, said in (("first", self._rows), ("second", self._columns))
             )
-            value = (said[1] - said[0]) / n
+            value = (second.value or 0.0) - (first.value or 0.0)
             apart = [each["second"][:, which] - each["first"][:, which] for each in self._scores]
             difference = widest([from_draws(value, each, n) for each in apart])
             hits = int(texts[which, which])
@@ -205,8 +235,8 @@ def _scores(tables: np.ndarray) -> dict[str, np.ndarray]:
     scores = {"first": tables.sum(-1) / total, "second": tables.sum(-2) / total}
     for counted in (_of_answered, _of_all):
         each = counted(tables)
-        for of in (confusion.agreement, confusion.kappa, confusion.ac1):
-            scores[counted.__name__ + of.__name__] = of(each)
+        for measure in (_agreement, _kappa, _ac1):
+            scores[counted.__name__ + measure.__name__] = measure(each)
     return scores
 
 
@@ -215,15 +245,39 @@ def _joined(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def _of_answered(tables: np.ndarray) -> np.ndarray:
-    """As `notemill.statistics.confusion` counts tables, of notes that both answered."""
-    there = tables[..., :-1, :-1]
-    return np.concatenate([there, np.zeros_like(there[..., :1])], axis=-1)
+    """Tables of the notes that both answered."""
+    there = np.array(tables, float)
+    there[..., -1, :] = there[..., :, -1] = 0
+    return there
 
 
 def _of_all(tables: np.ndarray) -> np.ndarray:
-    """The same of all notes: the first's failures and the second's are two categories."""
-    empty = np.zeros_like(tables[..., :1])
-    return np.concatenate([tables[..., :-1], empty, tables[..., -1:]], axis=-1)
+    """Tables of all notes."""
+    return tables
+
+
+def _agreement(tables: np.ndarray) -> np.ndarray:
+    """The share of notes that both say the same class of."""
+    same = np.diagonal(tables, axis1=-2, axis2=-1)[..., :-1].sum(-1)
+    return ratio(same, tables.sum((-1, -2)))
+
+
+def _kappa(tables: np.ndarray) -> np.ndarray:
+    """Cohen's; the first's failures and the second's are two categories of their own."""
+    rows, columns = tables.sum(-1)[..., :-1], tables.sum(-2)[..., :-1]
+    expected = ratio((rows * columns).sum(-1), tables.sum((-1, -2)) ** 2)
+    return ratio(_agreement(tables) - expected, 1 - expected)
+
+
+def _ac1(tables: np.ndarray) -> np.ndarray:
+    """Gwet's; what chance agrees on is told by each one's own answers (see `confusion.ac1`)."""
+    rows, columns = tables.sum(-1)[..., :-1], tables.sum(-2)[..., :-1]
+    first, second = (ratio(each, each.sum(-1)[..., None]) for each in (rows, columns))
+    mean = np.where(
+        np.isnan(first), second, np.where(np.isnan(second), first, (first + second) / 2)
+    )
+    expected = ratio((mean * (1 - mean)).sum(-1), np.asarray(tables.shape[-1] - 2))
+    return ratio(_agreement(tables) - expected, 1 - expected)
 
 
 def _at_once(cells: int) -> Iterator[int]:
