@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from notemill.statistics.figure import Figure
 from notemill.statistics.grouped import Grouped
+from notemill.statistics.measures import f1_of_hits
 
 
 class ItemsCounted(BaseModel):
@@ -73,7 +74,7 @@ def measured_items(
         return ItemsCounted(
             precision=items.share("hits", "said", "no item was answered"),
             recall=items.share("hits", of, "no note has a right item"),
-            f1=_f1(items.share("hits", any_of, "no item is right and none was answered")),
+            f1=f1_of_hits(items.share("hits", any_of, "no item is right and none was answered")),
             exact=notes.share("exact", notes_of, why),
         )
 
@@ -84,11 +85,3 @@ def measured_items(
         answered=counted("of answered", "any of answered", "answered", "no answer"),
         all=counted("right", "any", "notes", "no note has a label"),
     )
-
-
-def _f1(hits: Figure) -> Figure:
-    """F1 rises with the share of hits among all items, right or answered; so does its interval."""
-    if hits.value is None or hits.low is None or hits.high is None:
-        return hits
-    value, low, high = (2 * x / (1 + x) for x in (hits.value, hits.low, hits.high))
-    return Figure(value=value, low=low, high=high, n=hits.n)

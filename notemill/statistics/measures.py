@@ -108,7 +108,7 @@ def _shares(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What counts, and of how many, of counted tables: each (..., 2 + 5 * classes)."""
     total = table.sum((-1, -2))[..., None]
     two = against_rest(table)
-    (hits, missed), (alarms, passed) = ((two[..., i, j] for j in (0, 1)) for i in (0, 1))
+    hits, missed, alarms, passed = (two[..., row, said] for row, said in np.ndindex(2, 2))
     of_f1, others = hits_and_others(table)
     answered = total - table[..., -1].sum(-1)[..., None]
     k = [answered, confusion.right(table)[..., None], hits, passed, hits, passed, of_f1]

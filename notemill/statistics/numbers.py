@@ -83,7 +83,7 @@ def measured_numbers(
         clusters=sums.clusters,
         tolerance=tolerance,
         coverage=sums.share("answered", "notes", "no note has a label"),
-        absolute_error=sums.mean("error", "both", no_pair, least=0.0),
+        absolute_error=sums.mean("error", "both", no_pair, positive=True),
         bias=sums.mean("off", "both", no_pair),
         answered=counted("answered", "no answer"),
         all=counted("notes", "no note has a label"),
