@@ -14,17 +14,19 @@ import pyarrow.parquet as pq
 import notemill
 from notemill.clock import now
 from notemill.comparison.asked import differences, remarks
+from notemill.comparison.correct import Judged, judged
 from notemill.comparison.cost import side_of
-from notemill.comparison.fields import compared_field
+from notemill.comparison.fields import ComparedField, compared_field
 from notemill.comparison.flips import flips_file
 from notemill.comparison.pairs import Texts, paired_texts
 from notemill.comparison.planned import PlannedComparison
-from notemill.comparison.record import ComparisonRecord, FieldKind, NotCompared
+from notemill.comparison.record import ComparisonRecord, FieldComparison, FieldKind, NotCompared
 from notemill.comparison.sides import Answered, AnswerField, answered
+from notemill.config import Config
 from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.notes.manifest import read_manifest
-from notemill.paths import Layout
+from notemill.paths import Layout, cut_name
 from notemill.statistics.figure import DRAWS
 from notemill.tasks.run import Run
 
@@ -34,14 +36,13 @@ SEED = 1
 Fields = dict[str, tuple[AnswerField, AnswerField]]
 
 
-def compare(
-    layout: Layout, planned: PlannedComparison, cut: str, runs: dict[str, Run]
-) -> ComparisonRecord:
+def compare(config: Config, planned: PlannedComparison, runs: dict[str, Run]) -> ComparisonRecord:
     """Compare the two and write the notes that flip; the record is the caller's to write.
 
     runs: of the configuration, by their experiment's id. Raises NotemillError where the two have
     no field in common, or do not answer the same notes.
     """
+    layout, cut = Layout(config.results), cut_name(config.cohorts[planned.cohort].shards)
     manifest = read_manifest(layout.manifest(planned.cohort, cut), of=planned.cohort)
     first, second = (
         answered(layout, manifest, cut, each, runs.get(each)) for each in planned.experiments
@@ -61,6 +62,9 @@ def compare(
         labels = {each.name: each.labels for each in compared}
         for texts in counts.of(paired_texts(first, second, ids, columns)):
             flips.add(texts, {each.name: each.add(texts) for each in compared}, labels)
+    judgement = None
+    if planned.settings.evaluation:
+        judgement = judged(config, planned, (first, second), runs, list(fields), SEED)
     told = differences(first, second)
     log.info("%d notes (%d texts) compared, %d flip", counts.notes, counts.texts, flips.notes)
     return ComparisonRecord(
@@ -76,9 +80,9 @@ def compare(
         only_first_answered=counts.only_first,
         only_second_answered=counts.only_second,
         neither_answered=counts.notes - counts.both - counts.only_first - counts.only_second,
-        fields=[each.compared(SEED) for each in compared],
+        fields=[_told(each, judgement) for each in compared],
         not_compared=left_out,
-        gold=None,
+        gold=judgement.gold if judgement else None,
         flips=path.name,
         flipped=flips.notes,
         remarks=remarks(first, second, told),
@@ -87,6 +91,11 @@ def compare(
         notemill=notemill.__version__,
         made_at=now(),
     )
+
+
+def _told(field: ComparedField, judgement: Judged | None) -> FieldComparison:
+    correctness = judgement.by_field.get(field.name, []) if judgement else []
+    return field.compared(SEED).model_copy(update={"correctness": correctness})
 
 
 @dataclass

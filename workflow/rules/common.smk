@@ -178,6 +178,12 @@ def loads_compared(wildcards):
     return [LAYOUT.load(compared.cohort, each) for each in compared.experiments]
 
 
+def evaluation_compared(wildcards):
+    """The evaluation whose labels say which of the two is right, none without."""
+    name = COMPARED[wildcards.comparison].settings.evaluation
+    return LAYOUT.evaluation(name) if name else []
+
+
 def comparison_of(wildcards):
     """What a comparison depends on beside the answers."""
     return COMPARED[wildcards.comparison].settings.model_dump_json()
