@@ -24,6 +24,7 @@ from notemill.config.engine import (
     RunnerOptions,
     engine_kinds,
 )
+from notemill.config.evaluation import Evaluation
 from notemill.config.experiment import (
     DIGEST_PATTERN,
     MODEL_PATTERN,
@@ -40,6 +41,7 @@ __all__ = [
     "Config",
     "Database",
     "Engine",
+    "Evaluation",
     "Experiment",
     "LlamaCppEngine",
     "OllamaEngine",
@@ -67,10 +69,16 @@ class Config(Section):
     experiments_table: SqlName = Field(
         "notemill_experiments", description="Table that says how each row was made."
     )
+    evaluations_table: SqlName = Field(
+        "notemill_evaluations", description="Table with the figures of all evaluations."
+    )
     database: Database
     cohorts: dict[Name, Cohort] = Field(min_length=1)
     engines: dict[Name, Engine] = Field(min_length=1)
     experiments: dict[Name, Experiment] = Field(min_length=1)
+    evaluations: dict[Name, Evaluation] = Field(
+        {}, description="Gold labels that answers are held against."
+    )
     report: ReportSection = Field(ReportSection(), description="What the report may tell.")
 
     @field_validator("results")
@@ -91,6 +99,12 @@ class Config(Section):
                 raise ValueError(f"experiments.{name}.options.openai_fields_only: not for Ollama")
             for cohort in experiment.cohorts or []:
                 _known(cohort, self.cohorts, f"experiments.{name}.cohorts", "cohorts")
+        _alike_but_for_case("evaluations", self.evaluations)
+        for name, evaluation in self.evaluations.items():
+            key = f"evaluations.{name}"
+            _known(evaluation.cohort, self.cohorts, f"{key}.cohort", "cohorts")
+            for experiment_name in evaluation.experiments or []:
+                _known(experiment_name, self.experiments, f"{key}.experiments", "experiments")
         return self
 
     def cohorts_of(self, experiment: str) -> list[str]:
@@ -177,5 +191,6 @@ def _explain(error: ValidationError) -> list[str]:
 
 def _all_keys() -> set[str]:
     sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options, Pilot]
-    sections += [*ENGINES, RunnerOptions, ReportSection]
+    sections += [Evaluation, ReportSection]
+    sections += [*ENGINES, RunnerOptions]
     return {key for section in sections for key in section.model_fields}
