@@ -4,6 +4,7 @@ length."""
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ class FieldTally:
     nulls: int = 0
     by_length: np.ndarray | None = None
     by_month: np.ndarray | None = None
-    numbers: NumberTally | None = None
+    numbers: NumberTally | None = None  # once its range is known
     lengths: Lengths | None = None
 
     @property
@@ -73,18 +74,25 @@ ANOTHER = "(another)"
 
 
 class NumberTally:
-    """How many numbers lie where, between the least and the greatest, in a thousand steps."""
+    """How many numbers lie where between the least and the greatest, which are known.
 
-    def __init__(self, low: float, high: float) -> None:
-        self.low, self.high = low, high
-        self.width = (high - low) / 1000 or 1.0
-        self.counts = np.zeros(1000, np.int64)
+    Steps have a round width and begin at a round number, so that neither end is a note's own.
+    """
+
+    def __init__(self, least: float, greatest: float, *, whole: bool) -> None:
+        width = (
+            10.0 ** math.ceil(math.log10((greatest - least) / 1000)) if least < greatest else 1.0
+        )
+        self.width = max(width, 1.0) if whole else width
+        self.low = math.floor(least / self.width) * self.width
+        self.counts = np.zeros(int((greatest - self.low) / self.width) + 1, np.int64)
 
     def add(self, values: pa.Array) -> None:
         """Count values; null ones are left out."""
         numbers = pc.drop_null(values).to_numpy(zero_copy_only=False).astype(float)
-        which = np.clip(((numbers - self.low) / self.width).astype(int), 0, 999)
-        self.counts += np.bincount(which, minlength=1000)
+        steps = len(self.counts)
+        which = np.clip(((numbers - self.low) / self.width).astype(np.int64), 0, steps - 1)
+        self.counts += np.bincount(which, minlength=steps)
 
 
 class Tally:
