@@ -1,11 +1,14 @@
 """Writes the demo's SQLite database of synthetic notes: python -m demo.database FILE.
 
 Tables: notes (patientvisitid, accession, note_text), as a hospital might have it, with copied
-texts, a blank and a NULL note; gold (patientvisitid, accession, task, response), the right answers.
+texts, a blank and a NULL note; gold (patientvisitid, accession, task, response, patient, site,
+split), the right answers, and of whom: two notes a patient and their copies, of two sites, and by
+patient for development or test.
 """
 
 from __future__ import annotations
 
+import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,10 @@ from models.notes import draw
 NOTES = 300
 SEED = 1
 _COPIED_EVERY = 10
+_NOTES_A_PATIENT = 2
+_SITES = ("north", "south")
+_DEVELOPED_ON = 0.3
+"""Share of the patients on whom prompts are tried."""
 
 _metadata = sa.MetaData()
 _ids: dict[str, sa.types.TypeEngine[Any]] = {
@@ -35,6 +42,9 @@ gold_table = sa.Table(
     *(sa.Column(name, kind, primary_key=True) for name, kind in _ids.items()),
     sa.Column("task", sa.String(64), primary_key=True),
     sa.Column("response", sa.String(255), nullable=False),
+    sa.Column("patient", sa.String(8), nullable=False),
+    sa.Column("site", sa.String(8), nullable=False),
+    sa.Column("split", sa.String(16), nullable=False),
 )
 
 
@@ -68,12 +78,22 @@ def _rows() -> tuple[list[dict[str, object]], list[dict[str, object]]]:
         notes.append({**ids, "note_text": text})
         return ids
 
+    chance = random.Random(SEED)
+    patients = [
+        {
+            "patient": f"P{number:03}",
+            "site": chance.choice(_SITES),
+            "split": "development" if chance.random() < _DEVELOPED_ON else "test",
+        }
+        for number in range(-(-NOTES // _NOTES_A_PATIENT))
+    ]
     for number, note in enumerate(draw(NOTES, SEED)):
+        patient = patients[number // _NOTES_A_PATIENT]
         # Copied forward now and then, as in real records: one text, several notes.
         for _ in range(2 if number % _COPIED_EVERY == 0 else 1):
             ids = add(note.text)
             gold.extend(
-                {**ids, "task": task, "response": answer.response}
+                {**ids, "task": task, "response": answer.response, **patient}
                 for task, answer in note.answers.items()
             )
     add("   ")

@@ -32,6 +32,7 @@ from notemill.config.experiment import (
     Options,
     Pilot,
 )
+from notemill.config.report import ReportSection
 from notemill.errors import NotemillError
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "OpenAiEngine",
     "Options",
     "Pilot",
+    "ReportSection",
     "read_config",
 ]
 
@@ -69,6 +71,7 @@ class Config(Section):
     cohorts: dict[Name, Cohort] = Field(min_length=1)
     engines: dict[Name, Engine] = Field(min_length=1)
     experiments: dict[Name, Experiment] = Field(min_length=1)
+    report: ReportSection = Field(ReportSection(), description="What the report may tell.")
 
     @field_validator("results")
     @classmethod
@@ -174,5 +177,5 @@ def _explain(error: ValidationError) -> list[str]:
 
 def _all_keys() -> set[str]:
     sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options, Pilot]
-    sections += [*ENGINES, RunnerOptions]
+    sections += [*ENGINES, RunnerOptions, ReportSection]
     return {key for section in sections for key in section.model_fields}
