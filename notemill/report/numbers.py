@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from notemill.statistics.figure import Figure
 
@@ -137,3 +138,8 @@ def scale(
 def _nice(least: float) -> float:
     power = 10.0 ** math.floor(math.log10(least))
     return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= least * 0.999)
+
+
+def moment(second: float) -> str:
+    """A second of the epoch, in UTC."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from notemill.look.words import printed
 from notemill.report import numbers
+from notemill.report.count import Count
 from notemill.report.numbers import DASH
 from notemill.statistics.figure import Figure
 
@@ -16,11 +17,12 @@ from notemill.statistics.figure import Figure
 @dataclass(frozen=True)
 class Cell:
     """text: as it is read. copied: what it sorts by and is copied as, where that is not its text;
-    more than one where a figure has an interval. plot: stands in place of the text. why: why
+    more than one where a figure has an interval. by: what it sorts by and is not copied as. plot: stands in place of the text. why: why
     there is no number. level: 0 to 9, how dark it is. strong: whether it stands out."""
 
     text: str = ""
     copied: tuple[float | str | None, ...] = ()
+    by: float | None = None
     plot: Markup | None = None
     why: str = ""
     level: int | None = None
@@ -78,18 +80,50 @@ def number(value: float | None, why: str = "") -> Cell:
     return Cell(numbers.count(value), (value,))
 
 
+def told(count: Count) -> str:
+    """A count as it may be told: 12,345, or <5, or 10 to 14."""
+    if count.exact:
+        return numbers.count(count.low)
+    if count.low <= 1:
+        return f"<{numbers.count(count.high + 1)}"
+    return f"{numbers.count(count.low)} to {numbers.count(count.high)}"
+
+
+def counted(count: Count) -> Cell:
+    """A count as it may be told; it sorts by its middle."""
+    if count.exact:
+        return number(count.low)
+    return Cell(told(count), by=count.middle)
+
+
+def told_share(count: Count, of: Count) -> str:
+    """The share that a count is, as far as both may be told."""
+    if not of.low:
+        return DASH
+    least, most = count.low / of.high, min(count.high / of.low, 1.0)
+    if count.exact and of.exact:
+        return numbers.percent(least, of.low)
+    if count.low <= 1 and count.high:
+        return f"<{numbers.percent(min((count.high + 1) / of.low, 1.0), of.low).lstrip('<>')}"
+    low, high = numbers.percent(least, of.low), numbers.percent(most, of.low)
+    return low if low == high else f"{low} to {high}"
+
+
+def counted_share(count: Count, of: Count) -> Cell:
+    """The same as a cell."""
+    if not of.low:
+        return dash("there is nothing to have a share of")
+    words = told_share(count, of)
+    if count.exact and of.exact:
+        return Cell(words, (count.low / of.low,))
+    return Cell(words, by=count.middle / of.middle)
+
+
 def measured(value: float | None, why: str = "", digits: int = 3) -> Cell:
     """A measured number with its significant digits."""
     if value is None:
         return dash(why)
     return Cell(numbers.significant(value, digits), (value,))
-
-
-def share(k: float | None, n: float | None, why: str = "") -> Cell:
-    """k of n as percent."""
-    if not n or k is None:
-        return dash(why or "there is nothing to have a share of")
-    return Cell(numbers.percent(k / n, n), (k / n,))
 
 
 def figure(told: Figure, *, signed: bool = False) -> Cell:

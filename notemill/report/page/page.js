@@ -10,9 +10,9 @@
 
   function key(cell) {
     const own = parts(cell);
-    const words = own ? own[0] : cell.textContent.trim();
+    const words = cell.dataset.by ?? (own ? own[0] : cell.textContent.trim());
     const number = words === "" ? NaN : Number(words);
-    return { words, number, nothing: own !== null && words === "" };
+    return { words, number, nothing: words === "" };
   }
 
   // What is not known stays below, whichever way is sorted.
