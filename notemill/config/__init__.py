@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from notemill.config.base import NAME_PATTERN, SQL_NAME_PATTERN, Name, Section, SqlName, UserPath
 from notemill.config.cohort import Cohort
+from notemill.config.comparison import EXPERIMENT_ID, Comparison
 from notemill.config.database import Database
 from notemill.config.engine import (
     ENGINES,
@@ -24,6 +25,7 @@ from notemill.config.engine import (
     RunnerOptions,
     engine_kinds,
 )
+from notemill.config.evaluation import Evaluation
 from notemill.config.experiment import (
     DIGEST_PATTERN,
     MODEL_PATTERN,
@@ -31,21 +33,25 @@ from notemill.config.experiment import (
     Experiment,
     Options,
     Pilot,
+    Repeat,
 )
 from notemill.config.report import ReportSection
 from notemill.errors import NotemillError
 
 __all__ = [
     "Cohort",
+    "Comparison",
     "Config",
     "Database",
     "Engine",
+    "Evaluation",
     "Experiment",
     "LlamaCppEngine",
     "OllamaEngine",
     "OpenAiEngine",
     "Options",
     "Pilot",
+    "Repeat",
     "ReportSection",
     "read_config",
 ]
@@ -67,10 +73,19 @@ class Config(Section):
     experiments_table: SqlName = Field(
         "notemill_experiments", description="Table that says how each row was made."
     )
+    evaluations_table: SqlName = Field(
+        "notemill_evaluations", description="Table with the figures of all evaluations."
+    )
     database: Database
     cohorts: dict[Name, Cohort] = Field(min_length=1)
     engines: dict[Name, Engine] = Field(min_length=1)
     experiments: dict[Name, Experiment] = Field(min_length=1)
+    evaluations: dict[Name, Evaluation] = Field(
+        {}, description="Gold labels that answers are held against."
+    )
+    comparisons: dict[Name, Comparison] = Field(
+        {}, description="Two experiments held against each other."
+    )
     report: ReportSection = Field(ReportSection(), description="What the report may tell.")
 
     @field_validator("results")
@@ -91,6 +106,26 @@ class Config(Section):
                 raise ValueError(f"experiments.{name}.options.openai_fields_only: not for Ollama")
             for cohort in experiment.cohorts or []:
                 _known(cohort, self.cohorts, f"experiments.{name}.cohorts", "cohorts")
+        _alike_but_for_case("evaluations", self.evaluations)
+        for name, evaluation in self.evaluations.items():
+            key = f"evaluations.{name}"
+            _known(evaluation.cohort, self.cohorts, f"{key}.cohort", "cohorts")
+            for experiment_name in evaluation.experiments or []:
+                _known(experiment_name, self.experiments, f"{key}.experiments", "experiments")
+        return self
+
+    @model_validator(mode="after")
+    def _comparisons_name_what_is_there(self) -> Config:
+        _alike_but_for_case("comparisons", self.comparisons)
+        for name, comparison in self.comparisons.items():
+            key = f"comparisons.{name}"
+            for named in comparison.experiments:
+                if not EXPERIMENT_ID.fullmatch(named):
+                    _known(named, self.experiments, f"{key}.experiments", "experiments")
+            if comparison.cohort:
+                _known(comparison.cohort, self.cohorts, f"{key}.cohort", "cohorts")
+            if comparison.evaluation:
+                _known(comparison.evaluation, self.evaluations, f"{key}.evaluation", "evaluations")
         return self
 
     def cohorts_of(self, experiment: str) -> list[str]:
@@ -177,5 +212,6 @@ def _explain(error: ValidationError) -> list[str]:
 
 def _all_keys() -> set[str]:
     sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options, Pilot]
-    sections += [*ENGINES, RunnerOptions, ReportSection]
+    sections += [Repeat, Evaluation, Comparison, ReportSection]
+    sections += [*ENGINES, RunnerOptions]
     return {key for section in sections for key in section.model_fields}

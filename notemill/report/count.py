@@ -38,6 +38,13 @@ class Count(Part):
         return (self.low + self.high) / 2
 
 
+class Named(Part):
+    """A name with its count, such as a class of a choice field with the notes that have it."""
+
+    name: str
+    count: Count
+
+
 def exactly(count: int) -> Count:
     """A count that is told as it is."""
     return Count(low=count, high=count)

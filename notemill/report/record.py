@@ -9,15 +9,9 @@ from __future__ import annotations
 from typing import Literal
 
 from notemill.files import Record
-from notemill.report.count import Count, Part
+from notemill.report.count import Count, Named, Part
+from notemill.report.quality import Audited, Compared, Evaluated, Repeated
 from notemill.statistics.figure import Figure
-
-
-class Named(Part):
-    """A name with its count, such as a class of a choice field with the notes that have it."""
-
-    name: str
-    count: Count
 
 
 class CohortRead(Part):
@@ -242,6 +236,10 @@ class Report(Record):
     cohorts: list[CohortRead]
     experiments: list[ExperimentAsked]
     answers: list[Answered]
+    evaluations: list[Evaluated]
+    audits: list[Audited]
+    comparisons: list[Compared]
+    repeats: list[Repeated]
     methods: list[Paragraph]
     checklist: list[ChecklistItem]
     unknown: list[Unknown]
