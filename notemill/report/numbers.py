@@ -143,3 +143,14 @@ def _nice(least: float) -> float:
 def moment(second: float) -> str:
     """A second of the epoch, in UTC."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def when(at: str | None) -> str:
+    """A time of a record, in UTC and to the minute; what is none as it is."""
+    if not at:
+        return DASH
+    try:
+        time = datetime.fromisoformat(at)
+    except ValueError:
+        return at
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M")

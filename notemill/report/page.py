@@ -13,10 +13,14 @@ from notemill.look.page import csp_hash
 from notemill.look.words import printed
 from notemill.report.blocks import Heading, Section
 from notemill.report.charts.forest import Forests
+from notemill.report.numbers import when
 from notemill.report.record import Report
 from notemill.report.sections.answers import answers_section
 from notemill.report.sections.asked import asked_section
+from notemill.report.sections.audit import audit_section
 from notemill.report.sections.closing import closing_sections
+from notemill.report.sections.comparison import comparison_section, repeat_section
+from notemill.report.sections.evaluation import evaluation_section
 from notemill.report.sections.headline import headline
 from notemill.report.sections.notes import notes_section
 from notemill.report.sections.work import work_section
@@ -43,6 +47,7 @@ def _page(report: Report, most: int) -> bytes:
     page = _template().render(
         report=report,
         title=printed(report.title),
+        made_at=f"{when(report.made_at)} UTC",
         headline=headline(report),
         sections=[each for each in _sections(report, most) if each.blocks],
         headings=_headings,
@@ -63,6 +68,10 @@ def _sections(report: Report, most: int) -> list[Section]:
         asked_section(report),
         work_section(report, most),
         answers_section(report, most),
+        evaluation_section(report, forests),
+        audit_section(report, forests),
+        comparison_section(report, forests),
+        repeat_section(report, forests),
         *closing_sections(report),
     ]
 

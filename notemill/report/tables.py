@@ -17,8 +17,11 @@ from notemill.statistics.figure import Figure
 @dataclass(frozen=True)
 class Cell:
     """text: as it is read. copied: what it sorts by and is copied as, where that is not its text;
-    more than one where a figure has an interval. by: what it sorts by and is not copied as. plot: stands in place of the text. why: why
-    there is no number. level: 0 to 9, how dark it is. strong: whether it stands out."""
+    more than one where a figure has an interval. by: what it sorts by and is not copied as.
+
+    plot: stands in place of the text. why: why there is no number. level: 1 to 9, how dark it is.
+    strong: whether it stands out.
+    """
 
     text: str = ""
     copied: tuple[float | str | None, ...] = ()

@@ -66,6 +66,7 @@ class Forests:
                 *map(tables.text, row.heads),
                 tables.plot(points(on, row.figures, grid)),
                 *(cell for each in row.figures for cell in self._cells(each, of.signed)),
+                *[Cell()] * (2 * (len(of.names) - len(row.figures))),
                 *row.more,
             ]
             for row in kept

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from notemill.look.words import printed
-from notemill.report import tables
+from notemill.report import quality, tables
+from notemill.report.blocks import Block, Drawing, Shown
 from notemill.report.count import Count
 from notemill.report.tables import Cell, Column, Table
 
@@ -19,26 +20,29 @@ _LEVELS = 9
 
 @dataclass(frozen=True)
 class Grid:
-    """labels: of its rows, and of as many columns; last: of a column after theirs, if there is one.
+    """table: its counts. heads: what its rows and its columns are."""
 
-    heads: what its rows and its columns are. counts: a row a label.
-    """
-
-    labels: Sequence[str]
-    last: str
+    table: quality.Table
     heads: tuple[str, str]
-    counts: Sequence[Sequence[Count]]
-
-    @property
-    def names(self) -> list[str]:
-        """Of the columns."""
-        wide = bool(self.counts) and len(self.counts[0]) > len(self.labels)
-        return [*self.labels, *([self.last] if wide else [])]
+    unit: str = "notes"
 
     @property
     def small(self) -> bool:
         """Whether it can be shown with its numbers."""
-        return len(self.labels) <= MOST_CLASSES
+        return max(len(self.table.rows), len(self.table.columns)) <= MOST_CLASSES + 1
+
+
+def blocks(caption: str, of: Grid, most: int) -> Iterator[Block]:
+    """The grid with its numbers, or as a picture with a list of its cells, at most so many."""
+    if of.small:
+        yield Shown(grid(caption, of))
+        return
+    yield Drawing(
+        f"{caption}: rows are {of.heads[0]}, columns {of.heads[1]}, by the numbers of the list; "
+        "darker is a larger share of the row",
+        heat(caption, of),
+    )
+    yield Shown(pairs(caption, of, most))
 
 
 def level(count: Count, total: float) -> int | None:
@@ -53,28 +57,28 @@ def grid(caption: str, of: Grid) -> Table:
     rows, columns = of.heads
     headings = [
         Column(f"{rows} \u2193 {columns} \u2192", number=False),
-        *(Column(printed(name)) for name in of.names),
+        *(Column(printed(name)) for name in of.table.columns),
     ]
-    return Table(caption, headings, [_row(of, place) for place in range(len(of.counts))])
+    return Table(caption, headings, [_row(of, place) for place in range(len(of.table.rows))])
 
 
 def _row(of: Grid, place: int) -> list[Cell]:
-    counts = of.counts[place]
+    table, counts = of.table, of.table.cells[place]
     total = sum(count.middle for count in counts)
     cells = [tables.counted(count) for count in counts]
     shaded = [
-        replace(cell, level=level(count, total), strong=column == place)
+        replace(cell, level=level(count, total), strong=table.rows[place] == table.columns[column])
         for column, (cell, count) in enumerate(zip(cells, counts, strict=True))
     ]
-    return [tables.text(of.labels[place]), *shaded]
+    return [tables.text(table.rows[place]), *shaded]
 
 
 def heat(name: str, of: Grid) -> Markup:
     """The grid as a picture, its classes by number; `pairs` has them. name: what it shows."""
-    rows, columns = len(of.counts), len(of.names)
+    rows, columns = len(of.table.rows), len(of.table.columns)
     cells = [
         Markup('<rect class="l{}" x="{}" y="{}"/>').format(dark, x, y)
-        for y, row in enumerate(of.counts)
+        for y, row in enumerate(of.table.cells)
         for total in [sum(count.middle for count in row)]
         for x, count in enumerate(row)
         for dark in [level(count, total)]
@@ -100,15 +104,15 @@ def pairs(caption: str, of: Grid, most: int) -> Table:
     """The cells of a grid in which something is, a row each, the largest first; at most so many."""
     found = [
         (row, column, count, _together(counts))
-        for row, counts in enumerate(of.counts)
+        for row, counts in enumerate(of.table.cells)
         for column, count in enumerate(counts)
         if count.high
     ]
     found.sort(key=lambda each: -each[2].middle)
     cells = [
         [
-            tables.text(f"{row + 1} {of.labels[row]}"),
-            tables.text(f"{column + 1} {of.names[column]}"),
+            tables.text(f"{row + 1} {of.table.rows[row]}"),
+            tables.text(f"{column + 1} {of.table.columns[column]}"),
             tables.counted(count),
             tables.counted_share(count, total),
         ]
@@ -118,7 +122,7 @@ def pairs(caption: str, of: Grid, most: int) -> Table:
     headings = [
         Column(of.heads[0], number=False),
         Column(of.heads[1], number=False),
-        Column("notes"),
+        Column(of.unit),
         Column("share of the row"),
     ]
     return Table(caption, headings, kept, left_out)

@@ -22,9 +22,9 @@ def bar(value: float, most: float) -> Markup:
     if not value or not most:
         return Markup("")
     width = max(round(value / most * 100, 1), 0.3)
-    return Markup('<svg class="bar" aria-hidden="true"><rect width="{}%" height="100%"/></svg>').format(
-        f"{width:g}"
-    )
+    return Markup(
+        '<svg class="bar" aria-hidden="true"><rect width="{}%" height="100%"/></svg>'
+    ).format(f"{width:g}")
 
 
 def forest_scale(figures: Iterable[Figure], *, share: bool = True) -> Scale:
@@ -37,9 +37,9 @@ def forest_scale(figures: Iterable[Figure], *, share: bool = True) -> Scale:
     ]
     if not told:
         return scale(0, 1)
-    within = {"least": min(0.0, min(told)), "most": 1.0} if share else {}
-    low, high = min(told), max(told)
-    return scale(*((low, high) if share else (min(low, 0.0), max(high, 0.0))), **within)
+    if share:
+        return scale(min(told), max(told), least=min(0.0, *told), most=1.0)
+    return scale(min(0.0, *told), max(0.0, *told))
 
 
 def axis(on: Scale, name: str, *, zero: bool = False) -> Markup:

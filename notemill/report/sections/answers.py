@@ -8,10 +8,10 @@ from notemill.report import tables
 from notemill.report.blocks import Block, Drawing, Facts, Heading, Section, Shown, Text
 from notemill.report.charts.lines import histogram
 from notemill.report.charts.marks import bar
-from notemill.report.count import Count
+from notemill.report.count import Count, Named
 from notemill.report.numbers import count as counted
 from notemill.report.numbers import figure, significant
-from notemill.report.record import Across, Answered, FieldAnswered, Histogram, Named, Report
+from notemill.report.record import Across, Answered, FieldAnswered, Histogram, Report
 from notemill.report.tables import Cell, Column, Table, told, told_share
 
 _ACROSS = 6
@@ -30,11 +30,16 @@ def _experiment(each: Answered, most: int) -> Iterator[Block]:
     yield Text(_ended(each))
     for field in each.fields:
         yield from _field(field, each.answered, most)
-    yield from _bars("Evidence: whether the answer's quote stands in the note", each.evidence, "grade", each.answered)
+    yield from _bars(
+        "Evidence: whether the answer's quote stands in the note",
+        each.evidence,
+        "grade",
+        each.answered,
+    )
     if each.evidence_found is not None:
         yield Text(
-            f"Share of answers whose quote was found: {figure(each.evidence_found)}. A quote that is "
-            "found is in the note; whether it supports the answer is another question."
+            f"Share of answers whose quote was found: {figure(each.evidence_found)}. Such a quote "
+            "is in the note; whether it supports the answer is another question."
         )
     yield from _bars("Why notes have no answer", each.failed_by, "reason", each.asked)
     yield from _bars("Attempts", each.attempts, "attempts", each.asked)
@@ -90,9 +95,7 @@ def _bars(caption: str, named: Sequence[Named], what: str, of: Count) -> Iterato
         yield Shown(_classes(caption, named, what, of, len(named)))
 
 
-def _classes(
-    caption: str, named: Sequence[Named], what: str, of: Count, most: int
-) -> Table:
+def _classes(caption: str, named: Sequence[Named], what: str, of: Count, most: int) -> Table:
     top = max((each.count.middle for each in named), default=0)
     rows = [
         [
@@ -149,19 +152,21 @@ def _together(counts: Sequence[Count]) -> Count:
 def _histogram(of: Histogram) -> Iterator[Block]:
     if not of.counts:
         return
-    name = f"{of.name}, {of.unit}" if of.unit and of.unit not in of.name else of.name
+    name = f"{of.name} ({of.unit})" if of.unit and of.unit not in of.name else of.name
     bins = [
         (low, high, count.middle)
         for low, high, count in zip(of.edges, of.edges[1:], of.counts, strict=False)
     ]
     yield Drawing(
         f"Notes by {name}",
-        histogram(f"notes by {name}", f"from {significant(of.edges[0])} to {significant(of.edges[-1])}", bins),
+        histogram(
+            f"notes by {name}",
+            f"from {significant(of.edges[0])} to {significant(of.edges[-1])}",
+            bins,
+        ),
     )
     if of.quantiles:
-        yield Facts(
-            [(_quantile(share), significant(value, 4)) for share, value in of.quantiles.items()]
-        )
+        yield Facts([(_quantile(share), counted(value)) for share, value in of.quantiles.items()])
     rows = [
         [
             Cell(significant(low, 6), (low,)),

@@ -66,20 +66,24 @@ def _unknown(report: Report) -> list[Block]:
         + ([tables.text(each.remedy)] if remedies else [])
         for each in report.unknown
     ]
-    return [Shown(Table("What a reader may ask and this run can't tell", columns, rows))] if rows else []
+    return (
+        [Shown(Table("What a reader may ask and this run can't tell", columns, rows))]
+        if rows
+        else []
+    )
 
 
 def _reading(report: Report) -> list[Block]:
     percent = numbers.percent(report.level, 10)
     blocks: list[Block] = [
         Text(
-            f"0.912 (0.881 to 0.935) is a value with its {percent} interval. Where an interval has no "
-            f"formula it is taken from {report.draws:,} draws.",
+            f"0.912 (0.881 to 0.935) is a value with its {percent} interval. Where one has no "
+            f"formula, it is taken from {report.draws:,} draws.",
             label="Intervals.",
         ),
         Text(
-            "Figures are told twice. Over answered notes alone, and over all notes, where one without "
-            "a valid answer counts as wrong.",
+            "Figures are told twice. Over answered notes alone, and over all notes, where one "
+            "without a valid answer counts as wrong.",
             label="Answered, all.",
         ),
         Text(
@@ -93,8 +97,7 @@ def _reading(report: Report) -> list[Block]:
         blocks.append(
             Text(
                 f"Stands for a count from 1 to {small - 1:,}, which is not told, so that nobody is "
-                "known by it. Another count of the same table is told as a range where it would give "
-                "such a one away.",
+                "known by it. Another count is told as a range where it would give such a one away.",
                 label=f"<{small:,}.",
             )
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from notemill.report.blocks import Block, Facts, Flow, Heading, Section, Step, Text, Words
+from notemill.report.blocks import Block, Facts, Flow, Heading, Section, Step, Words
+from notemill.report.numbers import when
 from notemill.report.count import Count
 from notemill.report.record import Answered, CohortRead, Report
 from notemill.report.tables import told
@@ -22,7 +23,7 @@ def _cohort(cohort: CohortRead, report: Report) -> Iterator[Block]:
     yield _flow(cohort, [each for each in report.answers if each.cohort == cohort.name])
     yield Facts(
         [
-            ("read", cohort.extracted_at),
+            ("read", when(cohort.extracted_at)),
             ("from", cohort.server),
             ("columns of the id", ", ".join(cohort.id_columns)),
             ("column of the text", cohort.text_column),
@@ -50,13 +51,14 @@ def _flow(cohort: CohortRead, answers: Sequence[Answered]) -> Flow:
         ),
         Step(
             told(cohort.asked),
-            "notes to ask about",
-            _there((cohort.texts, "distinct texts: equal ones are asked once")),
+            f"notes to ask about, with {told(cohort.texts)} distinct texts: equal ones are asked once",
         ),
     ]
     if len(answers) > _MOST_ENDS:
         return Flow(steps, [Step(f"{len(answers)}", "experiments: see the answers")])
-    return Flow(steps, [_end(each, len(answers) > 1) for each in answers])
+    if len(answers) == 1:
+        return Flow([*steps, _end(answers[0], named=False)], [])
+    return Flow(steps, [_end(each, named=True) for each in answers])
 
 
 def _blank(cohort: CohortRead) -> str:
@@ -64,7 +66,7 @@ def _blank(cohort: CohortRead) -> str:
     return f"blank, and so not asked{of_null}"
 
 
-def _end(answers: Answered, named: bool) -> Step:
+def _end(answers: Answered, *, named: bool) -> Step:
     failed = [(told(each.count), each.name) for each in answers.failed_by if each.count.high]
     if len(failed) > 1:
         failed.insert(0, (told(answers.failed), "failed:"))

@@ -46,8 +46,8 @@ def _row(each: Answered) -> list[Cell]:
     gpus = numbers.listed([f"{name} ({jobs})" for name, jobs in took.gpus.items()], 3)
     return [
         tables.text(f"{each.experiment} over {each.cohort}"),
-        tables.text(_moment(took.first_answer_at)),
-        tables.text(_moment(took.last_answer_at)),
+        tables.text(numbers.when(took.first_answer_at)),
+        tables.text(numbers.when(took.last_answer_at)),
         tables.text(gpus) if gpus else tables.dash("no kind is known"),
         tables.number(took.jobs),
         tables.measured(took.job_hours),
@@ -56,11 +56,6 @@ def _row(each: Answered) -> list[Cell]:
         tables.number(took.tokens),
         tables.measured(took.kwh, "no pilot measured the power"),
     ]
-
-
-def _moment(at: str | None) -> str:
-    """To the minute; what is no time as it is."""
-    return numbers.DASH if at is None else at[:16].replace("T", " ")
 
 
 def _lines(each: Answered, most: int) -> Iterator[Block]:

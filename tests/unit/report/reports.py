@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from notemill.report.count import Count, exactly
+from notemill.report.count import Count, Named, exactly
 from notemill.report.record import (
     Across,
     Answered,
@@ -15,16 +15,16 @@ from notemill.report.record import (
     FieldAnswered,
     Histogram,
     ModelUsed,
-    Named,
     OverTime,
     Paragraph,
     Report,
     Unknown,
 )
 from notemill.statistics.proportion import share
+from tests.unit.report import judged
 
 SMALL = Count(low=1, high=4)
-SCHEMA = '''from typing import Literal
+SCHEMA = """from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -32,7 +32,7 @@ from pydantic import BaseModel, Field
 class Answer(BaseModel):
     response: Literal["yes", "no", "unclear"] = Field(description="Whether there is pneumonia")
     reason: str
-'''
+"""
 BEGAN = 1_794_000_000
 
 
@@ -66,7 +66,7 @@ def asked(name: str = "pneumonia", **changes: Any) -> ExperimentAsked:
         "cohorts": ["chest_notes"],
         "task": name,
         "system_prompt": "You read radiology reports and answer one question about each.\n"
-        "Answer in JSON. Say \"unclear\" where the report does not tell.",
+        'Answer in JSON. Say "unclear" where the report does not tell.',
         "user_prompt": "Does this report describe pneumonia as present?\n\n{note}",
         "schema_source": SCHEMA,
         "json_schema": '{"properties": {"response": {"enum": ["yes", "no", "unclear"]}}}',
@@ -138,7 +138,10 @@ def answered(experiment: str = "pneumonia-be294ea84522", **changes: Any) -> Answ
         "answered": exactly(12_809),
         "failed": exactly(37),
         "failed_by": [
-            Named(name="the answer was cut off: it is longer than num_predict allows", count=exactly(31)),
+            Named(
+                name="the answer was cut off: it is longer than num_predict allows",
+                count=exactly(31),
+            ),
             Named(name="prompts and note do not fit into num_ctx", count=SMALL),
             Named(name="no answer came in time, while others got theirs", count=SMALL),
         ],
@@ -212,6 +215,10 @@ def report(**changes: Any) -> Report:
         "cohorts": [cohort()],
         "experiments": [asked()],
         "answers": [answered()],
+        "evaluations": [],
+        "audits": [],
+        "comparisons": [],
+        "repeats": [],
         "methods": [
             Paragraph(
                 title="Notes",
@@ -254,3 +261,17 @@ def report(**changes: Any) -> Report:
         ],
     }
     return Report(**(values | changes))
+
+
+def rich(**changes: Any) -> Report:
+    """A run of two experiments with all that tells how good its answers are."""
+    values = {
+        "title": "Pneumonia in chest reports",
+        "experiments": [asked(), asked("pneumonia_brief", system_prompt="Answer in JSON.")],
+        "answers": [answered(), answered("pneumonia_brief-1f2e3d4c5b6a")],
+        "evaluations": [judged.evaluated()],
+        "audits": [judged.audited()],
+        "comparisons": [judged.compared()],
+        "repeats": [judged.repeated()],
+    }
+    return report(**(values | changes))
