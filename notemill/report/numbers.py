@@ -111,10 +111,21 @@ class Scale:
         share = (value - self.low) / (self.high - self.low)
         return round(min(max(share, 0.0), 1.0) * 100, 2)
 
+    @property
+    def decimals(self) -> int:
+        """As many as tell every tick."""
+        return next(
+            (
+                places
+                for places in range(7)
+                if all(abs(round(tick, places) - tick) < 1e-9 for tick in self.ticks)
+            ),
+            7,
+        )
+
     def label(self, tick: float) -> str:
-        """With as many decimals as the ticks need to differ."""
-        step = self.ticks[1] - self.ticks[0] if len(self.ticks) > 1 else 1.0
-        return decimal(tick, max(0, -math.floor(math.log10(step) + 1e-9)))
+        """The tick in words."""
+        return decimal(tick, self.decimals)
 
 
 def scale(

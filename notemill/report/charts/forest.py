@@ -29,7 +29,8 @@ class Row:
 class Forest:
     """heads, names, more: headings of the rows' heads, figures and further cells.
 
-    share: figures are from 0 to 1; signed: they are differences, and 0 is none.
+    share: figures are from 0 to 1; signed: they are differences, and 0 is none. n: whether it is
+    told what each figure was counted over.
     """
 
     caption: str
@@ -39,6 +40,7 @@ class Forest:
     more: Sequence[Column] = ()
     share: bool = True
     signed: bool = False
+    n: bool = True
 
 
 class Forests:
@@ -60,13 +62,14 @@ class Forests:
         columns = [Column(name, number=False) for name in of.heads]
         columns.append(Column("plot", plots=True, axis=axis(on, grid, zero=of.signed)))
         for name in of.names:
-            columns += [Column(name, copied=tables.interval(name)), Column("n")]
+            columns.append(Column(name, copied=tables.interval(name)))
+            columns += [Column("n")] * of.n
         rows = [
             [
                 *map(tables.text, row.heads),
                 tables.plot(points(on, row.figures, grid)),
-                *(cell for each in row.figures for cell in self._cells(each, of.signed)),
-                *[Cell()] * (2 * (len(of.names) - len(row.figures))),
+                *(cell for each in row.figures for cell in self._cells(each, of)[: 1 + of.n]),
+                *[Cell()] * ((1 + of.n) * (len(of.names) - len(row.figures))),
                 *row.more,
             ]
             for row in kept
@@ -75,8 +78,10 @@ class Forests:
         left_out = f"{left:,} more rows are in report.json" if left else ""
         return Table(of.caption, [*columns, *of.more], rows, left_out)
 
-    def _cells(self, told: Figure, signed: bool) -> list[Cell]:
+    def _cells(self, told: Figure, of: Forest) -> list[Cell]:
+        """The figure, and what it was counted over."""
         if 0 < told.n < self._smallest:
             why = f"it rests on fewer than {self._smallest:,}"
             return [tables.figure(undefined(why)), Cell(f"<{self._smallest}", by=told.n)]
-        return [tables.figure(told, signed=signed), tables.number(told.n)]
+        n = tables.number(told.n) if told.n else Cell()
+        return [tables.figure(told, signed=of.signed), n]

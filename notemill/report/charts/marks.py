@@ -13,8 +13,10 @@ from markupsafe import Markup
 from notemill.report.numbers import Scale, scale
 from notemill.statistics.figure import Figure
 
-_LINE = 13
+_LINE = 12
 """Pixels from one mark of a row to the next."""
+_LETTERS = 26
+"""That fit below a plot where it is narrowest."""
 
 
 def bar(value: float, most: float) -> Markup:
@@ -50,7 +52,7 @@ def axis(on: Scale, name: str, *, zero: bool = False) -> Markup:
     lines = [_upright(on.at(tick), "grid") for tick in on.ticks]
     if zero:
         lines.append(_upright(on.at(0.0), "zero"))
-    labels = [_label(on, tick, place) for place, tick in enumerate(on.ticks)]
+    labels = [_label(on, tick) for tick in _with_room(on)]
     return Markup(
         '<svg class="axis" aria-hidden="true"><defs><g id="{}">{}</g></defs>{}</svg>'
     ).format(name, Markup("").join(lines), Markup("").join(labels))
@@ -61,38 +63,47 @@ def points(on: Scale, figures: Sequence[Figure], grid: str) -> Markup:
 
     grid: the name that `axis` was given.
     """
-    height = _LINE * len(figures) + 5
+    top = -_LINE * (len(figures) - 1) / 2
     marks = [
-        _point(on, each, _LINE * place + 9, place)
+        _point(on, each, top + _LINE * place, place)
         for place, each in enumerate(figures)
         if each.value is not None
     ]
     return Markup(
-        '<svg class="points" height="{}" aria-hidden="true"><use href="#{}"/>{}</svg>'
-    ).format(height, grid, Markup("").join(marks))
+        '<svg class="points" aria-hidden="true"><use href="#{}"/><svg y="50%">{}</svg></svg>'
+    ).format(grid, Markup("").join(marks))
 
 
-def _point(on: Scale, told: Figure, y: int, place: int) -> Markup:
+def _point(on: Scale, told: Figure, y: float, place: int) -> Markup:
     assert told.value is not None
     kind = "first" if place == 0 else "second"
     line = Markup("")
     if told.low is not None and told.high is not None:
         line = Markup('<line class="{}" x1="{}%" x2="{}%" y1="{}" y2="{}"/>').format(
-            kind, _g(on.at(told.low)), _g(on.at(told.high)), y, y
+            kind, _g(on.at(told.low)), _g(on.at(told.high)), _g(y), _g(y)
         )
     at = _g(on.at(told.value))
     if place == 0:
-        return line + Markup('<circle class="first" cx="{}%" cy="{}" r="4"/>').format(at, y)
+        return line + Markup('<circle class="first" cx="{}%" cy="{}" r="4"/>').format(at, _g(y))
     return line + Markup(
         '<svg class="at" x="{}%" y="{}"><path class="second" d="M0-5L5 0 0 5-5 0Z"/></svg>'
-    ).format(at, y)
+    ).format(at, _g(y))
 
 
 def _upright(at: float, kind: str) -> Markup:
     return Markup('<line class="{}" x1="{}%" x2="{}%" y2="100%"/>').format(kind, _g(at), _g(at))
 
 
-def _label(on: Scale, tick: float, place: int) -> Markup:
+def _with_room(on: Scale) -> Sequence[float]:
+    """Ticks with a label: all, or every second or third where they would run into each other."""
+    longest = max(len(on.label(tick)) for tick in on.ticks) + 1
+    every = 1
+    while longest * (len(on.ticks) - 1) // every > _LETTERS:
+        every += 1
+    return on.ticks[::every]
+
+
+def _label(on: Scale, tick: float) -> Markup:
     at = on.at(tick)
     anchor = "start" if at < 1 else "end" if at > 99 else "middle"
     return Markup('<text x="{}%" y="11" text-anchor="{}">{}</text>').format(

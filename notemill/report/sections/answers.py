@@ -12,6 +12,7 @@ from notemill.report.count import Count, Named
 from notemill.report.numbers import count as counted
 from notemill.report.numbers import figure, significant
 from notemill.report.record import Across, Answered, FieldAnswered, Histogram, Report
+from notemill.report.sections.names import answers_called
 from notemill.report.tables import Cell, Column, Table, told, told_share
 
 _ACROSS = 6
@@ -21,17 +22,24 @@ _ACROSS = 6
 def answers_section(report: Report, most: int) -> Section:
     """Every experiment over every cohort. most: rows that a table may have."""
     return Section(
-        "Answers", [block for each in report.answers for block in _experiment(each, most)]
+        "Answers",
+        [
+            block
+            for each in report.answers
+            for block in _experiment(answers_called(report, each), each, most)
+        ],
     )
 
 
-def _experiment(each: Answered, most: int) -> Iterator[Block]:
-    yield Heading(f"{each.experiment} over {each.cohort}")
+def _experiment(name: str, each: Answered, most: int) -> Iterator[Block]:
+    yield Heading(name)
     yield Text(_ended(each))
     for field in each.fields:
         yield from _field(field, each.answered, most)
+    if each.evidence:
+        yield Heading("Evidence", 4)
     yield from _bars(
-        "Evidence: whether the answer's quote stands in the note",
+        "Whether the answer's quote stands in the note",
         each.evidence,
         "grade",
         each.answered,
@@ -41,8 +49,11 @@ def _experiment(each: Answered, most: int) -> Iterator[Block]:
             f"Share of answers whose quote was found: {figure(each.evidence_found)}. Such a quote "
             "is in the note; whether it supports the answer is another question."
         )
+    yield Heading("Failures and attempts", 4)
     yield from _bars("Why notes have no answer", each.failed_by, "reason", each.asked)
     yield from _bars("Attempts", each.attempts, "attempts", each.asked)
+    if each.tokens:
+        yield Heading("Tokens", 4)
     for numbers in each.tokens:
         yield from _histogram(numbers)
 

@@ -8,6 +8,7 @@ from notemill.report import tables
 from notemill.report.blocks import Block, Facts, Heading, Legend, Section, Shown, Text
 from notemill.report.charts import grid
 from notemill.report.charts.forest import TWICE, Forest, Forests, Row
+from notemill.report.count import exactly
 from notemill.report.numbers import when
 from notemill.report.quality import Audited, StratumAudited
 from notemill.report.record import Report
@@ -22,6 +23,7 @@ _MEASURES = {
     "npv": "NPV",
 }
 _ONLY_ALL = undefined("it is told of all notes alone")
+_CANNOT_TELL = "cannot tell"
 _EVIDENCE = {"found": "found", "not_found": "not found", None: ""}
 
 
@@ -83,7 +85,8 @@ def _cohort(of: Audited, forests: Forests) -> Table:
 
 
 def _strata(of: Audited) -> Table:
-    truths = list(dict.fromkeys(each.name for stratum in of.strata for each in stratum.truths))
+    found = dict.fromkeys(each.name for stratum in of.strata for each in stratum.truths)
+    truths = sorted(found, key=lambda name: name == _CANNOT_TELL)
     evidence = any(each.evidence for each in of.strata)
     columns = [
         Column("stratum", number=False),
@@ -92,10 +95,12 @@ def _strata(of: Audited) -> Table:
         Column("notes"),
         Column("texts"),
         Column("read"),
-        *(Column(f"truly {tables.text(name).text}") for name in truths),
+        *(Column(tables.text(name).text) for name in truths),
     ]
     rows = [_stratum(each, truths, evidence) for each in of.strata]
-    return Table("The sample: strata, and the texts of each by what they are", columns, rows)
+    return Table(
+        "The sample: its strata, and the texts that were read by what they are", columns, rows
+    )
 
 
 def _stratum(each: StratumAudited, truths: list[str], evidence: bool) -> list[Cell]:
@@ -108,7 +113,9 @@ def _stratum(each: StratumAudited, truths: list[str], evidence: bool) -> list[Ce
         tables.counted(each.texts),
         tables.counted(each.drawn),
         *(
-            tables.counted(found[name]) if name in found else tables.dash("it is not told")
+            tables.counted(found.get(name, exactly(0)))
+            if found
+            else tables.dash("it would give a small count away")
             for name in truths
         ),
     ]

@@ -97,7 +97,7 @@ def _reading(report: Report) -> list[Block]:
         blocks.append(
             Text(
                 f"Stands for a count from 1 to {small - 1:,}, which is not told, so that nobody is "
-                "known by it. Another count is told as a range where it would give such a one away.",
+                "known by it. Other counts are told as ranges where they would give it away.",
                 label=f"<{small:,}.",
             )
         )

@@ -15,6 +15,10 @@ from notemill.report.tables import Cell, Column, Table, told
 
 _BOTH = ("notes that both answered", "all notes, no answer is another one")
 _COUNTING = {"answered": "notes that both answered", "all": "all notes, no answer is wrong"}
+_DIFFERENCE = Column(
+    "difference, second less first", copied=tables.interval("difference, second less first")
+)
+_MCNEMAR = Column("p (McNemar, exact)")
 _NO_P = "there is nothing to test, or it would give a small count away"
 
 
@@ -27,8 +31,16 @@ def comparison_section(report: Report, forests: Forests) -> Section:
 
 
 def _comparison(of: Compared, forests: Forests) -> Iterator[Block]:
-    first, second = of.first.experiment, of.second.experiment
+    first, second = _names(of)
     yield Heading(f"{of.name}: {first} and {second}, over {of.cohort}")
+    yield Facts(
+        [
+            ("first", of.first.experiment),
+            ("second", of.second.experiment),
+            ("seed", f"{of.seed}"),
+            ("made", when(of.made_at)),
+        ]
+    )
     for remark in of.remarks:
         yield Text(remark, "quiet")
     yield Shown(_cost(of))
@@ -87,11 +99,13 @@ def _side(of: Compared, side: SideCompared, which: int) -> list[Cell]:
 def _field(field: FieldCompared, of: Compared, forests: Forests) -> Iterator[Block]:
     yield Heading(f"Field {field.field}", 4)
     if field.correctness:
+        yield Legend(_names(of))
         yield Shown(_correctness(field, of, forests))
+        yield Shown(_alone(field, of))
     if field.choices:
         yield from grid.blocks(
             f"{field.field}: notes by both answers; what lies off the diagonal flips",
-            grid.Grid(field.choices.table, (of.first.name, of.second.name)),
+            grid.Grid(field.choices.table, _names(of)),
             forests.most,
         )
     yield Legend(_BOTH)
@@ -115,6 +129,7 @@ def _field(field: FieldCompared, of: Compared, forests: Forests) -> Iterator[Blo
             )
         )
     if field.choices:
+        yield Legend(_names(of))
         yield Shown(_classes(field, of, forests))
 
 
@@ -139,24 +154,19 @@ def _classes(field: FieldCompared, of: Compared, forests: Forests) -> Table:
     rows = [
         Row(
             [each.label],
-            [each.difference],
-            [tables.figure(each.first), tables.figure(each.second), _p(each.p)],
+            [each.first, each.second],
+            [tables.figure(each.difference, signed=True), _p(each.p)],
         )
         for each in field.choices.classes
     ]
-    more = [
-        Column(name, copied=tables.interval(name))
-        for name in (f"share by {of.first.name}", f"share by {of.second.name}")
-    ]
     return forests.table(
         Forest(
-            f"{field.field}: how often each says a class",
+            f"{field.field}: share of all notes that each says a class of",
             ["class"],
-            ["difference, second less first"],
+            _names(of),
             rows,
-            more=[*more, Column("p (McNemar, exact)")],
-            share=False,
-            signed=True,
+            more=[_DIFFERENCE, _MCNEMAR],
+            n=False,
         )
     )
 
@@ -165,39 +175,48 @@ def _correctness(field: FieldCompared, of: Compared, forests: Forests) -> Table:
     rows = [
         Row(
             [_COUNTING[each.counting]],
-            [each.difference],
-            [
-                tables.figure(each.first),
-                tables.figure(each.second),
-                tables.counted(each.only_first),
-                tables.counted(each.only_second),
-                _p(each.p),
-            ],
+            [each.first, each.second],
+            [tables.figure(each.difference, signed=True), tables.counted(each.notes)],
         )
         for each in field.correctness
-    ]
-    first, second = of.first.name, of.second.name
-    more = [
-        *(
-            Column(name, copied=tables.interval(name))
-            for name in (f"{first} right", f"{second} right")
-        ),
-        Column(f"only {first} right"),
-        Column(f"only {second} right"),
-        Column("p (McNemar, exact)"),
     ]
     split = f", {of.gold_split} notes" if of.gold_split else ""
     return forests.table(
         Forest(
-            f"{field.field}: which is right, by {of.evaluation}{split}",
+            f"{field.field}: share that is right, by {of.evaluation}{split}",
             ["counted over"],
-            ["difference, second less first"],
+            _names(of),
             rows,
-            more=more,
-            share=False,
-            signed=True,
+            more=[_DIFFERENCE, Column("notes")],
+            n=False,
         )
     )
+
+
+def _alone(field: FieldCompared, of: Compared) -> Table:
+    columns = [
+        Column("counted over", number=False),
+        *(Column(f"only {name} is right") for name in _names(of)),
+        _MCNEMAR,
+    ]
+    rows = [
+        [
+            tables.text(_COUNTING[each.counting]),
+            tables.counted(each.only_first),
+            tables.counted(each.only_second),
+            _p(each.p),
+        ]
+        for each in field.correctness
+    ]
+    return Table(f"{field.field}: notes that one of the two alone has right", columns, rows)
+
+
+def _names(of: Compared) -> tuple[str, str]:
+    """Of the two, short where that tells them apart."""
+    first, second = of.first, of.second
+    if first.name == second.name:
+        return first.experiment, second.experiment
+    return first.name, second.name
 
 
 def _p(p: float | None) -> Cell:

@@ -118,7 +118,7 @@ def _field(
     field: FieldMeasured, each: ExperimentMeasured, of: Evaluated, forests: Forests
 ) -> Iterator[Block]:
     headline = field.parts[0]
-    name = f"{each.name}: {field.field}"
+    name = f"{each.name}, {field.field}"
     if field.unlabelled.high:
         yield Text(
             f"{told(field.unlabelled)} notes of the gold have no right value of {field.field} and "

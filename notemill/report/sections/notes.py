@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from notemill.report.blocks import Block, Facts, Flow, Heading, Section, Step, Words
-from notemill.report.numbers import when
 from notemill.report.count import Count
+from notemill.report.numbers import when
 from notemill.report.record import Answered, CohortRead, Report
+from notemill.report.sections.names import called
 from notemill.report.tables import told
 
 _MOST_ENDS = 6
@@ -20,7 +21,8 @@ def notes_section(report: Report) -> Section:
 
 def _cohort(cohort: CohortRead, report: Report) -> Iterator[Block]:
     yield Heading(f"Cohort {cohort.name}")
-    yield _flow(cohort, [each for each in report.answers if each.cohort == cohort.name])
+    answers = [each for each in report.answers if each.cohort == cohort.name]
+    yield _flow(cohort, [(called(report, each.experiment), each) for each in answers])
     yield Facts(
         [
             ("read", when(cohort.extracted_at)),
@@ -34,7 +36,7 @@ def _cohort(cohort: CohortRead, report: Report) -> Iterator[Block]:
     yield Words("the query", cohort.query, opened=True)
 
 
-def _flow(cohort: CohortRead, answers: Sequence[Answered]) -> Flow:
+def _flow(cohort: CohortRead, answers: Sequence[tuple[str, Answered]]) -> Flow:
     steps = [
         Step(
             told(cohort.rows),
@@ -51,14 +53,14 @@ def _flow(cohort: CohortRead, answers: Sequence[Answered]) -> Flow:
         ),
         Step(
             told(cohort.asked),
-            f"notes to ask about, with {told(cohort.texts)} distinct texts: equal ones are asked once",
+            f"notes to ask about; equal texts are asked once: {told(cohort.texts)} texts",
         ),
     ]
     if len(answers) > _MOST_ENDS:
         return Flow(steps, [Step(f"{len(answers)}", "experiments: see the answers")])
     if len(answers) == 1:
-        return Flow([*steps, _end(answers[0], named=False)], [])
-    return Flow(steps, [_end(each, named=True) for each in answers])
+        return Flow([*steps, _end("", answers[0][1])], [])
+    return Flow(steps, [_end(name, each) for name, each in answers])
 
 
 def _blank(cohort: CohortRead) -> str:
@@ -66,14 +68,14 @@ def _blank(cohort: CohortRead) -> str:
     return f"blank, and so not asked{of_null}"
 
 
-def _end(answers: Answered, *, named: bool) -> Step:
+def _end(name: str, answers: Answered) -> Step:
     failed = [(told(each.count), each.name) for each in answers.failed_by if each.count.high]
     if len(failed) > 1:
         failed.insert(0, (told(answers.failed), "failed:"))
     elif failed:
         failed = [(failed[0][0], f"failed: {failed[0][1]}")]
     waiting = _there((answers.waiting, "not asked yet"))
-    what = f"answered by {answers.experiment}" if named else "answered"
+    what = f"answered by {name}" if name else "answered"
     return Step(told(answers.answered), what, [*failed, *waiting])
 
 

@@ -8,6 +8,7 @@ from notemill.report import numbers, tables
 from notemill.report.blocks import Block, Drawing, Heading, Section, Shown
 from notemill.report.charts.lines import over_time
 from notemill.report.record import Answered, Report
+from notemill.report.sections.names import answers_called
 from notemill.report.tables import Cell, Column, Table
 from notemill.status.axis import outline
 
@@ -21,13 +22,13 @@ def work_section(report: Report, most: int) -> Section:
         return Section("Where and when")
     blocks: list[Block] = [Shown(_table(report))]
     for each in report.answers[:_MOST_DRAWN]:
-        blocks += _lines(each, most)
+        blocks += _lines(answers_called(report, each), each, most)
     return Section("Where and when", blocks)
 
 
 def _table(report: Report) -> Table:
     columns = [
-        Column("experiment over cohort", number=False),
+        Column("experiment", number=False),
         Column("from (UTC)", number=False),
         Column("to (UTC)", number=False),
         Column("GPU", number=False),
@@ -38,14 +39,14 @@ def _table(report: Report) -> Table:
         Column("tokens"),
         Column("kWh"),
     ]
-    return Table("What the answers took", columns, [_row(each) for each in report.answers])
+    return Table("What the answers took", columns, [_row(report, each) for each in report.answers])
 
 
-def _row(each: Answered) -> list[Cell]:
+def _row(report: Report, each: Answered) -> list[Cell]:
     took = each.computing
     gpus = numbers.listed([f"{name} ({jobs})" for name, jobs in took.gpus.items()], 3)
     return [
-        tables.text(f"{each.experiment} over {each.cohort}"),
+        tables.text(answers_called(report, each)),
         tables.text(numbers.when(took.first_answer_at)),
         tables.text(numbers.when(took.last_answer_at)),
         tables.text(gpus) if gpus else tables.dash("no kind is known"),
@@ -58,7 +59,7 @@ def _row(each: Answered) -> list[Cell]:
     ]
 
 
-def _lines(each: Answered, most: int) -> Iterator[Block]:
+def _lines(name: str, each: Answered, most: int) -> Iterator[Block]:
     time = each.over_time
     spans = [
         (float(start), float(start + time.width_s), speed) for start, speed in time.texts_per_s
@@ -68,7 +69,7 @@ def _lines(each: Answered, most: int) -> Iterator[Block]:
         return
     since = min(spans[0][0], *ends)
     until = max(spans[-1][1], *ends)
-    yield Heading(f"{each.experiment} over {each.cohort}", 3)
+    yield Heading(f"{name} over time")
     top = max(speed for _, _, speed in spans)
     yield Drawing(
         "Texts a second, all jobs together",
