@@ -54,7 +54,7 @@ def histogram(title: str, desc: str, bins: Sequence[tuple[float, float, float]])
     )
     ticks = [(across.at(tick), count(tick)) for tick in across.ticks]
     drawn = Markup(
-        '<svg class="stretched" viewBox="0 0 {} {}" preserveAspectRatio="none">'
+        '<svg class="stretched" height="140" viewBox="0 0 {} {}" preserveAspectRatio="none">'
         '<path class="bins" d="{}"/></svg>'
     ).format(_WIDE, _HEIGHT, path)
     return _chart(title, desc, up, ticks, drawn)
@@ -77,13 +77,11 @@ def _chart(
         for at, label in across
     ]
     return Markup(
-        '<svg class="chart" role="img" height="{}"><title>{}</title><desc>{}</desc>'
-        '<svg class="area" x="56" y="8" height="{}">{}{}{}</svg></svg>'
+        '<svg class="chart" role="img" height="{}"><title>{}</title><desc>{}</desc>{}{}{}</svg>'
     ).format(
         _HEIGHT + 30,
         title,
         desc,
-        _HEIGHT,
         Markup("").join(lines),
         Markup("").join(marks),
         drawn,
@@ -92,7 +90,7 @@ def _chart(
 
 def _curve(path: str, kind: str) -> Markup:
     return Markup(
-        '<svg class="stretched" viewBox="0 0 {} {}" preserveAspectRatio="none">'
+        '<svg class="stretched" height="140" viewBox="0 0 {} {}" preserveAspectRatio="none">'
         '<path class="{}" d="{}"/></svg>'
     ).format(_WIDE, _HEIGHT, kind, path)
 

@@ -180,14 +180,18 @@ def _histogram(of: Histogram) -> Iterator[Block]:
         yield Facts([(_quantile(share), counted(value)) for share, value in of.quantiles.items()])
     rows = [
         [
-            Cell(significant(low, 6), (low,)),
-            Cell(significant(high, 6), (high,)),
+            Cell(_edge(low), (low,)),
+            Cell(_edge(high), (high,)),
             tables.counted(count),
         ]
         for (low, high, _), count in zip(bins, of.counts, strict=True)
     ]
     columns = [Column("from"), Column("to below"), Column("notes")]
     yield Shown(Table(f"Notes by {name}", columns, rows), folded="this as a table")
+
+
+def _edge(value: float) -> str:
+    return counted(value) if value == int(value) else significant(value, 4)
 
 
 def _quantile(share: str) -> str:

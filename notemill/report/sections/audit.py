@@ -12,6 +12,7 @@ from notemill.report.count import exactly
 from notemill.report.numbers import when
 from notemill.report.quality import Audited, StratumAudited
 from notemill.report.record import Report
+from notemill.report.sections.names import called
 from notemill.report.tables import Cell, Column, Table, told
 from notemill.statistics.figure import undefined
 
@@ -30,12 +31,13 @@ _EVIDENCE = {"found": "found", "not_found": "not found", None: ""}
 def audit_section(report: Report, forests: Forests) -> Section:
     """Every audit."""
     return Section(
-        "Audit by readers", [block for each in report.audits for block in _audit(each, forests)]
+        "Audit by readers",
+        [block for each in report.audits for block in _audit(report, each, forests)],
     )
 
 
-def _audit(of: Audited, forests: Forests) -> Iterator[Block]:
-    yield Heading(f"{of.name}: {of.field} of {of.experiment} over {of.cohort}")
+def _audit(report: Report, of: Audited, forests: Forests) -> Iterator[Block]:
+    yield Heading(f"{of.name}: {of.field} of {called(report, of.experiment)} over {of.cohort}")
     yield Text(
         "Readers saw a probability sample of the texts, without the model's answers. All "
         "figures of the cohort are weighted by its notes."

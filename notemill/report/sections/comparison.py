@@ -11,6 +11,7 @@ from notemill.report.charts.forest import Forest, Forests, Row
 from notemill.report.numbers import listed, p_value, when
 from notemill.report.quality import Compared, FieldCompared, Repeated, RightCompared, SideCompared
 from notemill.report.record import Report
+from notemill.report.sections.names import called
 from notemill.report.tables import Cell, Column, Table, told
 
 _BOTH = ("notes that both answered", "all notes, no answer is another one")
@@ -226,12 +227,13 @@ def _p(p: float | None) -> Cell:
 def repeat_section(report: Report, forests: Forests) -> Section:
     """Every experiment that was asked again."""
     return Section(
-        "Asked again", [block for each in report.repeats for block in _repeat(each, forests)]
+        "Asked again",
+        [block for each in report.repeats for block in _repeat(report, each, forests)],
     )
 
 
-def _repeat(of: Repeated, forests: Forests) -> Iterator[Block]:
-    yield Heading(f"{of.experiment} over {of.cohort}")
+def _repeat(report: Report, of: Repeated, forests: Forests) -> Iterator[Block]:
+    yield Heading(f"{called(report, of.experiment)} over {of.cohort}")
     seeds = "with the same seed" if of.seed == "same" else "with other seeds"
     yield Text(
         f"{told(of.texts)} texts, drawn at random, were asked {len(of.seeds)} more "

@@ -17,6 +17,7 @@ from notemill.report.quality import (
     PartMeasured,
 )
 from notemill.report.record import Report
+from notemill.report.sections.names import called
 from notemill.report.tables import Cell, Column, told
 from notemill.statistics.figure import Figure
 from notemill.statistics.items import MeasuredItems
@@ -38,11 +39,12 @@ _NAMES = {"ppv": "PPV", "npv": "NPV", "f1": "F1"}
 def evaluation_section(report: Report, forests: Forests) -> Section:
     """Every evaluation with every experiment in it."""
     return Section(
-        "Evaluation", [block for each in report.evaluations for block in _evaluation(each, forests)]
+        "Evaluation",
+        [block for each in report.evaluations for block in _evaluation(report, each, forests)],
     )
 
 
-def _evaluation(of: Evaluated, forests: Forests) -> Iterator[Block]:
+def _evaluation(report: Report, of: Evaluated, forests: Forests) -> Iterator[Block]:
     yield Heading(f"{of.name}, over {of.cohort}")
     yield Facts(
         [
@@ -58,25 +60,29 @@ def _evaluation(of: Evaluated, forests: Forests) -> Iterator[Block]:
         ]
     )
     if len(of.experiments) > 1:
-        yield from _together(of, forests)
+        yield from _together(report, of, forests)
     for each in of.experiments:
-        yield from _experiment(each, of, forests)
+        yield from _experiment(called(report, each.experiment), each, forests)
 
 
-def _together(of: Evaluated, forests: Forests) -> Iterator[Block]:
+def _together(report: Report, of: Evaluated, forests: Forests) -> Iterator[Block]:
     """One figure of each experiment, below each other."""
-    fields = list(dict.fromkeys(field.field for each in of.experiments for field in each.fields))
-    for field in fields:
-        rows = [
-            Row([each.experiment], headline[1:])
+    names = list(dict.fromkeys(field.field for each in of.experiments for field in each.fields))
+    for name in names:
+        found = [
+            (called(report, each.experiment), main)
             for each in of.experiments
-            for measured in each.fields
-            if measured.field == field and (headline := main_figures(measured.parts[0]))
+            for field in each.fields
+            if field.field == name and (main := main_figures(field.parts[0]))
         ]
-        if len(rows) > 1:
+        if len(found) > 1:
+            _, (measure, _, _) = found[0]
+            rows = [Row([experiment], figures) for experiment, (_, *figures) in found]
             yield Legend(TWICE)
             yield Shown(
-                forests.table(Forest(f"{field}, by experiment", ["experiment"], TWICE, rows))
+                forests.table(
+                    Forest(f"{name}: {measure} by experiment", ["experiment"], TWICE, rows)
+                )
             )
 
 
@@ -92,12 +98,12 @@ def main_figures(part: PartMeasured) -> tuple[str, Figure, Figure] | None:
     return None
 
 
-def _experiment(each: ExperimentMeasured, of: Evaluated, forests: Forests) -> Iterator[Block]:
-    yield Heading(each.experiment, 4)
+def _experiment(name: str, each: ExperimentMeasured, forests: Forests) -> Iterator[Block]:
+    yield Heading(name, 4)
     for words in _seen(each):
         yield Text(words, "warn")
     for field in each.fields:
-        yield from _field(field, each, of, forests)
+        yield from _field(f"{name}, {field.field}", field, forests)
 
 
 def _seen(each: ExperimentMeasured) -> Iterator[str]:
@@ -114,11 +120,8 @@ def _seen(each: ExperimentMeasured) -> Iterator[str]:
         )
 
 
-def _field(
-    field: FieldMeasured, each: ExperimentMeasured, of: Evaluated, forests: Forests
-) -> Iterator[Block]:
+def _field(name: str, field: FieldMeasured, forests: Forests) -> Iterator[Block]:
     headline = field.parts[0]
-    name = f"{each.name}, {field.field}"
     if field.unlabelled.high:
         yield Text(
             f"{told(field.unlabelled)} notes of the gold have no right value of {field.field} and "

@@ -268,7 +268,7 @@ def rich(**changes: Any) -> Report:
     values = {
         "title": "Pneumonia in chest reports",
         "experiments": [asked(), asked("pneumonia_brief", system_prompt="Answer in JSON.")],
-        "answers": [answered(), answered("pneumonia_brief-1f2e3d4c5b6a")],
+        "answers": [answered(), answered("pneumonia_brief-be294ea84522")],
         "evaluations": [judged.evaluated()],
         "audits": [judged.audited()],
         "comparisons": [judged.compared()],
