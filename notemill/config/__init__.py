@@ -35,6 +35,7 @@ from notemill.config.experiment import (
     Pilot,
     Repeat,
 )
+from notemill.config.report import ReportSection
 from notemill.errors import NotemillError
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Options",
     "Pilot",
     "Repeat",
+    "ReportSection",
     "read_config",
 ]
 
@@ -84,6 +86,7 @@ class Config(Section):
     comparisons: dict[Name, Comparison] = Field(
         {}, description="Two experiments held against each other."
     )
+    report: ReportSection = Field(ReportSection(), description="What the report may tell.")
 
     @field_validator("results")
     @classmethod
@@ -209,6 +212,6 @@ def _explain(error: ValidationError) -> list[str]:
 
 def _all_keys() -> set[str]:
     sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options, Pilot]
-    sections += [Repeat, Evaluation, Comparison]
+    sections += [Repeat, Evaluation, Comparison, ReportSection]
     sections += [*ENGINES, RunnerOptions]
     return {key for section in sections for key in section.model_fields}

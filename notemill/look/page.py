@@ -61,8 +61,8 @@ def write_page(path: Path, about: About, entries: Sequence[Entry]) -> None:
         # Ours, and held to their hashes by the browser.
         style=Markup(style),
         script=Markup(script),
-        style_hash=_csp_hash(style),
-        script_hash=_csp_hash(script),
+        style_hash=csp_hash(style),
+        script_hash=csp_hash(script),
     )
     with written_whole(path) as partial:
         with partial.open("w", encoding="utf-8", errors="replace", newline="") as file:
@@ -204,6 +204,7 @@ def _part(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _csp_hash(text: str) -> str:
+def csp_hash(text: str) -> str:
+    """What a content security policy holds a script or style of the page itself to."""
     digest = hashlib.sha256(text.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"

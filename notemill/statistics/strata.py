@@ -19,12 +19,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from notemill.statistics import confusion
 from notemill.statistics.figure import DRAWS, Figure, from_draws, undefined
 
 _NOTHING = 1e-9
 """Of a Beta distribution's parameters, which are above 0."""
+_MEASURES = ("prevalence", "sensitivity", "specificity", "ppv", "npv")
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,10 @@ class Stratum:
         return result
 
 
-@dataclass(frozen=True)
-class CohortFigures:
+class CohortFigures(BaseModel):
     """One class in the whole cohort: how often it is right, and how well it was answered."""
+
+    model_config = ConfigDict(frozen=True)
 
     label: str
     prevalence: Figure
@@ -98,7 +101,8 @@ def cohort_figures(strata: Sequence[Stratum], label: str, *, seed: int = 1) -> C
     read = sum(len(each.truths) for each in strata)
     if unread := [each for each in strata if each.notes and not each.truths]:
         why = f"{len(unread)} strata were not read"
-        return CohortFigures(label, *[undefined(why, read) for _ in range(5)])
+        nothing = dict.fromkeys(_MEASURES, undefined(why, read))
+        return CohortFigures(label=label, **nothing)
     rng = np.random.default_rng(seed)
     there = [each for each in strata if each.notes]
     two = _two([np.array([each.share(label)]) for each in there], there, label)
@@ -112,7 +116,7 @@ def cohort_figures(strata: Sequence[Stratum], label: str, *, seed: int = 1) -> C
 
     said, unsaid = f"no answer is {label}", f"every answer is {label}"
     return CohortFigures(
-        label,
+        label=label,
         prevalence=of(_prevalence(two), _prevalence(draws), "the cohort is empty"),
         sensitivity=of(
             confusion.sensitivity(two), confusion.sensitivity(draws), f"no note read is {label}"

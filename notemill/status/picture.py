@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
+from notemill.status.axis import nice, outline, rounded_up, speeds, times
 from notemill.status.report import Status, Timeline
 from notemill.status.timeline import together
 
 _WIDTH, _HEIGHT = 800, 480
 _LEFT, _RIGHT = 70, 752
 _TICKS_X, _TICKS_Y = 7, 4
-_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
-_DAY_S = 86400
 
 # Colours that are told apart by everyone (Okabe and Ito), for light and for dark.
 _STYLE = """
@@ -67,12 +64,12 @@ class _Panel:
     def frame(self, name: str, *, least: float = 0, labels: bool) -> Iterator[str]:
         """Heading, grid and axes. least: step of the grid; labels: whether times stand below."""
         yield _text(_LEFT, self.top - 12, name, "name")
-        step = max(_nice(self.most / _TICKS_Y), least)
+        step = max(nice(self.most / _TICKS_Y), least)
         for number in range(int(self.most / step) + 1):
             y = self.y(number * step)
             yield _line(_LEFT, y, _RIGHT, y, "axis" if number == 0 else "grid")
             yield _text(_LEFT - 8, y + 4, f"{number * step:,g}", anchor="end")
-        for at, label in _times(self.since, self.until):
+        for at, label in times(self.since, self.until, _TICKS_X):
             yield _line(self.x(at), self.top, self.x(at), self.bottom, "grid")
             if labels:
                 yield _text(self.x(at), self.bottom + 18, label, anchor="middle")
@@ -120,7 +117,7 @@ def _last_moment(status: Status, time: Timeline) -> float:
 
 
 def _panels(time: Timeline, shards: int, last: float) -> Iterator[str]:
-    spans = list(_speeds(time, last))
+    spans = list(speeds(time, last))
     begins = [start for start, _, _ in spans] + time.shards_done[:1]
     ends = [end for _, end, _ in spans] + time.shards_done[-1:]
     if not begins:
@@ -129,10 +126,10 @@ def _panels(time: Timeline, shards: int, last: float) -> Iterator[str]:
     since, until = min(begins), max(ends)
     until = max(until, since + 1)
     most = max((speed for _, _, speed in spans), default=0.0) or 1.0
-    speed = _Panel(since, until, _rounded_up(most), 96, 258)
+    speed = _Panel(since, until, rounded_up(most, _TICKS_Y), 96, 258)
     done = _Panel(since, until, max(shards, 1), 316, 436)
     yield from speed.frame("texts a second", labels=False)
-    line = speed.steps(_outline(spans))
+    line = speed.steps(outline(spans))
     if line:
         yield f'<path class="area" d="{line}V{speed.y(0)}H{speed.x(spans[0][0])}Z"/>'
         yield f'<path class="speed" d="{line}"/>'
@@ -142,59 +139,6 @@ def _panels(time: Timeline, shards: int, last: float) -> Iterator[str]:
     in_all = float(len(counted))
     yield f'<path class="done" d="{done.steps([(since, 0.0), *counted, (until, in_all)])}"/>'
     yield _text((_LEFT + _RIGHT) / 2, 472, "time (UTC)", anchor="middle")
-
-
-def _speeds(time: Timeline, last: float) -> Iterator[tuple[float, float, float]]:
-    """Spans with their texts a second; the last one may not be over."""
-    for number, (start, texts) in enumerate(time.texts, 1):
-        end: float = start + time.width_s
-        if number == len(time.texts) and number > 1:
-            end = min(end, last)
-            if end - start < time.width_s / 2:  # too short to tell
-                continue
-        yield start, end, texts / (end - start)
-
-
-def _outline(spans: Sequence[tuple[float, float, float]]) -> Iterator[tuple[float, float]]:
-    """The upper edge over all spans, down to 0 where there are none."""
-    until: float | None = None
-    for start, end, speed in spans:
-        if until is None:
-            yield start, 0.0
-        elif until < start:
-            yield until, 0.0
-        yield start, speed
-        until = end
-    if until is not None:
-        yield until, 0.0
-
-
-def _nice(least: float) -> float:
-    """The next of 1, 2, 5, 10, 20 ..., or of their tenths."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= least * 0.999)
-
-
-def _rounded_up(most: float) -> float:
-    step = _nice(most / _TICKS_Y)
-    return math.ceil(most / step) * step
-
-
-def _times(since: float, until: float) -> Iterator[tuple[float, str]]:
-    """Times for the axis, each with its label."""
-    least = (until - since) / _TICKS_X
-    step = next((step for step in _STEPS_S if step >= least), 0)
-    if not step:
-        step = math.ceil(least / _DAY_S) * _DAY_S
-    form = "%H:%M:%S" if step < 60 else "%H:%M"
-    if step >= _DAY_S:
-        form = "%d %b"
-    elif until - since > _DAY_S:
-        form = "%d %b %H:%M"
-    at = math.ceil(since / step) * step
-    while at <= until:
-        yield at, datetime.fromtimestamp(at, UTC).strftime(form)
-        at += step
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:

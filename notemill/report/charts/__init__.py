@@ -1,0 +1,1 @@
+"""Charts as SVG markup; their colours are the page's, by class."""
