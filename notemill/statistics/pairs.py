@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from notemill.statistics.clustering import worth
-from notemill.statistics.figure import Figure, from_draws, undefined, widest
+from notemill.statistics.figure import DRAWS, Figure, from_draws, undefined, widest
 from notemill.statistics.resampling import redrawn, resampled
 
 
@@ -28,6 +28,7 @@ def difference(
     *,
     clusters: np.ndarray | None = None,
     seed: int = 1,
+    draws: int = DRAWS,
 ) -> Figure:
     """How much larger the second's share is than the first's, of the same notes.
 
@@ -40,13 +41,13 @@ def difference(
     if not n:
         return undefined("no note in common")
     value = (only_second - only_first) / n
-    figures = [from_draws(value, _of(redrawn(counts, seed)), n)]
+    figures = [from_draws(value, _of(redrawn(counts, seed, draws)), n)]
     if clusters is not None and len(clusters):
         variance = (only_first + only_second) / n - value**2
         tells = worth(clusters[:, 2] - clusters[:, 1], clusters.sum(-1), variance)
         figures += [
-            from_draws(value, _of(redrawn(counts * (tells / n), seed)), n),
-            from_draws(value, _of(resampled(clusters, seed)), n),
+            from_draws(value, _of(redrawn(counts * (tells / n), seed, draws)), n),
+            from_draws(value, _of(resampled(clusters, seed, draws)), n),
         ]
     return widest(figures)
 
