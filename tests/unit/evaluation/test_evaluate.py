@@ -306,10 +306,10 @@ def test_the_table_holds_every_figure_of_the_record(labelled: Labelled) -> None:
             place = (found.part, found.column, found.value)
             for name in ("accuracy", "kappa", "ac1", "macro_f1"):
                 figure = getattr(counted, name)
-                assert told[*place, "", name, counting] == _row(figure)
+                assert told[*place, "", name, counting] == as_row(figure)
             for each in counted.classes:
                 for name in ("sensitivity", "specificity", "ppv", "npv", "f1"):
-                    assert told[*place, each.label, name, counting] == _row(getattr(each, name))
+                    assert told[*place, each.label, name, counting] == as_row(getattr(each, name))
     assert any(why for *_, why in rows)
 
 
@@ -355,5 +355,5 @@ def _width(figure: Figure) -> float:
     return float(figure.high - figure.low)
 
 
-def _row(figure: Figure) -> tuple[object, ...]:
+def as_row(figure: Figure) -> tuple[object, ...]:
     return figure.value, figure.low, figure.high, figure.n, figure.why
