@@ -75,7 +75,8 @@ def test_answers_are_held_against_gold_and_nothing_is_asked(evaluated: Project) 
     assert (headline["notes"], headline["texts"], headline["blank"]) == (8, 7, 1)
     assert headline["choices"]["answered"]["accuracy"]["value"] == 1
     assert record(evaluated, "in_file")["gold"]["patients"] == 3
-    assert in_table["experiments"][0]["pilot"] == {"pilots": 1, "notes": piloted(evaluated)}
+    told = in_table["experiments"][0]
+    assert told["pilot"] == {"pilots": 1, "notes": piloted(evaluated, told["experiment"])}
     # What changes a figure evaluates again; what does not, does not.
     gold = evaluated.folder / "gold.csv"
     os.utime(gold)
@@ -112,9 +113,9 @@ def test_gold_that_can_not_be_taken_ends_before_any_job_or_names_its_row(
     assert not Layout(evaluated.results).evaluation("in_file").exists()
 
 
-def piloted(project: Project) -> int:
+def piloted(project: Project, experiment: str) -> int:
     """Notes, of those that were answered, whose text the pilot asked: there is one."""
-    asked = json.loads(next((project.results / "pilots").rglob("pneumonia-*.json")).read_text())
+    asked = json.loads(Layout(project.results).pilot("small", experiment).read_text())
     hashes = {each["text_sha256"] for each in asked["asked"]}
     texts = [text.encode() for *_, text in NOTES if text and text.strip()]
     count = sum(hashlib.sha256(text).hexdigest() in hashes for text in texts)
