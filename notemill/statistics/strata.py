@@ -8,7 +8,7 @@ measure is computed from the same draws, and the interval is their quantiles.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,6 @@ from pydantic import BaseModel, ConfigDict
 from notemill.statistics import confusion
 from notemill.statistics.figure import DRAWS, Figure, from_draws, undefined
 
-_MEASURES = ("prevalence", "sensitivity", "specificity", "ppv", "npv")
-
 
 @dataclass(frozen=True)
 class Stratum:
@@ -26,7 +24,8 @@ class Stratum:
 
     answer: the model's, None where it has none. notes: of the whole stratum. truths: the right
     value of each text that was read; weights: how many notes have that text. whole: whether all
-    texts of the stratum were read.
+    texts of the stratum were read. untold: how many notes each text has that was read and whose
+    right value nobody could tell; such notes are in no figure, as far as the sample goes.
     """
 
     answer: str | None
@@ -34,26 +33,66 @@ class Stratum:
     truths: Sequence[str]
     weights: Sequence[int]
     whole: bool = False
+    untold: Sequence[int] = ()
+
+    @property
+    def read(self) -> int:
+        """Texts that were read and told."""
+        return len(self.truths)
+
+    @property
+    def unread(self) -> bool:
+        """Whether there are notes in it of which nothing is known."""
+        return bool(self.notes) and not self.truths and not self.untold
 
     def share(self, truth: str) -> float:
-        """The share of notes read that are of this truth."""
-        weights = np.asarray(self.weights, float)
-        return float(weights[[each == truth for each in self.truths]].sum() / weights.sum())
+        """The share of notes read that are of this truth, 0 where none was told."""
+        return self._share(self._are(truth), self.weights)
 
     def draws(self, truth: str, rng: np.random.Generator) -> np.ndarray:
-        """Shares of the stratum's notes that may be of this truth.
+        """Shares of the stratum's notes that may be of this truth."""
+        return self._draws(self._are(truth), self.weights, rng)
+
+    def told(self) -> float:
+        """Notes of the stratum that readers can tell, by the share of those read."""
+        return self.notes * self._share(*self._tellable())
+
+    def told_draws(self, rng: np.random.Generator) -> np.ndarray:
+        """Notes of the stratum that readers may be able to tell."""
+        if not self.untold:
+            return np.full(DRAWS, float(self.notes))
+        return self.notes * self._draws(*self._tellable(), rng)
+
+    def _are(self, truth: str) -> list[bool]:
+        return [each == truth for each in self.truths]
+
+    def _tellable(self) -> tuple[list[bool], list[int]]:
+        flags = [True] * len(self.truths) + [False] * len(self.untold)
+        return flags, [*self.weights, *self.untold]
+
+    def _share(self, are: Sequence[bool], weights: Sequence[int]) -> float:
+        total = sum(weights)
+        return sum(w for w, is_so in zip(weights, are, strict=True) if is_so) / max(total, 1)
+
+    def _draws(
+        self, are: Sequence[bool], weights: Sequence[int], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Shares of notes that may be so, by the texts read that are so or not.
 
         Texts of unlike weights tell less than as many alike: they count as (sum w)^2 / sum w^2.
-        What was read is known; only the rest of the stratum is drawn.
+        What was read is known; the rest of the stratum is drawn, as many texts as it has.
         """
-        share = self.share(truth)
-        if self.whole:
+        share = self._share(are, weights)
+        total = float(sum(weights))
+        rest = self.notes * total / max(sum(self.weights) + sum(self.untold), 1) - total
+        if self.whole or not total or rest <= 0:
             return np.full(DRAWS, share)
-        weights = np.asarray(self.weights, float)
-        n = weights.sum() ** 2 / (weights**2).sum()
-        drawn = rng.beta(share * n + 0.5, (1 - share) * n + 0.5, DRAWS)
-        known = min(weights.sum() / self.notes, 1.0)
-        result: np.ndarray = known * share + (1 - known) * drawn
+        squares = float(sum(w * w for w in weights))
+        n = total**2 / squares
+        chances = rng.beta(share * n + 0.5, (1 - share) * n + 0.5, DRAWS)
+        texts = max(1, round(rest * total / squares))
+        drawn = rng.binomial(texts, chances) / texts
+        result: np.ndarray = (total * share + rest * drawn) / (total + rest)
         return result
 
 
@@ -76,61 +115,95 @@ def cohort_figures(strata: Sequence[Stratum], label: str, *, seed: int = 1) -> C
     A stratum without an answer counts against the model, as `confusion.one_against_rest` has it.
     Figures are undefined where a stratum was not read at all.
     """
-    read = sum(len(each.truths) for each in strata)
-    if unread := [each for each in strata if each.notes and not each.truths]:
-        why = f"{len(unread)} strata were not read"
-        nothing = dict.fromkeys(_MEASURES, undefined(why, read))
-        return CohortFigures(label=label, **nothing)
+    read = sum(each.read for each in strata)
     rng = np.random.default_rng(seed)
-    there = [each for each in strata if each.notes]
-    two = _two([np.array([each.share(label)]) for each in there], there, label)
-    draws = _two([each.draws(label, rng) for each in there], there, label)
+    two = _two(strata, label, lambda each: (each.share(label), each.told()))[0]
+    drawn = _two(strata, label, lambda each: (each.draws(label, rng), each.told_draws(rng)))
+    why = _why_not(strata)
 
-    def of(values: np.ndarray, drawn: np.ndarray, why: str) -> Figure:
-        value = float(values[0])
-        return from_draws(value, drawn, read) if np.isfinite(value) else undefined(why, read)
+    def of(measure: Callable[[np.ndarray], np.ndarray], reason: str) -> Figure:
+        value = float(measure(two))
+        if why or not np.isfinite(value):
+            return undefined(why or reason, read)
+        return from_draws(value, measure(drawn), read)
 
-    said, unsaid = f"no answer is {label}", f"every answer is {label}"
     return CohortFigures(
         label=label,
-        prevalence=of(_prevalence(two), _prevalence(draws), "the cohort is empty"),
-        sensitivity=of(
-            confusion.sensitivity(two), confusion.sensitivity(draws), f"no note read is {label}"
-        ),
-        specificity=of(
-            confusion.specificity(two), confusion.specificity(draws), f"every note read is {label}"
-        ),
-        ppv=of(confusion.ppv(two), confusion.ppv(draws), said),
-        npv=of(confusion.npv(two), confusion.npv(draws), unsaid),
+        prevalence=of(_prevalence, "the cohort is empty"),
+        sensitivity=of(confusion.sensitivity, f"no note read is {label}"),
+        specificity=of(confusion.specificity, f"every note read is {label}"),
+        ppv=of(confusion.ppv, f"no answer is {label}"),
+        npv=of(confusion.npv, f"every answer is {label}"),
     )
 
 
 def cohort_accuracy(strata: Sequence[Stratum], *, seed: int = 1) -> Figure:
     """The share of the cohort's notes whose answer is right; no answer is wrong."""
-    read = sum(len(each.truths) for each in strata)
-    if unread := [each for each in strata if each.notes and each.answer and not each.truths]:
-        return undefined(f"{len(unread)} strata were not read", read)
+    read = sum(each.read for each in strata)
+    if why := _why_not([each for each in strata if each.answer is not None]):
+        return undefined(why, read)
     rng = np.random.default_rng(seed)
-    notes = sum(each.notes for each in strata)
-    value, draws = 0.0, np.zeros(DRAWS)
+    right, notes = 0.0, 0.0
+    rights, sizes = np.zeros(DRAWS), np.zeros(DRAWS)
     for each in strata:
-        if each.notes and each.answer is not None:
-            value += each.notes / notes * each.share(each.answer)
-            draws += each.notes / notes * each.draws(each.answer, rng)
-    return from_draws(value, draws, read) if notes else undefined("the cohort is empty")
+        told, drawn = (
+            (float(each.notes), np.full(DRAWS, float(each.notes)))
+            if each.unread
+            else (each.told(), each.told_draws(rng))
+        )
+        notes, sizes = notes + told, sizes + drawn
+        if each.answer is not None:
+            right += told * each.share(each.answer)
+            rights += drawn * each.draws(each.answer, rng)
+    if not notes:
+        return undefined("no note could be told" if sum(e.notes for e in strata) else _EMPTY, read)
+    return from_draws(right / notes, rights / np.maximum(sizes, 1e-9), read)
 
 
-def _two(shares: Sequence[np.ndarray], strata: Sequence[Stratum], label: str) -> np.ndarray:
+def untold_share(strata: Sequence[Stratum], *, seed: int = 1) -> Figure:
+    """The share of the cohort's notes whose right value readers could not tell."""
+    read = sum(each.read + len(each.untold) for each in strata)
+    notes = sum(each.notes for each in strata)
+    if why := _why_not(strata):
+        return undefined(why, read)
+    rng = np.random.default_rng(seed)
+    told = sum(each.told() for each in strata)
+    drawn = sum((each.told_draws(rng) for each in strata), np.zeros(DRAWS))
+    return from_draws(1 - told / notes, 1 - drawn / notes, read)
+
+
+_EMPTY = "the cohort is empty"
+
+
+def _why_not(strata: Sequence[Stratum]) -> str:
+    """Why nothing can be said of these strata, empty where it can."""
+    if not sum(each.notes for each in strata):
+        return _EMPTY
+    unread = [each for each in strata if each.unread]
+    return f"{len(unread)} strata were not read" if unread else ""
+
+
+def _two(
+    strata: Sequence[Stratum],
+    label: str,
+    share_and_size: Callable[[Stratum], tuple[float | np.ndarray, float | np.ndarray]],
+) -> np.ndarray:
     """(draws, 2, 2) notes of the cohort: rows the class and others, columns said and not said."""
-    two = np.zeros((len(shares[0]), 2, 2))
-    for share, stratum in zip(shares, strata, strict=True):
-        right = share * stratum.notes
+    cells: list[list[float | np.ndarray]] = [[0.0, 0.0], [0.0, 0.0]]
+    for stratum in strata:
+        if not stratum.notes:
+            continue
+        share, size = share_and_size(stratum)
         said = stratum.answer == label
-        two[:, 0, 0 if said else 1] += right
-        two[:, 1, 0 if said or stratum.answer is None else 1] += stratum.notes - right
-    return two
+        cells[0][0 if said else 1] += share * size
+        cells[1][0 if said or stratum.answer is None else 1] += (1 - share) * size
+    columns = [np.atleast_1d(np.asarray(cell, float)) for row in cells for cell in row]
+    return np.stack(np.broadcast_arrays(*columns), axis=-1).reshape(-1, 2, 2)
 
 
 def _prevalence(two: np.ndarray) -> np.ndarray:
-    result: np.ndarray = two[..., 0, :].sum(-1) / two.sum((-1, -2))
+    total = two.sum((-1, -2))
+    result: np.ndarray = np.divide(
+        two[..., 0, :].sum(-1), total, out=np.full(total.shape, np.nan), where=total > 0
+    )
     return result
