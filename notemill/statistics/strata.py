@@ -58,9 +58,13 @@ class Stratum:
         return self.notes * self._share(*self._tellable())
 
     def told_draws(self, rng: np.random.Generator) -> np.ndarray:
-        """Notes of the stratum that readers may be able to tell."""
+        """Notes of the stratum that readers may be able to tell; all where they told each one."""
         if not self.untold:
             return np.full(DRAWS, float(self.notes))
+        return self.tellable_draws(rng)
+
+    def tellable_draws(self, rng: np.random.Generator) -> np.ndarray:
+        """As told_draws, and where each one was told there may be some all the same."""
         return self.notes * self._draws(*self._tellable(), rng)
 
     def _are(self, truth: str) -> list[bool]:
@@ -168,7 +172,7 @@ def untold_share(strata: Sequence[Stratum], *, seed: int = 1) -> Figure:
         return undefined(why, read)
     rng = np.random.default_rng(seed)
     told = sum(each.told() for each in strata)
-    drawn = sum((each.told_draws(rng) for each in strata), np.zeros(DRAWS))
+    drawn = sum((each.tellable_draws(rng) for each in strata), np.zeros(DRAWS))
     return from_draws(1 - told / notes, 1 - drawn / notes, read)
 
 
