@@ -240,5 +240,5 @@ def _no_choice(cell: object) -> str:
     if isinstance(cell, date | time):
         return "its answer was made a date"
     if isinstance(cell, bool | int | float):
-        return "its answer was made a number, which is none of the choices"
+        return "its answer was made a number or a truth value, which is none of the choices"
     return "its answer is none of the choices, word for word"

@@ -37,7 +37,8 @@ Says = Callable[[str], str]
 class Auditing:
     """A clinic whose run is finished, and `notemill audit` over it.
 
-    says: the model's answer to a text; a status such as `schema` where it has none.
+    says: the model's answer to a text; a status such as `schema` where it has none. values: of
+    further fields, or instead.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class Auditing:
         *,
         schema: str = SCHEMA,
         shards: int = 3,
+        values: dict[str, Any] | None = None,
     ) -> None:
+        self.values = values or {}
         self.clinic, self._capsys, self.says = clinic, capsys, says
         self.task = write_task(clinic.folder / "tasks", schema)
         clinic.fill(*enumerate(texts))
@@ -67,6 +70,7 @@ class Auditing:
             lambda text, _: {
                 "response": self.says(text) if text.strip() else "no",
                 "reason": reason or "because",
+                **self.values,
             },
         )
         loads.answer(failed, experiment=self.id)
