@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import openpyxl
-import pytest
 import yaml
 
 from notemill.__main__ import main
@@ -37,28 +38,34 @@ Says = Callable[[str], str]
 class Auditing:
     """A clinic whose run is finished, and `notemill audit` over it.
 
-    says: the model's answer to a text; a status such as `schema` where it has none. values: of
-    further fields, or instead.
+    folder: of the clinic; one that is there has all but the sheets' readers. says: the model's
+    answer to a text; a status such as `schema` where it has none. values: of further fields, or
+    instead.
     """
 
     def __init__(
         self,
-        clinic: Clinic,
-        capsys: pytest.CaptureFixture[str],
+        folder: Path,
         texts: list[str],
         says: Says,
         *,
         schema: str = SCHEMA,
-        shards: int = 3,
         values: dict[str, Any] | None = None,
     ) -> None:
-        self.values = values or {}
-        self.clinic, self._capsys, self.says = clinic, capsys, says
-        self.task = write_task(clinic.folder / "tasks", schema)
-        clinic.fill(*enumerate(texts))
-        clinic.extract(shards=shards)
+        there = folder.exists()
+        folder.mkdir(exist_ok=True)
+        self.clinic, self.says, self.values = Clinic(folder), says, values or {}
         self.texts = {sha(text): text for text in texts}
-        self.answer()
+        self.task = write_task(folder / "tasks", schema)
+        values = config_values(
+            results=str(self.clinic.layout.results), tasks=str(self.task.folder.parent)
+        )
+        self.file = folder / "my.yaml"
+        self.file.write_text(yaml.safe_dump(values))
+        if not there:
+            self.clinic.fill(*enumerate(texts))
+            self.clinic.extract()
+            self.answer()
 
     def answer(self, reason: str = "") -> None:
         """Write all result shards."""
@@ -76,16 +83,6 @@ class Auditing:
         loads.answer(failed, experiment=self.id)
 
     @property
-    def file(self) -> Path:
-        values = config_values(
-            results=str(self.clinic.layout.results), tasks=str(self.task.folder.parent)
-        )
-        values["cohorts"]["chest"]["id_columns"] = ["visit"]
-        file = self.clinic.folder / "my.yaml"
-        file.write_text(yaml.safe_dump(values))
-        return file
-
-    @property
     def id(self) -> str:
         (run,) = plan_runs(read_config(yaml.safe_load(self.file.read_text())))
         return run.experiment_id
@@ -93,9 +90,10 @@ class Auditing:
     def run(self, step: str, *arguments: str | Path, experiment: str = "cough") -> int:
         """The exit status; what is printed goes to `told`, and never has a word of a note."""
         where = ["--configfile", str(self.file)]
-        status = main(["audit", step, "chest", experiment, *map(str, arguments), *where])
-        printed = self._capsys.readouterr()
-        self.told = printed.out + printed.err
+        told = StringIO()
+        with redirect_stdout(told), redirect_stderr(told):
+            status = main(["audit", step, "chest", experiment, *map(str, arguments), *where])
+        self.told = told.getvalue()
         assert "sputum" not in self.told
         return status
 

@@ -14,13 +14,11 @@ from zipfile import ZipFile
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
 from notemill.answers.shard import read_answers
 from notemill.audit.population import _drawn, number_of
 from tests.unit.audit.auditing import Auditing, rows_of
 from tests.unit.audit.conftest import TEXTS, says
-from tests.unit.conftest import Clinic
 
 
 def drawn(auditing: Auditing, name: str = "audit") -> dict[str, list[str]]:
@@ -56,11 +54,9 @@ def test_strata_are_the_answers_and_what_has_none(auditing: Auditing) -> None:
         assert {says(text) for text in texts} <= {name, "schema"}
 
 
-def test_a_text_is_drawn_once_and_weighs_as_many_notes_as_have_it(
-    clinic: Clinic, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_text_is_drawn_once_and_weighs_as_many_notes_as_have_it(tmp_path: Path) -> None:
     texts = [*TEXTS, *TEXTS[:3] * 2, " ", "\n"]
-    auditing = Auditing(clinic, capsys, texts, says)
+    auditing = Auditing(tmp_path / "clinic", texts, says)
     auditing.draw("--size", "no=all", "--texts", "200")
     weights = {auditing.texts[each.text_sha256]: each.notes for each in auditing.key().texts}
     assert {text: weights[text] for text in TEXTS[:4]} == dict(
@@ -71,11 +67,9 @@ def test_a_text_is_drawn_once_and_weighs_as_many_notes_as_have_it(
     assert sum(each.notes for each in design.strata) == design.notes
 
 
-def test_a_text_of_so_many_notes_is_taken_for_certain(
-    clinic: Clinic, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_text_of_so_many_notes_is_taken_for_certain(tmp_path: Path) -> None:
     template = next(text for text in TEXTS if says(text) == "no")
-    auditing = Auditing(clinic, capsys, [*TEXTS, *[template] * 300], says)
+    auditing = Auditing(tmp_path / "clinic", [*TEXTS, *[template] * 300], says)
     for seed in range(5):
         auditing.draw("--texts", "60", "--seed", str(seed), "--name", f"a{seed}")
         assert template in drawn(auditing, f"a{seed}")["no"]
@@ -232,17 +226,13 @@ def test_a_field_without_choices_has_no_audit(auditing: Auditing) -> None:
     assert "--field: response" in told
 
 
-def test_a_cohort_of_blank_notes_has_nothing_to_draw(
-    clinic: Clinic, capsys: pytest.CaptureFixture[str]
-) -> None:
-    auditing = Auditing(clinic, capsys, [" ", ""], says)
+def test_a_cohort_of_blank_notes_has_nothing_to_draw(tmp_path: Path) -> None:
+    auditing = Auditing(tmp_path / "clinic", [" ", ""], says)
     assert "all 2 are blank" in auditing.refused("draw", "--readers", "ana")
 
 
-def test_answers_without_found_evidence_are_strata_of_their_own(
-    clinic: Clinic, capsys: pytest.CaptureFixture[str]
-) -> None:
-    auditing = Auditing(clinic, capsys, TEXTS, says)
+def test_answers_without_found_evidence_are_strata_of_their_own(tmp_path: Path) -> None:
+    auditing = Auditing(tmp_path / "clinic", TEXTS, says)
     graded(auditing, lambda text: "near" if "7:" in text else "exact")
     auditing.draw("--texts", "100")
     strata = {each.name: (each.evidence, each.notes) for each in auditing.design().strata}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.audit.auditing import Auditing, fill, rows_of
 from tests.unit.audit.conftest import TEXTS, says
-from tests.unit.conftest import Clinic, write_task
+from tests.unit.conftest import write_task
 
 
 def right(text: str) -> str:
@@ -75,11 +75,9 @@ def test_a_sample_tells_of_the_whole_cohort_weighted(auditing: Auditing) -> None
     assert abs(estimate.all.classes[0].prevalence.value - unweighted) > 0.05  # type: ignore[operator]
 
 
-def test_notes_with_one_text_weigh_by_their_number(
-    clinic: Clinic, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_notes_with_one_text_weigh_by_their_number(tmp_path: Path) -> None:
     wrong = next(text for text in TEXTS if says(text) == "no")
-    auditing = Auditing(clinic, capsys, [*TEXTS, *[wrong] * 200], says)
+    auditing = Auditing(tmp_path / "clinic", [*TEXTS, *[wrong] * 200], says)
     auditing.draw("--texts", "100", readers="ana")
     auditing.fill("ana", lambda text: "yes" if text == wrong else right(text))
     auditing.read()

@@ -13,23 +13,9 @@ from typing import Any
 import pytest
 
 from tests.unit.audit.auditing import Auditing, edited, fill, rows_of
-from tests.unit.audit.conftest import TEXTS, says
-from tests.unit.conftest import Clinic
+from tests.unit.audit.conftest import TEXTS, certain, says
 
 LONG = [f"Note {number}: " + "sputum with blood, seen again. " * 300 for number in range(12)]
-
-
-def right(text: str) -> str:
-    return "yes" if says(text) == "schema" else says(text)
-
-
-@pytest.fixture
-def filled(auditing: Auditing) -> Auditing:
-    """An audit whose two readers have filled their sheets."""
-    auditing.draw("--texts", "40", "--seed", "4")
-    for reader in ("ana", "ben"):
-        auditing.fill(reader, right)
-    return auditing
 
 
 def of_ana(auditing: Auditing) -> Path:
@@ -161,7 +147,7 @@ def test_two_sheets_of_one_reader_are_refused(filled: Auditing, tmp_path: Path) 
 
 def test_a_sheet_of_another_audit_is_refused(filled: Auditing, tmp_path: Path) -> None:
     filled.draw("--texts", "40", "--seed", "4", "--name", "other")
-    sheet = filled.fill("ana", right, name="other")
+    sheet = filled.fill("ana", certain, name="other")
     assert "no row of this sheet is of this audit" in refused(filled, sheet)
 
 
@@ -181,14 +167,14 @@ def test_what_a_reader_said_stands_once_it_was_taken(filled: Auditing, tmp_path:
     assert "this one says otherwise" in told
     assert str(filled.folder().readings) in told.replace("\n", "")
     assert filled.folder().readings.read_bytes() == before
-    fill(of_ana(filled), right)
+    fill(of_ana(filled), certain)
     filled.read()
 
 
 def test_the_adjudications_sheet_is_held_to_what_was_given_too(auditing: Auditing) -> None:
     auditing.draw("--texts", "60", "--shared", "1")
-    auditing.fill("ana", right)
-    auditing.fill("ben", lambda text: "no" if says(text) == "yes" else right(text))
+    auditing.fill("ana", certain)
+    auditing.fill("ben", lambda text: "no" if says(text) == "yes" else certain(text))
     auditing.read()
     sheet = auditing.folder().adjudication
     fill(sheet, lambda _: "no")
@@ -217,9 +203,9 @@ def test_an_adjudication_before_all_have_read_is_refused(filled: Auditing, tmp_p
 
 
 @pytest.fixture
-def long(clinic: Clinic, capsys: pytest.CaptureFixture[str]) -> Auditing:
+def long(tmp_path: Path) -> Auditing:
     """An audit of notes that take several rows each."""
-    auditing = Auditing(clinic, capsys, LONG, lambda _: "no")
+    auditing = Auditing(tmp_path / "clinic", LONG, lambda _: "no")
     auditing.draw("--size", "no=all", readers="ana")
     return auditing
 
@@ -270,13 +256,11 @@ def as_csv(path: Path, rows: list[dict[str, Any]], separator: str, encoding: str
     return path
 
 
-def test_a_sheet_saved_as_csv_is_taken_as_programs_save_it(
-    clinic: Clinic, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_sheet_saved_as_csv_is_taken_as_programs_save_it(tmp_path: Path) -> None:
     texts = [f"Note {number}: Müller, sputum;\r\n\tthen = 3, «x»." for number in range(30)]
-    auditing = Auditing(clinic, capsys, texts, says)
+    auditing = Auditing(tmp_path / "clinic", texts, says)
     auditing.draw("--texts", "20", readers="ana")
-    auditing.fill("ana", right)
+    auditing.fill("ana", certain)
     rows = rows_of(of_ana(auditing))
     of_ana(auditing).unlink()
     wrong = as_csv(tmp_path / "a.csv", rows, ";", "cp1252")
@@ -295,7 +279,7 @@ def test_label_studios_export_is_taken(filled: Auditing, tmp_path: Path) -> None
             "from_name": "answer",
             "to_name": "note",
             "type": "choices",
-            "value": {"choices": [right(task["data"]["text"])]},
+            "value": {"choices": [certain(task["data"]["text"])]},
         }
         comment = {"from_name": "comment", "type": "textarea", "value": {"text": ["unsure"]}}
         skipped = {"was_cancelled": True, "result": [choice | {"value": {"choices": ["no"]}}]}
@@ -328,7 +312,7 @@ def test_two_annotations_that_differ_are_refused(filled: Auditing, tmp_path: Pat
 def test_json_lines_with_answers_are_taken(filled: Auditing, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in filled.folder().lines("ana").read_text().splitlines()]
     for line in lines:
-        line["answer"] = right(line["text"])
+        line["answer"] = certain(line["text"])
     path = tmp_path / "back.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     of_ana(filled).unlink()
@@ -358,8 +342,7 @@ class Answer(BaseModel):
     ],
 )
 def test_numbers_and_truth_values_come_back_as_programs_keep_them(
-    clinic: Clinic,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
     field: str,
     label: str,
     cells: list[Any],
@@ -367,7 +350,9 @@ def test_numbers_and_truth_values_come_back_as_programs_keep_them(
 ) -> None:
     values: dict[str, Any] = {"response": json.loads(label) if field == "response" else 2}
     values["sure"] = True
-    auditing = Auditing(clinic, capsys, TEXTS[:8], lambda _: "x", schema=NUMBERS, values=values)
+    auditing = Auditing(
+        tmp_path / "clinic", TEXTS[:8], lambda _: "x", schema=NUMBERS, values=values
+    )
     assert "2 fields that readers can choose a value of" in auditing.refused(
         "draw", "--readers", "ana"
     )
