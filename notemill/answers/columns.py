@@ -31,10 +31,12 @@ _ARROW = {
     "boolean": "bool_",
     "json": "large_string",
 }
+EVIDENCE_GRADE, EVIDENCE_START, EVIDENCE_END = "evidence_grade", "evidence_start", "evidence_end"
 OWN_COLUMNS = frozenset(
     {
         *("text", "text_sha256", "text_state", "replaced_bytes"),  # notes shards
         *(column.name for column in OUTCOME_COLUMNS),  # result shards and tables
+        *(EVIDENCE_GRADE, EVIDENCE_START, EVIDENCE_END),
         *WHOSE,
         SEQUENCE,
     }
@@ -74,12 +76,24 @@ class AnswerColumn:
         return value
 
 
+_EVIDENCE = [
+    AnswerColumn(EVIDENCE_GRADE, EVIDENCE_GRADE, "text", LONGEST_IN_ROW),
+    AnswerColumn(EVIDENCE_START, EVIDENCE_START, "integer", None),
+    AnswerColumn(EVIDENCE_END, EVIDENCE_END, "integer", None),
+]
+
+
 def answer_columns(task: Task, prefix: str, ids: list[IdColumn]) -> list[AnswerColumn]:
     """Columns of the task's answer, in the schema's order.
 
     Lists and nested objects become JSON text. Raises NotemillError when a column's name is taken.
     """
     return columns_beside(task, prefix, [column.name for column in ids])
+
+
+def evidence_columns(task: Task) -> list[AnswerColumn]:
+    """Columns of the answers' evidence (answers/grading.py), none where the task names none."""
+    return _EVIDENCE if task.evidence else []
 
 
 def columns_beside(task: Task, prefix: str, ids: Iterable[str]) -> list[AnswerColumn]:

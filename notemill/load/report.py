@@ -12,6 +12,8 @@ class LoadReport(Record):
     has; values_compared: values read back from results and failures, each equal to the shards'.
     rows: of the cohort's query; texts: distinct. Of all jobs, failed and repeated ones too: asked,
     texts asked; job_seconds, their wall time added up; tokens, of prompts and answers.
+    evidence: answered notes by the grade of their evidence (answers/grades.py), all grades named;
+    None where the task names none.
     """
 
     cohort: str
@@ -31,3 +33,4 @@ class LoadReport(Record):
     job_seconds: float
     tokens: int
     load_seconds: float
+    evidence: dict[str, int] | None = None

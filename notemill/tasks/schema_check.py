@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from notemill.errors import NotemillError
+from notemill.tasks.evidence import check_evidence
 from notemill.tasks.task import SCHEMA, Task
 
 _NOT_ENFORCED = {
@@ -39,7 +40,8 @@ _SAME_AS: tuple[tuple[dict[str, Any], str], ...] = (
 
 
 def check_schema(task: Task) -> None:
-    """Raise NotemillError that names each field an engine would not hold to, and the remedy."""
+    """Raise NotemillError that names each field an engine would not hold to, and the remedy; and
+    for evidence in what is no field of the schema, or one that can't hold it."""
     schema = task.json_schema
     problems = list(_object_problems(schema, "Answer"))
     if not schema.get("properties"):  # also an Answer that holds itself, or a RootModel
@@ -63,6 +65,7 @@ def check_schema(task: Task) -> None:
             where=str(task.folder / SCHEMA),
             remedy="change these fields as their lines say",
         )
+    check_evidence(task)
 
 
 def _object_problems(schema: dict[str, Any], place: str) -> Iterator[tuple[str, str]]:

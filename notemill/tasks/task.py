@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from notemill.errors import NotemillError
 from notemill.files import explained
 from notemill.logs import Terminated
+from notemill.tasks.evidence import TASK_FILE, Evidence, read_evidence
 from notemill.tasks.importing import import_task, line_of
 
 NOTE_PLACE = "{note}"
@@ -36,6 +37,7 @@ class Task:
     schema_source: the text of schema.py, whose class `Answer` decides what counts, and of the
     helper modules beside it, each below its name; of other files the digest.
     files: sha256 (hex) of each other file of the folder, by its path in the folder, POSIX.
+    evidence: what task.yaml says of it, which no other part holds.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Task:
     user_prompt: str
     schema_source: str
     files: dict[str, str] = field(default_factory=dict)
+    evidence: Evidence | None = None
 
     @cached_property
     def answer_model(self) -> type[BaseModel]:
@@ -90,7 +93,7 @@ def read_task(folder: Path, name: str) -> Task:
         files[inside] = _digest(path)
         what = f"\n\n{_text(path, name)}" if path.suffix == ".py" else f": sha256 {files[inside]}"
         source += f"\n\n\n# {inside}{what}"
-    return Task(name, place, system, user, source, files)
+    return Task(name, place, system, user, source, files, read_evidence(place, name))
 
 
 def with_prompts(task: Task, system: str | None, user: str | None, *, where: str) -> Task:
@@ -107,12 +110,15 @@ def with_prompts(task: Task, system: str | None, user: str | None, *, where: str
 
 
 def task_files(place: Path) -> list[Path]:
-    """All files of a task's folder that count, sorted: not hidden ones, caches or backups."""
+    """All files of a task's folder that can change an answer, sorted.
+
+    Not task.yaml, whose part in that is said apart; not hidden ones, caches or backups.
+    """
     found = []
     for folder, folders, names in os.walk(place):
         folders[:] = [name for name in folders if not _LEFTOVER.search(name)]
         found += [Path(folder, name) for name in names if not _LEFTOVER.search(name)]
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in found if path.is_file() and path != place / TASK_FILE)
 
 
 def _check_user_prompt(prompt: str, what: str, where: str) -> None:
