@@ -139,9 +139,8 @@ def test_a_tables_figures_hold_where_notes_are_patients():
         clusters = np.zeros((20, 2, 3), int)
         clusters[:, [0, 1], [0, 1]] = right
         clusters[:, [0, 1], [1, 0]] = 5 - right
-        answered = measured(
-            clusters.sum(0), ["no", "yes"], clusters=clusters, seed=seed, draws=FEW
-        ).answered
+        table = clusters.sum(0)
+        figures = measured(table, ["no", "yes"], clusters=clusters, seed=seed, draws=FEW)
         for name, intervals in found.items():
             figure = getattr(figures.answered, name)
             intervals.append((figure.low, figure.high))
