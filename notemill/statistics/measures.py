@@ -125,7 +125,8 @@ def _shares(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _whole(table: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """(..., 3): kappa, AC1, and macro F1 of the classes seen."""
     return np.stack(
-        [confusion.kappa(table), confusion.ac1(table), confusion.macro_f1(table, seen)], axis=-1
+        [confusion.kappa(table), confusion.ac1(table, seen), confusion.macro_f1(table, seen)],
+        axis=-1,
     )
 
 
@@ -232,14 +233,16 @@ class _Counting:
 
     def _redrawn(self, notes: float) -> np.ndarray:
         """(draws, 3): the scores of tables that could have given this one of so many notes."""
-        cells = np.ones(self._table.shape, bool)
-        cells[:, -1] = self._table[:, -1].any()
-        classes = np.eye(len(cells), len(cells) + 1) > 0
+        seen = _seen(self._table)
+        # Agreement is of two classes at least; others that nobody used change nothing.
+        used = seen | (np.cumsum(~seen) <= 2 - seen.sum())
+        cells = np.outer(used, [*used, self._table[:, -1].any()])
+        classes = (np.eye(len(cells), len(cells) + 1) > 0) & cells
         plain = np.where(cells, 1 / cells.sum(), 0)
-        macro = np.where(classes, 0.5, np.where(cells, 1 / max(cells.sum() - len(cells), 1), 0))
+        macro = np.where(classes, 0.5, np.where(cells, 1 / max((cells & ~classes).sum(), 1), 0))
         tables = self._drawn(notes, plain, cells)
-        of_macro = confusion.macro_f1(self._drawn(notes, macro, cells), _seen(self._table))
-        return np.stack([confusion.kappa(tables), confusion.ac1(tables), of_macro], axis=-1)
+        of_macro = confusion.macro_f1(self._drawn(notes, macro, cells), seen)
+        return np.stack([confusion.kappa(tables), confusion.ac1(tables, seen), of_macro], axis=-1)
 
     def _drawn(self, notes: float, prior: np.ndarray, cells: np.ndarray) -> np.ndarray:
         scaled = self._table * (notes / self._table.sum())

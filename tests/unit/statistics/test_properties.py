@@ -199,14 +199,21 @@ def test_one_class_alone_has_an_accuracy_and_no_agreement_beyond_chance():
     assert counted.ac1.why == "there is one class"
 
 
-def test_a_class_that_no_note_has_and_no_answer_says_changes_no_macro_f1():
+def test_classes_that_no_note_has_and_no_answer_says_change_nothing():
     table = np.array([[40, 6, 0], [5, 30, 0]])
     wider = np.zeros((4, 5), int)
     wider[:2, :2] = table[:, :2]
-    one = measured(table, ["a", "b"]).answered.macro_f1
-    other = measured(wider, ["a", "b", "c", "d"]).answered.macro_f1
-    assert one.value == other.value
-    assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=0.02)
+    one, other = measured(table, ["a", "b"]).answered, measured(wider, list("abcd")).answered
+    for name in SCORES:
+        assert getattr(one, name) == getattr(other, name)
+    assert one.classes == other.classes[:2]
+
+
+def test_readers_who_say_one_class_of_every_note_agree_by_ac1_and_not_by_kappa():
+    answered = measured(np.array([[60, 0, 0], [0, 0, 0]]), ["no", "yes"]).answered
+    assert answered.ac1.value == 1
+    assert answered.ac1.low == pytest.approx(0.95, abs=0.03)
+    assert answered.kappa.why == "all notes and answers are of one class"
 
 
 def test_one_patient_alone_tells_nothing_of_others():
