@@ -1,7 +1,7 @@
 """How often a 95 % interval holds the truth, by simulation; seeded, so the same at each run.
 
 A few hundred samples tell coverage to about a point and a half; docs/statistics.md has what larger
-
+runs came to.
 """
 
 import numpy as np
