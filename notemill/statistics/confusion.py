@@ -106,6 +106,12 @@ def against_rest(table: np.ndarray) -> np.ndarray:
     return np.stack([np.stack([hits, rows - hits], -1), np.stack([alarms, passed], -1)], -2)
 
 
+def one_against_rest(table: np.ndarray, which: int) -> np.ndarray:
+    """(..., 2, 2): `against_rest` of one class."""
+    two: np.ndarray = against_rest(table)[..., which, :, :]
+    return two
+
+
 def sensitivity(two: np.ndarray) -> np.ndarray:
     return ratio(two[..., 0, 0], two[..., 0, :].sum(-1))
 
@@ -129,6 +135,10 @@ def right(table: np.ndarray) -> np.ndarray:
 
 
 def _hits(table: np.ndarray) -> np.ndarray:
+    if table.shape[-1] != table.shape[-2] + 1:
+        raise ValueError(
+            f"a table of shape {table.shape} has no column for notes without an answer"
+        )
     hits: np.ndarray = np.diagonal(table[..., :-1], axis1=-2, axis2=-1)
     return hits
 

@@ -6,6 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from notemill.statistics.confusion import f1
 from notemill.statistics.figure import DRAWS, Figure
 from notemill.statistics.measures import Counted, Measured, measured
 from notemill.statistics.pairs import difference
@@ -255,3 +256,8 @@ def test_resamplings_are_as_many_and_as_large_as_is_said(clusters):
     drawn = resampled(clusters, seed=1)
     assert drawn.shape == (DRAWS, *clusters.shape[1:])
     assert drawn.mean(0) == pytest.approx(clusters.sum(0), abs=0.2 * clusters.max() * 3 + 1e-9)
+
+
+def test_a_table_without_a_column_for_failures_is_refused():
+    with pytest.raises(ValueError, match="no column"):
+        f1(np.array([[4, 1], [2, 3]]))
