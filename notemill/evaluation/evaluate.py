@@ -19,7 +19,13 @@ from notemill.evaluation.figures import Compared, Notes, evaluated_parts
 from notemill.evaluation.found import FoundNotes, found_answers, found_notes, told_missing
 from notemill.evaluation.gold import Gold, read_gold
 from notemill.evaluation.history import Past, Use, digest_of
-from notemill.evaluation.parts import Headline, headline_mask, headline_of, parts_of
+from notemill.evaluation.parts import (
+    Headline,
+    headline_mask,
+    headline_of,
+    parts_of,
+    shared_with_development,
+)
 from notemill.evaluation.piloted import Piloted, piloted
 from notemill.evaluation.record import (
     EvaluationRecord,
@@ -141,6 +147,7 @@ class _Work:
             patients=None if gold.patients is None else len(set(gold.patients)),
             blank=int(self.notes.blank.sum()),
             split={each: split.count(each) for each in dict.fromkeys(sorted(split))},
+            shared_with_development=shared_with_development(split, self.notes.texts, gold.patients),
         )
 
     def experiment(self, run: Run, use: Use, past: Past) -> ExperimentEvaluated:
