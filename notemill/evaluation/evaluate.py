@@ -34,7 +34,7 @@ from notemill.evaluation.record import (
     GoldUsed,
     PilotUse,
 )
-from notemill.evaluation.rows import rows_of
+from notemill.evaluation.rows import rows_of, told_figures
 from notemill.evaluation.table import write_rows
 from notemill.logs import log
 from notemill.paths import Layout, cut_name
@@ -69,6 +69,8 @@ def evaluate(config: Config, name: str, runs: Sequence[Run]) -> EvaluationRecord
     )
     write_rows(config.database, config.evaluations_table, name, rows_of(record))
     past.keep(uses)
+    for line in told_figures(record):
+        log.info(line)
     return record.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
 
 
