@@ -13,6 +13,19 @@ from notemill.statistics.items import MeasuredItems
 from notemill.statistics.measures import Measured
 from notemill.statistics.numbers import MeasuredNumbers
 
+__all__ = [
+    "EarlierUse",
+    "EvaluationRecord",
+    "ExperimentEvaluated",
+    "FieldEvaluated",
+    "FieldKind",
+    "GoldUsed",
+    "PartEvaluated",
+    "PartName",
+    "PilotUse",
+    "read_evaluation",
+]
+
 PartName = Literal["headline", "development", "without_pilot", "subgroup"]
 
 
