@@ -13,7 +13,7 @@ from notemill.errors import NotemillError
 from tests.servers.clinic import ServerClinic
 from tests.servers.mariadb import MariaDB
 from tests.unit.evaluation.labelled import Labelled, csv_of, headline, of
-from tests.unit.evaluation.test_evaluate import as_row
+from tests.unit.evaluation.test_table import as_row
 
 IDS: dict[str, list[tuple[Any, str]]] = {
     "BIGINT": [(7, "7"), (-(2**63), str(-(2**63)))],
