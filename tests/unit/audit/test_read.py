@@ -235,7 +235,7 @@ def test_an_audit_outlives_its_prompt_and_another_number_of_shards(auditing: Aud
     auditing.clinic.extract(shards=5)
     auditing.answer()
     write_task(auditing.task.folder.parent, auditing.task.schema_source, system="Another.")
-    assert auditing.id != before
+    assert auditing.id_now() != before
     assert auditing.run("read", experiment=before) == 0, auditing.told
     fill(folder.adjudication, lambda _: "yes")
     assert auditing.run("read", experiment=before) == 0, auditing.told
