@@ -1,12 +1,11 @@
-"""A real run by the embedded engine, audited by readers who know the right answers."""
+"""A real run of the shipped model, audited by the command, by readers who know what is right."""
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,27 +14,14 @@ from tests import oracle
 from tests.unit.audit.auditing import fill
 from tests.workflow.project import REPOSITORY, Project
 
-TASK = "pneumonia"
-TRUTH = {" ".join(note.text.split()): note.answers[TASK].response for note in oracle.NOTES}
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The shipped model's answers to notes whose right answers are known."""
-    folder = tmp_path_factory.mktemp("audited")
-    oracle.write_sqlite(folder / "notes.sqlite")
-    config = oracle.config({"url": "sqlite:///notes.sqlite"}, oracle.EMBEDDED)
-    config["experiments"] = {TASK: config["experiments"][TASK]}
-    project = Project(folder, config)
-    done = project.snakemake()
-    assert done.returncode == 0, done.stdout
-    return project
+AUDITED = "pneumonia"
+TRUTH = {" ".join(note.text.split()): note.answers[AUDITED].response for note in oracle.NOTES}
 
 
 def audit(run: Project, step: str, *arguments: str) -> str:
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "notemill", "audit", step, "oracle", TASK),
+            *(sys.executable, "-m", "notemill", "audit", step, "oracle", AUDITED),
             *(*arguments, "-d", str(run.folder), "--configfile", str(run.folder / "config.yaml")),
         ],
         cwd=REPOSITORY,
@@ -51,14 +37,13 @@ def true(text: str) -> str:
     return TRUTH[" ".join(text.split())]
 
 
-def test_readers_who_know_find_the_accuracy_that_the_results_table_has(run: Project) -> None:
-    with closing(sqlite3.connect(run.folder / "notes.sqlite")) as database:
-        rows = database.execute(
-            f"SELECT note_text, llm_response FROM notes JOIN {TASK}_results USING (accession)"
-        ).fetchall()
-    pairs = [(true(text), response) for text, response in rows]
+def check_audit(run: Project, pairs: list[tuple[str, Any]]) -> None:
+    """Readers must find the accuracy that the results table has.
+
+    pairs: right answer and the model's of each note.
+    """
     right = sum(truth == response for truth, response in pairs) / len(pairs)
-    assert oracle.RIGHT <= right < 1  # there is something to find
+    assert right < 1  # there is something to find
 
     whole = estimated(run, "whole", "--precision", "0.0001")
     assert sum(stratum.drawn for stratum in whole.strata) == len(oracle.NOTES)
