@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from notemill.audit.estimate import _strata
 from notemill.audit.key import AuditKey, KeyText
 from notemill.audit.population import _drawn, number_of
 from notemill.audit.record import AuditDesign, StratumDrawn
-from notemill.statistics.strata import cohort_figures
+from notemill.statistics.strata import Stratum, cohort_accuracy, cohort_figures, untold_share
 
 TEXTS = 12_000
 READ = 200
@@ -99,3 +100,30 @@ def design(strata: list[StratumDrawn]) -> AuditDesign:
         drawn_at="",
         notemill="",
     )
+
+
+def test_what_nobody_can_tell_is_in_no_figure_and_its_share_is_weighted() -> None:
+    """By hand: of 100 yes 1 in 4 can't be told, of 300 no none; told yes are all right."""
+    strata = [
+        Stratum("yes", 100, ["yes", "yes", "yes"], [1, 1, 1], untold=[1]),
+        Stratum("no", 300, ["no", "no", "yes"], [1, 1, 1]),
+    ]
+    assert untold_share(strata).value == pytest.approx(25 / 400)
+    assert cohort_accuracy(strata).value == pytest.approx((75 + 200) / 375)
+    figures = cohort_figures(strata, "yes")
+    assert figures.prevalence.value == pytest.approx((75 + 100) / 375)
+    assert figures.sensitivity.value == pytest.approx(75 / 175)
+    assert figures.npv.value == pytest.approx(2 / 3)
+
+
+def test_what_nobody_can_tell_at_all_leaves_no_figure() -> None:
+    strata = [Stratum("yes", 10, [], [], untold=[1, 1])]
+    assert cohort_accuracy(strata).why == "no note that was read could be told"
+    assert cohort_figures(strata, "yes").prevalence.why == "no note that was read could be told"
+    assert untold_share(strata).value == 1.0
+
+
+def test_a_stratum_that_was_read_whole_is_known() -> None:
+    whole = Stratum("yes", 10, ["yes", "no"], [9, 1], whole=True)
+    figure = cohort_accuracy([whole])
+    assert (figure.value, figure.low, figure.high) == pytest.approx((0.9, 0.9, 0.9))
