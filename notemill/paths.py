@@ -81,6 +81,10 @@ class Layout:
     def evaluation(self, name: str) -> Path:
         return self.results / "evaluations" / f"{name}.json"
 
+    def evaluation_history(self, name: str) -> Path:
+        """Which experiments were held against its labels, and when; no rule declares it."""
+        return self.evaluation(name).with_name(f".{name}.seen.json")
+
     def comparison(self, name: str) -> Path:
         return self.results / "comparisons" / f"{name}.json"
 

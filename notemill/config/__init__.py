@@ -24,6 +24,7 @@ from notemill.config.engine import (
     RunnerOptions,
     engine_kinds,
 )
+from notemill.config.evaluation import Evaluation
 from notemill.config.experiment import (
     DIGEST_PATTERN,
     MODEL_PATTERN,
@@ -39,6 +40,7 @@ __all__ = [
     "Config",
     "Database",
     "Engine",
+    "Evaluation",
     "Experiment",
     "LlamaCppEngine",
     "OllamaEngine",
@@ -65,10 +67,16 @@ class Config(Section):
     experiments_table: SqlName = Field(
         "notemill_experiments", description="Table that says how each row was made."
     )
+    evaluations_table: SqlName = Field(
+        "notemill_evaluations", description="Table with the figures of all evaluations."
+    )
     database: Database
     cohorts: dict[Name, Cohort] = Field(min_length=1)
     engines: dict[Name, Engine] = Field(min_length=1)
     experiments: dict[Name, Experiment] = Field(min_length=1)
+    evaluations: dict[Name, Evaluation] = Field(
+        {}, description="Gold labels that answers are held against."
+    )
 
     @field_validator("results")
     @classmethod
@@ -88,6 +96,12 @@ class Config(Section):
                 raise ValueError(f"experiments.{name}.options.openai_fields_only: not for Ollama")
             for cohort in experiment.cohorts or []:
                 _known(cohort, self.cohorts, f"experiments.{name}.cohorts", "cohorts")
+        _alike_but_for_case("evaluations", self.evaluations)
+        for name, evaluation in self.evaluations.items():
+            key = f"evaluations.{name}"
+            _known(evaluation.cohort, self.cohorts, f"{key}.cohort", "cohorts")
+            for experiment_name in evaluation.experiments or []:
+                _known(experiment_name, self.experiments, f"{key}.experiments", "experiments")
         return self
 
     def cohorts_of(self, experiment: str) -> list[str]:
@@ -174,5 +188,6 @@ def _explain(error: ValidationError) -> list[str]:
 
 def _all_keys() -> set[str]:
     sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options, Pilot]
+    sections += [Evaluation]
     sections += [*ENGINES, RunnerOptions]
     return {key for section in sections for key in section.model_fields}

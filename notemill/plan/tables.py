@@ -32,6 +32,9 @@ def check_tables(config: Config, tasks: dict[str, Task]) -> None:
     tasks: by experiment's name.
     """
     uses = [Use(config.experiments_table, "experiments_table", "of experiments", {}, {})]
+    if config.evaluations:
+        table = config.evaluations_table
+        uses.append(Use(table, "evaluations_table", "of evaluations", {}, {}))
     for name, experiment in config.experiments.items():
         uses += _uses(config, name, experiment, tasks[name])
     problems = [problem for use in uses for problem in _alone(use)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.stats import t
 
@@ -28,7 +30,8 @@ def worth(totals: np.ndarray, sizes: np.ndarray, variance: float) -> float:
     if there < 2:
         return 0.0
     rest = totals - totals.sum() / n * sizes
-    between = there / (there - 1) * (rest**2).sum() / n**2
+    # A sum that is the same in whatever order the clusters come.
+    between = there / (there - 1) * math.fsum(rest**2) / n**2
     effect = max(1.0, between * (n - 1) / variance)
     upper = (1 + LEVEL) / 2
     few = (t.ppf(upper, n - 1) / t.ppf(upper, max(clusters - 1, 0.1))) ** 2

@@ -13,7 +13,7 @@ from notemill.statistics.figure import LEVEL, Figure, from_draws, undefined, wid
 
 def share(k: float, n: float, *, why: str = "nothing to count") -> Figure:
     """k of n with Wilson's interval. why: told where n is 0."""
-    return _share(k, n, n, why)
+    return share_worth(k, n, n, why=why)
 
 
 def clustered_share(
@@ -31,12 +31,12 @@ def clustered_share(
     if n == 0:
         return undefined(why)
     p = k / n
-    of_clusters = _share(k, n, worth(hits, sizes, p * (1 - p)), why)
+    of_clusters = share_worth(k, n, worth(hits, sizes, p * (1 - p)), why=why)
     return widest([share(k, n), of_clusters, from_draws(p, draws, n)])
 
 
-def _share(k: float, n: float, tells: float, why: str) -> Figure:
-    """k of n with the interval of k / n in `tells` independent notes, not necessarily whole ones.
+def share_worth(k: float, n: float, tells: float, *, why: str = "nothing to count") -> Figure:
+    """k of n with Wilson's interval of k / n in `tells` independent notes, whole ones or not.
 
     Wilson, J Am Stat Assoc 1927;22:209-212.
     """

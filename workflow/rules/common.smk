@@ -16,6 +16,7 @@ from notemill.errors import NotemillError
 try:
     from notemill.config import read_config
     from notemill.paths import Layout, cut_name, shard_names
+    from notemill.plan.evaluations import check_gold, evaluated_runs
     from notemill.plan.runs import checked_plan
     from notemill.answers.refusal import PLAN_VARIABLE
     from notemill.pilot.record import GPUS_VARIABLE
@@ -39,18 +40,22 @@ if workflow.exec_mode == ExecMode.DEFAULT:
 
 
 def _checked_plan():
-    """Configuration, layout and runs; a wrong configuration ends here, before any job."""
+    """Configuration, layout, runs, and those of each evaluation; a wrong configuration ends here,
+    before any job."""
     try:
         checked = read_config(
             config,
             where=", ".join(os.path.abspath(file) for file in workflow.configfiles),
         )
-        return checked, Layout(checked.results), checked_plan(checked)
+        runs = checked_plan(checked)
+        if workflow.is_main_process:
+            check_gold(checked)
+        return checked, Layout(checked.results), runs, evaluated_runs(checked, runs)
     except NotemillError as error:
         raise WorkflowError(str(error)) from None
 
 
-CONFIG, LAYOUT, RUNS = _checked_plan()
+CONFIG, LAYOUT, RUNS, EVALUATED = _checked_plan()
 RUN = {run.experiment_id: run for run in RUNS}
 
 if workflow.is_main_process:
@@ -92,6 +97,8 @@ LOADS = [
     LAYOUT.load(cohort, run.experiment_id) for run in RUNS for cohort in run.cohorts
 ]
 
+EVALUATIONS = [LAYOUT.evaluation(name) for name in EVALUATED]
+
 
 wildcard_constraints:
     cohort="|".join(CONFIG.cohorts),
@@ -99,6 +106,7 @@ wildcard_constraints:
     cut=r"cut-\d{4}",
     shard=r"\d{4}",
     model="|".join({run.model_id for run in RUNS}),
+    evaluation="|".join(EVALUATED) or "none",
 
 
 def manifest_of(wildcards):
@@ -131,3 +139,23 @@ def tables_of(wildcards):
     experiment = RUN[wildcards.experiment].experiment
     names = [experiment.results_table, experiment.failures, experiment.answer_prefix]
     return [*names, CONFIG.experiments_table]
+
+
+def loads_of_evaluation(wildcards):
+    """The loads of the experiments that an evaluation is of."""
+    cohort = CONFIG.evaluations[wildcards.evaluation].cohort
+    return [
+        LAYOUT.load(cohort, run.experiment_id)
+        for run in EVALUATED[wildcards.evaluation]
+    ]
+
+
+def gold_of(wildcards):
+    """The gold's file, none where it is a query."""
+    return CONFIG.evaluations[wildcards.evaluation].file or []
+
+
+def evaluation_of(wildcards):
+    """All that an evaluation is told, so that a change of it computes it anew."""
+    told = CONFIG.evaluations[wildcards.evaluation].model_dump_json()
+    return [told, CONFIG.evaluations_table]

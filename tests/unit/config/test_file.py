@@ -19,6 +19,8 @@ from notemill.config.base import Section
 FILE = Path(__file__).parents[3] / "config" / "config.yaml"
 COMMENTED_KEY = re.compile(r"^( *)# ( *[a-z_]+:(?: .*)?)$")
 EXAMPLE = re.compile(r" # example\b")
+INSTEAD = re.compile(r" # instead of\b")
+"""A key that can't be set beside another one."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Shown:
     line: int
     commented: bool
     example: bool
+    instead: bool = False
 
 
 def uncommented(text: str) -> str:
@@ -45,7 +48,8 @@ def keys_of(text: str) -> list[Shown]:
             path, number = f"{place}.{key.value}".lstrip("."), key.start_mark.line
             commented = COMMENTED_KEY.match(lines[number]) is not None
             example = commented and EXAMPLE.search(lines[number]) is not None
-            yield Shown(path, number + 1, commented, example)
+            instead = commented and INSTEAD.search(lines[number]) is not None
+            yield Shown(path, number + 1, commented, example, instead)
             if isinstance(value, yaml.MappingNode):
                 yield from below(value, path)
 
@@ -56,33 +60,34 @@ def keys_of(text: str) -> list[Shown]:
 @cache
 def manual() -> Config:
     """The configuration with every key that is commented out in force."""
-    return read_config(yaml.safe_load(uncommented(FILE.read_text())))
+    lines = [line for line in FILE.read_text().splitlines() if not INSTEAD.search(line)]
+    return read_config(yaml.safe_load(uncommented("\n".join(lines))))
 
 
-def field(config: Config, path: str) -> tuple[FieldInfo, Any]:
-    """The field at a path and its value there."""
+def field(config: Config, path: str) -> tuple[FieldInfo, Any] | None:
+    """The field at a path and its value there, None for a name that the user chooses."""
     *sections, key = path.split(".")
     place: Any = config
     for section in sections:
         place = place[section] if isinstance(place, dict) else getattr(place, section)
-    return type(place).model_fields[key], getattr(place, key)
+    return None if isinstance(place, dict) else (type(place).model_fields[key], getattr(place, key))
 
 
 KEYS = keys_of(FILE.read_text())
-DEFAULTS = [key for key in KEYS if key.commented and not key.example]
+DEFAULTS = [key for key in KEYS if key.commented and not key.example and not key.instead]
 
 
 @pytest.mark.parametrize("key", DEFAULTS, ids=[key.path for key in DEFAULTS])
 def test_what_is_commented_out_is_the_default(key: Shown) -> None:
-    info, shown = field(manual(), key.path)
+    info, shown = field(manual(), key.path) or pytest.fail("only examples have names")
     assert not info.is_required()
     assert shown == info.get_default(call_default_factory=True), f"line {key.line}"
 
 
 def test_an_example_is_no_default() -> None:
     for key in KEYS:
-        if key.example:
-            info, shown = field(manual(), key.path)
+        if key.example and (found := field(manual(), key.path)):
+            info, shown = found
             assert shown != info.get_default(call_default_factory=True), key.path
 
 
