@@ -16,11 +16,13 @@ import pyarrow.parquet as pq
 from notemill.answers.grading import grade
 from notemill.tasks.evidence import Evidence
 from notemill.tasks.sentences import sentences
-from tests.oracle import WEIGHTS
+from tests import oracle
 from tests.workflow.conftest import NOTES
 from tests.workflow.project import Project
 from tests.workflow.test_run import rows
 
+QUOTED = {20 + n: note.text for n, note in enumerate(oracle.NOTES[:6])}
+"""Notes that the tiny model answers in their own words."""
 TEXTS = {visit: text for visit, _, text in NOTES if text and text.strip()}
 LONG = "No cough. " * 2_000
 """Longer than the context: this note fails, and would be asked again by any job that may ask."""
@@ -39,14 +41,15 @@ def test_evidence_named_later_writes_shards_and_tables_again_and_asks_nothing(
     make_project: Callable[..., Project],
 ) -> None:
     project = make_project(options={"num_ctx": 1024, "num_predict": 200}, pilot={"notes": 0})
-    project.config["engines"]["embedded"]["weights"] = str(WEIGHTS)  # which quotes notes
+    project.config["engines"]["embedded"]["weights"] = str(oracle.WEIGHTS)  # which quotes notes
     project.config["cohorts"]["small"]["shards"] = 2
     project.write_config()
     file = project.folder / "tasks" / "pneumonia" / "task.yaml"
     text = file.read_text()
     file.unlink()
     with closing(sqlite3.connect(project.folder / "notes.sqlite")) as database, database:
-        database.execute("INSERT INTO notes VALUES (10, 'A10', ?)", (LONG,))
+        further = [(10, LONG), *QUOTED.items()]
+        database.executemany("INSERT INTO notes VALUES (?, 'A', ?)", further)
     done = project.snakemake()
     assert done.returncode == 0, done.stdout
     answers = "SELECT patientvisitid, llm_response, llm_explanation, seconds, answered_at FROM "
@@ -101,10 +104,11 @@ def _check_grades(project: Project) -> None:
     """Each row has the grade of its note and answer, and the shares are those of the rows."""
     columns = "patientvisitid, llm_explanation, evidence_grade, evidence_start, evidence_end"
     found = rows(project, f"SELECT {columns} FROM PNA_Results ORDER BY 1")
-    assert len(found) == len(TEXTS)
+    texts = TEXTS | QUOTED
+    assert len(found) == len(texts)
     how = Evidence(field="explanation", nothing=("The note does not address it",))
     for visit, explanation, *told in found:
-        text = TEXTS[int(str(visit))]
+        text = texts[int(str(visit))]
         assert told == list(grade(text, {"explanation": explanation}, how).values().values())
     counts = Counter(str(row[2]) for row in found)
     assert counts["exact"]
