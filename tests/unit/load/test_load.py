@@ -99,7 +99,7 @@ def test_shards_of_before_evidence_was_named_are_not_loaded_as_if_they_had_it(
     loads = quoting(loads)
     with pytest.raises(NotemillError, match="has other evidence: none") as refused:
         loads.load(results_table="fresh")
-    assert "asks nothing for it" in (refused.value.remedy or "")
+    assert "--forcerun answer" in (refused.value.remedy or "")
     loads.answer({"two": "schema"})
     with pytest.raises(
         NotemillError, match="evidence_grade, evidence_start, evidence_end are missing"
