@@ -47,6 +47,7 @@ def check_audit(run: Project, pairs: list[tuple[str, Any]]) -> None:
 
     whole = estimated(run, "whole", "--precision", "0.0001")
     assert sum(stratum.drawn for stratum in whole.strata) == len(oracle.NOTES)
+    assert all(stratum.evidence for stratum in whole.strata if stratum.answer is not None)
     assert whole.answered.accuracy.value == pytest.approx(right)
     assert whole.answered.accuracy.low == pytest.approx(right)
     for figures in whole.answered.classes:
