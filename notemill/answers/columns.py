@@ -16,6 +16,7 @@ from notemill.answers.outcome import OUTCOME_COLUMNS
 from notemill.config.base import SQL_NAME_PATTERN
 from notemill.database.keys import INT64, LONGEST_IN_ROW, SEQUENCE, WHOSE, IdColumn
 from notemill.errors import NotemillError
+from notemill.tasks.evidence import Evidence
 from notemill.tasks.task import SCHEMA, Task
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class AnswerColumn:
 
 
 _EVIDENCE = [
-    AnswerColumn(EVIDENCE_GRADE, EVIDENCE_GRADE, "text", LONGEST_IN_ROW),
+    AnswerColumn(EVIDENCE_GRADE, EVIDENCE_GRADE, "text", 32),
     AnswerColumn(EVIDENCE_START, EVIDENCE_START, "integer", None),
     AnswerColumn(EVIDENCE_END, EVIDENCE_END, "integer", None),
 ]
@@ -91,9 +92,9 @@ def answer_columns(task: Task, prefix: str, ids: list[IdColumn]) -> list[AnswerC
     return columns_beside(task, prefix, [column.name for column in ids])
 
 
-def evidence_columns(task: Task) -> list[AnswerColumn]:
+def evidence_columns(evidence: Evidence | None) -> list[AnswerColumn]:
     """Columns of the answers' evidence (answers/grading.py), none where the task names none."""
-    return _EVIDENCE if task.evidence else []
+    return _EVIDENCE if evidence else []
 
 
 def columns_beside(task: Task, prefix: str, ids: Iterable[str]) -> list[AnswerColumn]:

@@ -69,13 +69,7 @@ def sizes_of(run: Finished, asked: Asked) -> Sizes:
 def draw(run: Finished, asked: Asked) -> AuditDesign:
     """Draw the sample and write everything into the audit's folder, whole or not at all."""
     folder = folder_of(run.layout, run.cohort, run.run.experiment_id, asked.name)
-    if folder.path.exists():
-        raise NotemillError(
-            f"audit '{asked.name}' was drawn already",
-            where=str(folder.path),
-            remedy="draw another with another --name: it is a sample of its own, in which texts of "
-            "this one may come again; or remove that folder with all that was read",
-        )
+    _refuse_again(folder)
     sizes = sizes_of(run, asked)
     chosen = choose(run, asked.field, sizes.sizes, sizes.population.strata, asked.seed)
     strata = [chosen.get(ending, []) for ending in sizes.names.values()]
@@ -88,10 +82,21 @@ def draw(run: Finished, asked: Asked) -> AuditDesign:
         try:
             private_folder(partial)
             _write(Folder(partial), design, key, texts, guide_of(design, key))
+            _refuse_again(folder)
             partial.rename(folder.path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return design
+
+
+def _refuse_again(folder: Folder) -> None:
+    if folder.path.exists():
+        raise NotemillError(
+            f"audit '{folder.path.name}' was drawn already",
+            where=str(folder.path),
+            remedy="draw another with another --name: it is a sample of its own, in which texts of "
+            "this one may come again; or remove that folder with all that was read",
+        )
 
 
 def guide_of(design: AuditDesign, key: AuditKey) -> Guide:

@@ -20,6 +20,7 @@ from notemill.audit.record import (
     WithModel,
 )
 from notemill.clock import now
+from notemill.statistics.figure import undefined
 from notemill.statistics.measures import measured
 from notemill.statistics.strata import Stratum, cohort_accuracy, cohort_figures, untold_share
 
@@ -77,14 +78,18 @@ def between_readers(design: AuditDesign, key: AuditKey, readings: Readings) -> l
                 )
                 table[first, second] += 1
         figures = measured(table, labels, seed=design.seed).answered
+        told = (figures.accuracy, figures.kappa, figures.ac1)
+        if not table.any():
+            told = (undefined("no text was read by both"),) * 3
+        agreement, kappa, ac1 = told
         result.append(
             BetweenReaders(
                 readers=(one, other),
                 labels=labels,
                 table=table[:, :-1].astype(int).tolist(),
-                agreement=figures.accuracy,
-                kappa=figures.kappa,
-                ac1=figures.ac1,
+                agreement=agreement,
+                kappa=kappa,
+                ac1=ac1,
             )
         )
     return result

@@ -8,15 +8,16 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
-
-import pyarrow.parquet as pq
 
 from notemill.answers.columns import EVIDENCE_GRADE
 from notemill.answers.finished import Finished
 from notemill.answers.grades import FOUND
+from notemill.answers.shard import REMEDY
 from notemill.answers.verdict import Status
 from notemill.audit.labels import label_of
+from notemill.notes.shard import readable_parquet
 
 Evidence = Literal["found", "not_found"]
 
@@ -154,7 +155,7 @@ def _drawn(
 def _texts(run: Finished, name: str) -> Iterator[Text | None]:
     """Each asked text once, in the order of the shards, and None for each blank note."""
     column = run.columns[name]
-    graded = all(EVIDENCE_GRADE in pq.read_schema(path).names for path in run.shards)
+    graded = all(map(_graded, run.shards))
     wanted = ["text_sha256", "status", column.column, *([EVIDENCE_GRADE] if graded else [])]
     last: Text | None = None
     for batch in run.rows(wanted):
@@ -172,6 +173,12 @@ def _texts(run: Finished, name: str) -> Iterator[Text | None]:
                 last = Text(text_sha256, _ending(status, value, grade, column.kind), 1)
     if last is not None:
         yield last
+
+
+def _graded(path: Path) -> bool:
+    """Whether a result shard says how well its answers' evidence was found."""
+    with readable_parquet(path, remedy=REMEDY) as file:
+        return EVIDENCE_GRADE in file.schema_arrow.names
 
 
 def _ending(status: str, value: Any, grade: str | None, kind: str) -> Ending:

@@ -71,10 +71,10 @@ def read_audit(
     readings = audit.taken(before, [sheet for sheet in back if sheet.reader != ADJUDICATOR])
     by_hand = [sheet for sheet in back if sheet.reader == ADJUDICATOR]
     if not audit.read_by_all(readings):
-        if by_hand:
+        if named := [sheet for sheet in by_hand if sheet.path in sheets]:
             raise NotemillError(
                 "what readers disagree about is not known before all sheets are whole",
-                where=str(by_hand[0].path),
+                where=str(named[0].path),
                 remedy="read the readers' sheets first",
             )
         audit.keep(readings, before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,10 +12,11 @@ import notemill
 from notemill.answers.shard import ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.errors import NotemillError
-from notemill.load.proof import as_stored, differing, is_sqlite
+from notemill.load.proof import Proof, as_stored, differing, is_sqlite
 from notemill.load.tables import Tables
 from notemill.load.work import Load
 from notemill.tasks.run import Run
+from notemill.tasks.sentences import SPLITTING
 
 
 def write_experiment(
@@ -24,7 +24,7 @@ def write_experiment(
     tables: Tables,
     work: Load,
     origins: list[ShardOrigin],
-    counts: Counter[str],
+    proof: Proof,
 ) -> None:
     """Write the experiment's row over this cohort, in place of an earlier one."""
     staging, manifest, task = tables.staging, work.manifest, work.run.task
@@ -35,6 +35,7 @@ def write_experiment(
         )
     ).one()
     engines = connection.execute(sa.select(staging.c.engine).where(asked).distinct()).scalars()
+    counts = proof.counts
     blank = counts[Status.BLANK.value]
     answered = counts[Status.ANSWERED.value]
     row = {
@@ -62,6 +63,7 @@ def write_experiment(
         "blank": blank,
         "job_seconds": round(sum(origin.seconds for origin in origins), 1),
         "tokens": sum(origin.tokens for origin in origins),
+        "evidence": None if proof.evidence is None else json.dumps(proof.evidence),
         "loaded_at": _plain_utc(datetime.now(UTC)).replace(microsecond=0),
         "notemill": notemill.__version__,
     }
@@ -78,7 +80,10 @@ def write_experiment(
 def _asked_with(run: Run) -> dict[str, Any]:
     """All settings that can change an answer, beside prompts, schema and model."""
     engine = {name: value for name, value in run.engine.identity.items() if value is not None}
-    return run.experiment.options.as_sent() | {"attempts": run.experiment.attempts} | engine
+    asked = run.experiment.options.as_sent() | {"attempts": run.experiment.attempts} | engine
+    if run.task.evidence and run.task.evidence.numbered:
+        asked["numbered_sentences"] = SPLITTING
+    return asked
 
 
 def _prove(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> None:

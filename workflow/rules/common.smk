@@ -18,6 +18,7 @@ try:
     from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan.evaluations import check_gold, evaluated_runs
     from notemill.plan.runs import checked_plan
+    from notemill.answers.grades import graded_by
     from notemill.answers.refusal import PLAN_VARIABLE
     from notemill.pilot.record import GPUS_VARIABLE
     from notemill.slurm import mend_executor
@@ -124,9 +125,10 @@ def pilot_of(wildcards):
     return PILOTS.get((wildcards.cohort, wildcards.experiment), [])
 
 
-def fingerprint_of(wildcards):
-    """What the answers depend on, so that a change of it is seen as one."""
-    return RUN[wildcards.experiment].fingerprint
+def result_of(wildcards):
+    """What a result shard depends on, so that a change of it is seen as one."""
+    run = RUN[wildcards.experiment]
+    return " ".join(filter(None, [run.fingerprint, graded_by(run.task)]))
 
 
 def shards_of(wildcards):
@@ -135,7 +137,11 @@ def shards_of(wildcards):
 
 
 def tables_of(wildcards):
-    """The tables that a load writes, so that another name or prefix loads again."""
+    """The tables that a load writes, so that another name or prefix loads again.
+
+    Not their columns of evidence: tables that must be made would hide from Snakemake that shards
+    must be written again, and the load looks at the tables too.
+    """
     experiment = RUN[wildcards.experiment].experiment
     names = [experiment.results_table, experiment.failures, experiment.answer_prefix]
     return [*names, CONFIG.experiments_table]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,13 @@ class Auditing:
         )
         loads.answer(failed, experiment=self.id)
 
-    @property
+    @cached_property
     def id(self) -> str:
+        """The experiment's, as it was first asked."""
+        return self.id_now()
+
+    def id_now(self) -> str:
+        """The experiment's, as its task is now."""
         (run,) = plan_runs(read_config(yaml.safe_load(self.file.read_text())))
         return run.experiment_id
 

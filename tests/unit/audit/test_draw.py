@@ -198,6 +198,15 @@ def test_a_run_that_is_not_finished_is_not_drawn_from(auditing: Auditing) -> Non
     assert not auditing.folder().path.parent.exists()
 
 
+def test_a_damaged_shard_is_named_and_nothing_is_drawn(auditing: Auditing) -> None:
+    shard = next(auditing.clinic.layout.answers_folder("chest").rglob("0001.parquet"))
+    shard.write_bytes(shard.read_bytes()[:-200])
+    told = auditing.refused("draw", "--readers", "ana")
+    assert "damaged or cut short" in told
+    assert "0001.parquet" in told.replace("\n", "")
+    assert not auditing.folder().path.parent.exists()
+
+
 def test_sizes_are_as_they_were_asked_for(auditing: Auditing) -> None:
     arguments = ("--size", "yes=10", "--size", "no answer=0", "--size", "not said=all")
     auditing.draw(*arguments, "--texts", "50")

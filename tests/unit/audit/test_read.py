@@ -178,6 +178,7 @@ def test_what_one_reader_cannot_tell_is_asked_again_and_what_none_can_is_left_ou
     assert upper is not None
     assert lower == pytest.approx(upper * (1 - estimate.cannot_tell.value), abs=0.01)
     assert "accuracy, were they all wrong" in told
+    assert estimate.between_readers[0].kappa.why == "no text was read by both"
 
 
 def test_two_readers_who_both_cannot_tell_agree(auditing: Auditing) -> None:
@@ -235,7 +236,7 @@ def test_an_audit_outlives_its_prompt_and_another_number_of_shards(auditing: Aud
     auditing.clinic.extract(shards=5)
     auditing.answer()
     write_task(auditing.task.folder.parent, auditing.task.schema_source, system="Another.")
-    assert auditing.id != before
+    assert auditing.id_now() != before
     assert auditing.run("read", experiment=before) == 0, auditing.told
     fill(folder.adjudication, lambda _: "yes")
     assert auditing.run("read", experiment=before) == 0, auditing.told

@@ -91,6 +91,22 @@ def test_tables_are_told_in_the_words_of_the_database(checked: Checked) -> None:
     assert key == "key: experiment, cohort"
 
 
+def test_it_says_which_field_is_the_evidence_and_refuses_one_that_is_none(
+    checked: Checked,
+) -> None:
+    file = checked.folder / "tasks" / "cough" / "task.yaml"
+    file.write_text("evidence: reason")
+    assert (
+        "evidence: reason, words of the note"
+        in one(checked.found(), "experiment cough-")["details"]
+    )
+    assert "evidence_grade VARCHAR(32)" in one(checked.found(), "table r")["details"][0]
+    file.write_text("evidence: response")
+    (refused,) = [each for each in checked.found() if each["level"] == "refusal"]
+    assert refused["where"] == str(file)
+    assert "can't hold a quote" in refused["what"]
+
+
 def test_results_on_disk_are_told_from_new_ones(checked: Checked) -> None:
     def there() -> str:
         _, said = one(checked.found(), "experiment cough-")["details"]
