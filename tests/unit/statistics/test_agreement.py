@@ -113,10 +113,10 @@ def test_notes_of_one_text_tell_less_than_as_many_texts() -> None:
 
 
 def test_a_difference_of_classes_covers_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 200 simulated pairs of experiments over texts with one to three notes, 93 % at least."""
+    """Of 100 simulated pairs of experiments over texts with one to three notes, 93 % at least."""
     monkeypatch.setattr("notemill.statistics.agreement.DRAWS", 300)
     held = 0
-    for seed in range(200):
+    for seed in range(100):
         rng = np.random.default_rng(seed)
         rows = (rng.random(150) < 0.7).astype(int)
         columns = np.where(rng.random(150) < 0.85, rows, (rng.random(150) < 0.5).astype(int))
@@ -128,7 +128,7 @@ def test_a_difference_of_classes_covers_the_truth(monkeypatch: pytest.MonkeyPatc
         assert told.difference.low is not None
         assert told.difference.high is not None
         held += told.difference.low <= truth <= told.difference.high
-    assert held >= 0.93 * 200
+    assert held >= 0.93 * 100
 
 
 def test_a_mean_over_texts_covers_the_truth() -> None:
