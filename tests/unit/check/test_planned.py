@@ -127,6 +127,20 @@ def test_shards_are_judged_by_the_texts_that_there_are(checked: Checked) -> None
     assert "its answers move from 3 shards" in one(found, "cohort chest: 1 shard,")["what"]
 
 
+def test_evaluations_are_told_and_their_gold_is_looked_for(checked: Checked) -> None:
+    gold = checked.folder / "gold.csv"
+    gold.write_text("visit,response\n1,yes\n")
+    evaluation = {"cohort": "chest", "file": str(gold), "fields": ["response"]}
+    missing = evaluation | {"file": str(checked.folder / "none.csv")}
+    free_text = evaluation | {"fields": {"reason": "response"}}
+    checked.values["evaluations"] = {"a": evaluation, "b": missing, "c": free_text}
+    found = checked.found()
+    assert one(found, "evaluation a: response of cough against")["level"] == "ok"
+    assert one(found, "gold file of evaluation 'b' is not there")["level"] == "refusal"
+    assert one(found, "field reason of task 'cough' is free text")["level"] == "refusal"
+    assert one(found, "table notemill_evaluations")["level"] == "ok"
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
