@@ -88,6 +88,10 @@ class Layout:
     def comparison(self, name: str) -> Path:
         return self.results / "comparisons" / f"{name}.json"
 
+    def flips(self, name: str) -> Path:
+        """Ids of the notes that a comparison's two experiments answer differently."""
+        return self.results / "comparisons" / f"{name}.flips.parquet"
+
     def repeat(self, cohort: str, experiment: str) -> Path:
         """How many answers stay the same when they are asked again."""
         return self.results / "repeats" / cohort / f"{experiment}.json"

@@ -99,7 +99,7 @@ def evidence_columns(evidence: Evidence | None) -> list[AnswerColumn]:
 
 def columns_beside(task: Task, prefix: str, ids: Iterable[str]) -> list[AnswerColumn]:
     """Columns of the task's answer beside id columns of these names; see `answer_columns`."""
-    columns = _columns(task.json_schema, prefix)
+    columns = columns_of_schema(task.json_schema, prefix)
     _check_names([column.column for column in columns], {name.lower() for name in ids}, task)
     return columns
 
@@ -107,10 +107,11 @@ def columns_beside(task: Task, prefix: str, ids: Iterable[str]) -> list[AnswerCo
 @cache
 def fields_of(model: type[BaseModel]) -> list[AnswerColumn]:
     """Columns of an answer's class, as `unstorable` wants them."""
-    return _columns(model.model_json_schema(), "")
+    return columns_of_schema(model.model_json_schema(), "")
 
 
-def _columns(schema: dict[str, Any], prefix: str) -> list[AnswerColumn]:
+def columns_of_schema(schema: dict[str, Any], prefix: str) -> list[AnswerColumn]:
+    """Columns of an answer with this JSON schema, whatever else there is."""
     columns = []
     for field, part in schema.get("properties", {}).items():
         kind, longest = _kind(part, schema.get("$defs", {}))

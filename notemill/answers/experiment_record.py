@@ -1,7 +1,7 @@
-"""The record of an experiment: which model its answers come from, kept by its first answer job.
+"""The record of an experiment: which model its answers come from, and what was asked.
 
-It is written when the engine is proven, not before: an experiment without an answer comes from no
-model, and its weights may still be replaced.
+Its first answer job keeps it. It is written when the engine is proven, not before: an experiment
+without an answer comes from no model, and its weights may still be replaced.
 
 An experiment without a pinned digest takes the model that it finds first. To pin that very digest
 later, or to unpin it, changes nothing: the record says that the answers which are there are its.
@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from notemill.clock import now
 from notemill.config import Engine, Experiment
@@ -23,14 +26,51 @@ from notemill.tasks.run import Run
 from notemill.tasks.task import Task
 
 
+class Asked(BaseModel):
+    """What was asked, word for word, whatever the task's files say by now.
+
+    schema_source: schema.py and what it uses; options: all that was sent, attempts and the
+    engine's kind too. answer_prefix: of the answer's columns in the result shards.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    task: str
+    system_prompt: str
+    user_prompt: str
+    schema_source: str
+    json_schema: dict[str, Any]
+    options: dict[str, Any]
+    answer_prefix: str
+
+
 class ExperimentRecord(Record):
-    """What an experiment's answers come from. experiment: NAME-FINGERPRINT; recorded_at: UTC."""
+    """What an experiment's answers come from. experiment: NAME-FINGERPRINT; recorded_at: UTC.
+
+    asked: None where no job of a version that keeps it has answered yet.
+    """
 
     experiment: str
     model: str
     digest: str
     weights_sha256: str
     recorded_at: str
+    asked: Asked | None = None
+
+
+def asked_of(run: Run) -> Asked:
+    """What a run asks."""
+    task, experiment = run.task, run.experiment
+    engine = {name: value for name, value in run.engine.identity.items() if value is not None}
+    return Asked(
+        task=task.name,
+        system_prompt=task.system_prompt,
+        user_prompt=task.user_prompt,
+        schema_source=task.schema_source,
+        json_schema=task.json_schema,
+        options=experiment.options.as_sent() | {"attempts": experiment.attempts} | engine,
+        answer_prefix=experiment.answer_prefix,
+    )
 
 
 @dataclass(frozen=True)
@@ -109,17 +149,23 @@ def experiment_record(layout: Layout, experiment_id: str) -> ExperimentRecord | 
 def keep_record(layout: Layout, run: Run, model: ModelRecord) -> None:
     """Write the record of an experiment whose engine is proven and about to be asked, once.
 
+    One that an earlier version wrote comes to say what was asked, and stays else what it is.
+
     Raises NotemillError when its answers come from another model: another job may have been first.
     """
     _refuse_another_model(layout, run, model)
     path = layout.experiment(run.experiment_id)
-    if not path.exists() and run.experiment.digest in (None, model.digest):
+    kept = _read(path)
+    if kept and not kept.asked:
+        kept.model_copy(update={"asked": asked_of(run)}).write(path)
+    elif not kept and run.experiment.digest in (None, model.digest):
         record = ExperimentRecord(
             experiment=run.experiment_id,
             model=model.model,
             digest=model.digest,
             weights_sha256=model.weights_sha256,
             recorded_at=now(),
+            asked=asked_of(run),
         )
         record.write(path)
 

@@ -101,12 +101,7 @@ def with_model(design: AuditDesign, key: AuditKey, readings: Readings) -> list[W
     for reader in design.readers:
         answers = readings.readers[reader].answers
         its = key.of(reader)
-        strata = [
-            _stratum(design, place, of, stratum.notes, answers)
-            for place, stratum in enumerate(design.strata)
-            if stratum.answer is not None
-            for of in [[text for text in its if text.stratum == place]]
-        ]
+        strata = [each for each in _strata(design, key, answers, its) if each.answer is not None]
         result.append(
             WithModel(
                 reader=reader,
@@ -125,14 +120,25 @@ def _estimated(design: AuditDesign, strata: Sequence[Stratum]) -> Estimated:
     )
 
 
-def _strata(design: AuditDesign, key: AuditKey, settled: Mapping[str, str]) -> Iterator[Stratum]:
-    """The strata as they were read: texts taken for certain apart, which stand for themselves."""
+def _strata(
+    design: AuditDesign,
+    key: AuditKey,
+    settled: Mapping[str, str],
+    read: Sequence[KeyText] | None = None,
+) -> Iterator[Stratum]:
+    """The strata as they were read: texts taken for certain apart, which stand for themselves.
+
+    read: the texts of one reader, where it is of these alone; then those taken for certain stand
+    for all of them, of which the reader has some by chance.
+    """
     for place, stratum in enumerate(design.strata):
-        its = [text for text in key.texts if text.stratum == place]
+        of = [text for text in key.texts if text.stratum == place]
+        its = [text for text in (key.texts if read is None else read) if text.stratum == place]
         certain = [text for text in its if text.certain]
-        notes = sum(text.notes for text in certain)
-        if certain:
-            yield _stratum(design, place, certain, notes, settled, whole=True)
+        notes = sum(text.notes for text in of if text.certain)
+        if notes:
+            whole = sum(text.notes for text in certain) == notes
+            yield _stratum(design, place, certain, notes, settled, whole=whole)
         if notes < stratum.notes:
             rest = [text for text in its if not text.certain]
             yield _stratum(design, place, rest, stratum.notes - notes, settled)

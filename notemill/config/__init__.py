@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from notemill.config.base import NAME_PATTERN, SQL_NAME_PATTERN, Name, Section, SqlName, UserPath
 from notemill.config.cohort import Cohort
+from notemill.config.comparison import EXPERIMENT_ID, Comparison
 from notemill.config.database import Database
 from notemill.config.engine import (
     ENGINES,
@@ -32,11 +33,13 @@ from notemill.config.experiment import (
     Experiment,
     Options,
     Pilot,
+    Repeat,
 )
 from notemill.errors import NotemillError
 
 __all__ = [
     "Cohort",
+    "Comparison",
     "Config",
     "Database",
     "Engine",
@@ -47,6 +50,7 @@ __all__ = [
     "OpenAiEngine",
     "Options",
     "Pilot",
+    "Repeat",
     "read_config",
 ]
 
@@ -77,6 +81,9 @@ class Config(Section):
     evaluations: dict[Name, Evaluation] = Field(
         {}, description="Gold labels that answers are held against."
     )
+    comparisons: dict[Name, Comparison] = Field(
+        {}, description="Two experiments held against each other."
+    )
 
     @field_validator("results")
     @classmethod
@@ -102,6 +109,20 @@ class Config(Section):
             _known(evaluation.cohort, self.cohorts, f"{key}.cohort", "cohorts")
             for experiment_name in evaluation.experiments or []:
                 _known(experiment_name, self.experiments, f"{key}.experiments", "experiments")
+        return self
+
+    @model_validator(mode="after")
+    def _comparisons_name_what_is_there(self) -> Config:
+        _alike_but_for_case("comparisons", self.comparisons)
+        for name, comparison in self.comparisons.items():
+            key = f"comparisons.{name}"
+            for named in comparison.experiments:
+                if not EXPERIMENT_ID.fullmatch(named):
+                    _known(named, self.experiments, f"{key}.experiments", "experiments")
+            if comparison.cohort:
+                _known(comparison.cohort, self.cohorts, f"{key}.cohort", "cohorts")
+            if comparison.evaluation:
+                _known(comparison.evaluation, self.evaluations, f"{key}.evaluation", "evaluations")
         return self
 
     def cohorts_of(self, experiment: str) -> list[str]:
@@ -188,6 +209,6 @@ def _explain(error: ValidationError) -> list[str]:
 
 def _all_keys() -> set[str]:
     sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options, Pilot]
-    sections += [Evaluation]
+    sections += [Repeat, Evaluation, Comparison]
     sections += [*ENGINES, RunnerOptions]
     return {key for section in sections for key in section.model_fields}

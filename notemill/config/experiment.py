@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -89,6 +89,25 @@ class Pilot(Section):
     )
 
 
+class Repeat(Section):
+    """What is asked again of an experiment at its end; none of it changes an answer."""
+
+    notes: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Texts of the cohort, drawn by chance, that are asked again when all are "
+        "answered; 0 asks none.",
+    )
+    times: int = Field(1, ge=1, le=10, description="How often; the engine starts anew each time.")
+    seed: Literal["same", "other"] = Field(
+        "same",
+        description="`same` asks with the experiment's own seed: what a restart and other "
+        "neighbours in a batch change. `other` takes another one each time, which matters at a "
+        "temperature above 0.",
+    )
+
+
 class Experiment(Section):
     """One question put to one model about every note of its cohorts."""
 
@@ -109,6 +128,7 @@ class Experiment(Section):
     options: Options = Field(Options(), description="What changes an answer.")
     attempts: int = Field(3, ge=1, le=10, description="Tries a note, each changing something.")
     pilot: Pilot = Field(Pilot(), description="What is tried of it before its shards.")
+    repeat: Repeat = Field(Repeat(), description="What is asked again of it at its end.")
     max_failed_share: float = Field(
         0.1,
         ge=0,

@@ -9,14 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 
 import notemill
+from notemill.answers.experiment_record import asked_of
 from notemill.answers.shard import ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.errors import NotemillError
 from notemill.load.proof import Proof, as_stored, differing, is_sqlite
 from notemill.load.tables import Tables
 from notemill.load.work import Load
-from notemill.tasks.run import Run
-from notemill.tasks.sentences import SPLITTING
 
 
 def write_experiment(
@@ -27,7 +26,7 @@ def write_experiment(
     proof: Proof,
 ) -> None:
     """Write the experiment's row over this cohort, in place of an earlier one."""
-    staging, manifest, task = tables.staging, work.manifest, work.run.task
+    staging, manifest, asked_as = tables.staging, work.manifest, asked_of(work.run)
     asked = staging.c.attempts > 0
     first, last = connection.execute(
         sa.select(sa.func.min(staging.c.answered_at), sa.func.max(staging.c.answered_at)).where(
@@ -42,16 +41,16 @@ def write_experiment(
         "experiment": work.run.experiment_id,
         "cohort": manifest.cohort,
         "name": work.run.name,
-        "task": task.name,
+        "task": asked_as.task,
         "model": work.run.experiment.model,
         "model_digest": origins[0].model_digest,
         "weights_sha256": origins[0].weights_sha256,
         "engines": ", ".join(sorted(engines)),
-        "system_prompt": task.system_prompt,
-        "user_prompt": task.user_prompt,
-        "schema_source": task.schema_source,
-        "json_schema": json.dumps(task.json_schema),
-        "options": json.dumps(_asked_with(work.run)),
+        "system_prompt": asked_as.system_prompt,
+        "user_prompt": asked_as.user_prompt,
+        "schema_source": asked_as.schema_source,
+        "json_schema": json.dumps(asked_as.json_schema),
+        "options": json.dumps(asked_as.options),
         "cohort_query": manifest.query,
         "extracted_at": _plain_utc(datetime.fromisoformat(manifest.extracted_at)),
         "first_answer_at": first,
@@ -75,15 +74,6 @@ def write_experiment(
     )
     connection.execute(sa.insert(table), row)
     _prove(connection, table, row)
-
-
-def _asked_with(run: Run) -> dict[str, Any]:
-    """All settings that can change an answer, beside prompts, schema and model."""
-    engine = {name: value for name, value in run.engine.identity.items() if value is not None}
-    asked = run.experiment.options.as_sent() | {"attempts": run.experiment.attempts} | engine
-    if run.task.evidence and run.task.evidence.numbered:
-        asked["numbered_sentences"] = SPLITTING
-    return asked
 
 
 def _prove(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> None:

@@ -17,21 +17,29 @@ def share(k: float, n: float, *, why: str = "nothing to count") -> Figure:
 
 
 def clustered_share(
-    hits: np.ndarray, sizes: np.ndarray, draws: np.ndarray, *, why: str = "nothing to count"
+    hits: np.ndarray,
+    sizes: np.ndarray,
+    draws: np.ndarray,
+    *,
+    alike: np.ndarray | None = None,
+    why: str = "nothing to count",
 ) -> Figure:
     """A share where notes of one cluster, a patient, are alike.
 
-    hits, sizes: (clusters,), what counts and of how many in each; draws: the share in each
-    resampling of the clusters. The interval holds three: Wilson's of independent notes, so that
+    hits, sizes: (clusters,), what counts and of how many in each; alike: how many clusters each
+    stands for, one by default; draws: the share in each resampling of the clusters.
+    The interval holds three: Wilson's of independent notes, so that
     naming patients never makes a figure look surer; the resamplings' quantiles; and Wilson's of as
     many independent notes as these are worth (`clustering.worth`), which holds where patients are
     few or no note differs and the resamplings tell too little. It is wide rather than narrow.
     """
-    k, n = float(hits.sum()), float(sizes.sum())
+    times = np.ones(len(hits)) if alike is None else alike
+    k, n = float((times * hits).sum()), float((times * sizes).sum())
     if n == 0:
         return undefined(why)
     p = k / n
-    of_clusters = share_worth(k, n, worth(hits, sizes, p * (1 - p)), why=why)
+    tells = worth(hits, sizes, p * (1 - p), alike=alike)
+    of_clusters = share_worth(k, n, tells, why=why)
     return widest([share(k, n), of_clusters, from_draws(p, draws, n)])
 
 

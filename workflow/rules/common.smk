@@ -14,6 +14,7 @@ from notemill.environment import without_environment
 from notemill.errors import NotemillError
 
 try:
+    from notemill.comparison.planned import planned_comparisons
     from notemill.config import read_config
     from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan.evaluations import check_gold, evaluated_runs
@@ -41,8 +42,8 @@ if workflow.exec_mode == ExecMode.DEFAULT:
 
 
 def _checked_plan():
-    """Configuration, layout, runs, and those of each evaluation; a wrong configuration ends here,
-    before any job."""
+    """Configuration, layout, runs, those of each evaluation, and comparisons; a wrong configuration
+    ends here, before any job."""
     try:
         checked = read_config(
             config,
@@ -51,12 +52,14 @@ def _checked_plan():
         runs = checked_plan(checked)
         if workflow.is_main_process:
             check_gold(checked)
-        return checked, Layout(checked.results), runs, evaluated_runs(checked, runs)
+        evaluated = evaluated_runs(checked, runs)
+        compared = planned_comparisons(checked, runs)
+        return checked, Layout(checked.results), runs, evaluated, compared
     except NotemillError as error:
         raise WorkflowError(str(error)) from None
 
 
-CONFIG, LAYOUT, RUNS, EVALUATED = _checked_plan()
+CONFIG, LAYOUT, RUNS, EVALUATED, COMPARED = _checked_plan()
 RUN = {run.experiment_id: run for run in RUNS}
 
 if workflow.is_main_process:
@@ -97,6 +100,13 @@ ANSWERS = {
 LOADS = [
     LAYOUT.load(cohort, run.experiment_id) for run in RUNS for cohort in run.cohorts
 ]
+COMPARISONS = [LAYOUT.comparison(name) for name in COMPARED]
+REPEATS = [
+    LAYOUT.repeat(cohort, run.experiment_id)
+    for run in RUNS
+    for cohort in run.cohorts
+    if run.experiment.repeat.notes
+]
 
 EVALUATIONS = [LAYOUT.evaluation(name) for name in EVALUATED]
 
@@ -108,6 +118,7 @@ wildcard_constraints:
     shard=r"\d{4}",
     model="|".join({run.model_id for run in RUNS}),
     evaluation="|".join(EVALUATED) or "none",
+    comparison="|".join(COMPARED) or "none",
 
 
 def manifest_of(wildcards):
@@ -165,3 +176,25 @@ def evaluation_of(wildcards):
     """All that an evaluation is told, so that a change of it computes it anew."""
     told = CONFIG.evaluations[wildcards.evaluation].model_dump_json()
     return [told, CONFIG.evaluations_table]
+
+
+def loads_compared(wildcards):
+    """The loads of a comparison's two experiments, an earlier one's too."""
+    compared = COMPARED[wildcards.comparison]
+    return [LAYOUT.load(compared.cohort, each) for each in compared.experiments]
+
+
+def evaluation_compared(wildcards):
+    """The evaluation whose labels say which of the two is right, none without."""
+    name = COMPARED[wildcards.comparison].settings.evaluation
+    return LAYOUT.evaluation(name) if name else []
+
+
+def comparison_of(wildcards):
+    """What a comparison depends on beside the answers."""
+    return COMPARED[wildcards.comparison].settings.model_dump_json()
+
+
+def repeat_of(wildcards):
+    """What is asked again, so that a change of it is seen as one."""
+    return RUN[wildcards.experiment].experiment.repeat.model_dump_json()
