@@ -13,7 +13,7 @@ from notemill.answers.shard import ShardOrigin, read_answers, read_origin
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest, read_manifest
 from notemill.notes.shard import read_notes
-from notemill.paths import Layout
+from notemill.paths import Layout, cut_name
 from notemill.tasks.run import Run
 
 _ROWS = 10_000
@@ -48,14 +48,23 @@ class Finished:
 
     def texts(self, wanted: Collection[str]) -> Iterator[tuple[str, str]]:
         """These texts, by their hash (hex), each once, in the order of the shards."""
-        for path in self.shards:
-            notes = self.layout.notes(self.cohort, path.parent.name, path.stem)
-            last = ""
-            for note in read_notes(notes, self.manifest.id_columns, with_text=True):
-                text_sha256 = note.text_sha256.hex()
-                if text_sha256 != last and text_sha256 in wanted and note.text is not None:
-                    last = text_sha256
-                    yield text_sha256, note.text
+        cut = cut_name(len(self.manifest.shards))
+        yield from texts_of(self.layout, self.cohort, cut, wanted)
+
+
+def texts_of(
+    layout: Layout, cohort: str, cut: str, wanted: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """These texts of a cohort, by their hash (hex), each once, in the order of the shards."""
+    manifest = read_manifest(layout.manifest(cohort, cut), of=cohort)
+    for entry in manifest.shards:
+        notes = layout.notes(cohort, cut, entry.name)
+        last = ""
+        for note in read_notes(notes, manifest.id_columns, with_text=True):
+            text_sha256 = note.text_sha256.hex()
+            if text_sha256 != last and text_sha256 in wanted and note.text is not None:
+                last = text_sha256
+                yield text_sha256, note.text
 
 
 def finished(layout: Layout, cohort: str, run: Run, cut: str) -> Finished:

@@ -16,6 +16,7 @@ from notemill.database.connect import address, connect, server_name
 from notemill.database.keys import IdColumn
 from notemill.database.refusals import database_errors
 from notemill.errors import NotemillError
+from notemill.evaluation.table import evaluations_table
 from notemill.load.check import check_tables
 from notemill.load.tables import exact_collation
 from notemill.tasks.run import Run
@@ -140,6 +141,14 @@ def _tables(
                 + (f"{', '.join(fit)} exist and keep every value" if fit else "no table exists yet")
                 + ("" if len(fit) in (0, len(names)) else "; the others will be made")
             )
+    figures = evaluations_table(config.evaluations_table)
+    if config.evaluations and is_there(connection, figures.name):
+        try:
+            check_tables(connection, [figures])
+        except NotemillError as error:
+            found.refused(error)
+        else:
+            found.ok(f"evaluations: {figures.name} exists and keeps every figure")
 
 
 def _rights(connection: sa.Connection, config: Config, runs: list[Run], found: Findings) -> None:
@@ -147,4 +156,6 @@ def _rights(connection: sa.Connection, config: Config, runs: list[Run], found: F
     for run in runs:
         names = (run.experiment.results_table, run.experiment.failures)
         rights |= dict.fromkeys(names, OF_RESULTS)
+    if config.evaluations:
+        rights[config.evaluations_table] = OF_EXPERIMENTS
     prove_rights(connection, config.database, rights, found)

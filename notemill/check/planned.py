@@ -15,6 +15,7 @@ from notemill.files import check_folder
 from notemill.notes.frozen import check_cohorts
 from notemill.notes.manifest import read_frozen
 from notemill.paths import CUTS, Layout, cut_name
+from notemill.plan.evaluations import check_gold, evaluated_runs
 from notemill.plan.runs import plan_runs
 from notemill.tasks.run import Run
 
@@ -38,6 +39,8 @@ def planned(config: Config) -> tuple[list[Run], Findings]:
         _experiment(config, run, found)
     for run in {(run.experiment.engine, run.experiment.model): run for run in runs}.values():
         engine_files(config, run, found)
+    if len(runs) == len(config.experiments):
+        _evaluations(config, runs, found)
     return runs, found
 
 
@@ -55,6 +58,20 @@ def _runs(config: Config, found: Findings) -> Iterator[Run]:
         plan_runs(config.model_copy(update={"experiments": planned}))
     except NotemillError as error:
         found.refused(error)
+
+
+def _evaluations(config: Config, runs: list[Run], found: Findings) -> None:
+    for name, evaluation in config.evaluations.items():
+        alone = config.model_copy(update={"evaluations": {name: evaluation}})
+        try:
+            of = ", ".join(run.name for run in evaluated_runs(alone, runs)[name])
+            check_gold(alone)
+        except NotemillError as error:
+            found.refused(error)
+        else:
+            fields = ", ".join(evaluation.fields)
+            gold = evaluation.file or "a query"
+            found.ok(f"evaluation {name}: {fields} of {of} against {gold}")
 
 
 def _results(config: Config, found: Findings) -> None:

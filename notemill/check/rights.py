@@ -24,7 +24,8 @@ _TWICE = "(a INT, a INT)"
 """Columns that no table can have."""
 OF_RESULTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 OF_EXPERIMENTS = ("SELECT", "INSERT", "DELETE")
-"""Rights that a load uses on a table of results or failures, and on that of experiments."""
+"""Rights that a load uses on a table of results or failures, and on those of experiments and
+of evaluations."""
 _VERBS = {
     "SELECT": "EXPLAIN SELECT 1 FROM {table}",
     "INSERT": "EXPLAIN INSERT INTO {table} (experiment) VALUES ('')",

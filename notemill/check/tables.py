@@ -13,6 +13,7 @@ from notemill.check.finding import Findings
 from notemill.config import Config
 from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
+from notemill.evaluation.table import evaluations_table
 from notemill.load.tables import Tables
 from notemill.notes.manifest import read_frozen
 from notemill.paths import Layout
@@ -70,6 +71,9 @@ def planned_tables(config: Config, runs: list[Run], ids: Ids) -> Findings:
                 told.add(table.name)
                 of_notes = unknown if table is not tables.experiments else []
                 found.ok(f"table {table.name}", _columns(table, of_notes, dialect))
+    if config.evaluations:
+        figures = evaluations_table(config.evaluations_table)
+        found.ok(f"table {figures.name}", _columns(figures, [], dialect))
     return found
 
 

@@ -18,6 +18,7 @@ from notemill.logs import debugging, unexpected
 _COMMANDS = {
     "new": "write the files of a new task: new task NAME",
     "check": "everything that can be known before a GPU is spent",
+    "audit": "draw a sample for readers who don't see the answers, and read what they say",
     "look": "write a private page with asked notes beside their answers",
     "pilot": "what the pilots measured, what it will cost, what to set",
     "report": "write what the run came to, as one page and as data",

@@ -18,7 +18,8 @@ from notemill.statistics.agreement import Agreement, ClassDifference
 from notemill.statistics.figure import Figure
 
 FieldKind = Literal["choices", "number", "items", "text"]
-"""text: free text and whatever else; of it is told alone whether it is the same."""
+"""text: free text, choices too many for a table, and whatever else; of these is told alone whether
+they are the same."""
 NO_ANSWER = "(no answer)"
 """The row and the column of notes without a valid answer, in every cross table the last."""
 ANOTHER = "(another)"

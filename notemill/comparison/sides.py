@@ -15,6 +15,7 @@ from notemill.answers.experiment_record import Asked, asked_of, experiment_recor
 from notemill.answers.shard import ShardOrigin, read_answers, read_origin
 from notemill.comparison.record import FieldKind
 from notemill.errors import NotemillError
+from notemill.evaluation.fields import MOST_CLASSES
 from notemill.notes.manifest import Manifest
 from notemill.paths import Layout
 from notemill.tasks.run import Run
@@ -96,7 +97,8 @@ def fields_of(asked: Asked) -> dict[str, AnswerField]:
 
 def _field(column: AnswerColumn, choices: list[Any] | None, schema: dict[str, Any]) -> AnswerField:
     if choices is not None:
-        return AnswerField(column, "choices", choices)
+        many = len(choices) > MOST_CLASSES
+        return AnswerField(column, "text" if many else "choices", choices)
     if column.kind in ("integer", "number"):
         return AnswerField(column, "number", None)
     if column.kind == "json" and _is_list(schema["properties"][column.field], schema):

@@ -19,7 +19,13 @@ from notemill.evaluation.figures import Compared, Notes, evaluated_parts
 from notemill.evaluation.found import FoundNotes, found_answers, found_notes, told_missing
 from notemill.evaluation.gold import Gold, read_gold
 from notemill.evaluation.history import Past, Use, digest_of
-from notemill.evaluation.parts import Headline, headline_mask, headline_of, parts_of
+from notemill.evaluation.parts import (
+    Headline,
+    headline_mask,
+    headline_of,
+    parts_of,
+    shared_with_development,
+)
 from notemill.evaluation.piloted import Piloted, piloted
 from notemill.evaluation.record import (
     EvaluationRecord,
@@ -28,7 +34,7 @@ from notemill.evaluation.record import (
     GoldUsed,
     PilotUse,
 )
-from notemill.evaluation.rows import rows_of
+from notemill.evaluation.rows import rows_of, told_figures
 from notemill.evaluation.table import write_rows
 from notemill.logs import log
 from notemill.paths import Layout, cut_name
@@ -63,6 +69,8 @@ def evaluate(config: Config, name: str, runs: Sequence[Run]) -> EvaluationRecord
     )
     write_rows(config.database, config.evaluations_table, name, rows_of(record))
     past.keep(uses)
+    for line in told_figures(record):
+        log.info(line)
     return record.model_copy(update={"seconds": round(time.monotonic() - started, 1)})
 
 
@@ -141,6 +149,7 @@ class _Work:
             patients=None if gold.patients is None else len(set(gold.patients)),
             blank=int(self.notes.blank.sum()),
             split={each: split.count(each) for each in dict.fromkeys(sorted(split))},
+            shared_with_development=shared_with_development(split, self.notes.texts, gold.patients),
         )
 
     def experiment(self, run: Run, use: Use, past: Past) -> ExperimentEvaluated:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +35,20 @@ def headline_of(split: list[str] | None, *, hold_back_test: bool) -> Headline:
 def headline_mask(split: list[str] | None, headline: Headline, notes: int) -> np.ndarray:
     """Which notes the first figures are of."""
     return np.ones(notes, bool) if split is None else np.array(split) == headline
+
+
+def shared_with_development(
+    split: list[str], texts: Sequence[str], patients: Sequence[str] | None
+) -> int:
+    """Test notes whose text or patient is among the development notes too."""
+    development, test = SPLITS
+    shared: set[int] = set()
+    for whose in filter(None, (texts, patients)):
+        known = {whose[place] for place, each in enumerate(split) if each == development}
+        shared |= {
+            place for place, each in enumerate(split) if each == test and whose[place] in known
+        }
+    return len(shared)
 
 
 def parts_of(

@@ -13,6 +13,19 @@ from notemill.statistics.items import MeasuredItems
 from notemill.statistics.measures import Measured
 from notemill.statistics.numbers import MeasuredNumbers
 
+__all__ = [
+    "EarlierUse",
+    "EvaluationRecord",
+    "ExperimentEvaluated",
+    "FieldEvaluated",
+    "FieldKind",
+    "GoldUsed",
+    "PartEvaluated",
+    "PartName",
+    "PilotUse",
+    "read_evaluation",
+]
+
 PartName = Literal["headline", "development", "without_pilot", "subgroup"]
 
 
@@ -28,6 +41,8 @@ class GoldUsed(_Told):
     out; notes: the others; texts, patients: how many distinct ones these have (patients: None
     where no column names them). blank: notes with nothing to ask about, which count as without an
     answer. split: notes by `development` and `test`, empty without a split.
+    shared_with_development: test notes whose patient or text is among the development notes too,
+    and so not unseen.
     """
 
     kind: Literal["file", "query"]
@@ -40,6 +55,7 @@ class GoldUsed(_Told):
     patients: int | None
     blank: int
     split: dict[str, int]
+    shared_with_development: int = 0
 
 
 class PartEvaluated(_Told):

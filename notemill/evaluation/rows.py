@@ -53,6 +53,23 @@ def rows_of(record: EvaluationRecord) -> list[dict[str, Any]]:
     return [{"figure": number} | row for number, row in enumerate(rows, start=1)]
 
 
+def told_figures(record: EvaluationRecord) -> Iterator[str]:
+    """A line for each field: its first share of all notes, no answer being wrong."""
+    for experiment in record.experiments:
+        for field in experiment.fields:
+            first = field.parts[0]
+            name, figure = next(
+                (measure, figure)
+                for _, measure, counting, figure in _told(first)
+                if counting == "all" and measure in ("accuracy", "within", "exact")
+            )
+            told = figure.why or f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+            yield (
+                f"{experiment.experiment}: {field.field}: {name} {told} of {first.notes} notes "
+                f"({record.headline})"
+            )
+
+
 def _of_experiment(experiment: ExperimentEvaluated) -> dict[str, Any]:
     return {
         "experiment": experiment.experiment,

@@ -57,8 +57,8 @@ def checked_origins(work: Load) -> list[ShardOrigin]:
                 f"this result shard has other evidence: {origin.evidence or 'none'}, and the task "
                 f"names: {wanted}",
                 where=str(path),
-                remedy="run snakemake once with `--forcerun answer` added: shards are written "
-                "again, and nothing is asked for it",
+                remedy="run snakemake again, which writes the shards again and asks nothing for "
+                "it; if it does not, add `--forcerun answer` once",
             )
         origins.append(origin)
     digests = {origin.model_digest for origin in origins}

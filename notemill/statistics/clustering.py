@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from notemill.statistics.figure import LEVEL
 
@@ -32,8 +34,9 @@ def worth(
     if there < 2:
         return 0.0
     rest = totals - (times * totals).sum() / n * sizes
-    between = there / (there - 1) * (times * rest**2).sum() / n**2
+    # A sum that is the same in whatever order the clusters come.
+    between = there / (there - 1) * math.fsum(times * rest**2) / n**2
     effect = max(1.0, between * (n - 1) / variance)
     upper = (1 + LEVEL) / 2
-    few = (t.ppf(upper, n - 1) / t.ppf(upper, max(clusters - 1, 0.1))) ** 2
+    few = (stdtrit(n - 1, upper) / stdtrit(max(clusters - 1, 0.1), upper)) ** 2  # Student's t
     return float(n / effect * few)

@@ -45,19 +45,22 @@ def kappa(table: np.ndarray) -> np.ndarray:
     return ratio(observed - expected, 1 - expected)
 
 
-def ac1(table: np.ndarray) -> np.ndarray:
-    """Gwet's AC1 over the classes.
+def ac1(table: np.ndarray, of: np.ndarray | None = None) -> np.ndarray:
+    """Gwet's AC1 over the classes that have a right value or an answer, two at least.
 
-    What chance would agree on is told by the right values of all notes and the answers of those
-    that have one (Gwet's way with missing ratings, Handbook of Inter-Rater Reliability); a note
-    without an answer never agrees. Were no answer a category, a single failure would lower what
-    chance agrees on by half, and AC1 would rise by it.
+    of: (classes,), those that are counted, as in `macro_f1`. What chance would agree on is told by
+    the right values of all notes and the answers of those that have one (Gwet's way with missing
+    ratings, Handbook of Inter-Rater Reliability); a note without an answer never agrees. Were no
+    answer a category, a single failure would lower what chance agrees on by half, and AC1 would
+    rise by it; so would it by a class that nobody uses.
     """
     total, answered = table.sum((-1, -2)), table[..., :-1].sum((-1, -2))
     rows = ratio(table.sum(-1), total[..., None])
     columns = ratio(table.sum(-2)[..., :-1], answered[..., None])
     mean = np.where(answered[..., None] > 0, (rows + columns) / 2, rows)
-    expected = ratio((mean * (1 - mean)).sum(-1), np.asarray(table.shape[-2] - 1))
+    seen = (mean > 0).sum(-1) if of is None else np.count_nonzero(of)
+    classes = np.clip(seen, min(2, table.shape[-2]), None)
+    expected = ratio((mean * (1 - mean)).sum(-1), np.asarray(classes - 1))
     return ratio(agreement(table) - expected, 1 - expected)
 
 
@@ -103,6 +106,12 @@ def against_rest(table: np.ndarray) -> np.ndarray:
     return np.stack([np.stack([hits, rows - hits], -1), np.stack([alarms, passed], -1)], -2)
 
 
+def one_against_rest(table: np.ndarray, which: int) -> np.ndarray:
+    """(..., 2, 2): `against_rest` of one class."""
+    two: np.ndarray = against_rest(table)[..., which, :, :]
+    return two
+
+
 def sensitivity(two: np.ndarray) -> np.ndarray:
     return ratio(two[..., 0, 0], two[..., 0, :].sum(-1))
 
@@ -126,6 +135,10 @@ def right(table: np.ndarray) -> np.ndarray:
 
 
 def _hits(table: np.ndarray) -> np.ndarray:
+    if table.shape[-1] != table.shape[-2] + 1:
+        raise ValueError(
+            f"a table of shape {table.shape} has no column for notes without an answer"
+        )
     hits: np.ndarray = np.diagonal(table[..., :-1], axis1=-2, axis2=-1)
     return hits
 

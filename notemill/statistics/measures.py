@@ -74,7 +74,12 @@ class Measured(BaseModel):
 
 
 def measured(
-    table: np.ndarray, labels: Sequence[str], *, clusters: np.ndarray | None = None, seed: int = 1
+    table: np.ndarray,
+    labels: Sequence[str],
+    *,
+    clusters: np.ndarray | None = None,
+    seed: int = 1,
+    draws: int = DRAWS,
 ) -> Measured:
     """The figures of a table (classes, classes + 1), as `Measured` has it.
 
@@ -87,8 +92,8 @@ def measured(
         if not np.array_equal(clusters.sum(0), table):
             raise ValueError("the clusters don't add up to the table")
         clusters = clusters[clusters.any((-1, -2))]
-    sums = _resampled(table, clusters, seed)
-    by_counting = {each: _Counting(table, clusters, sums, each, seed) for each in Counting}
+    sums = _resampled(table, clusters, seed, draws)
+    by_counting = {each: _Counting(table, clusters, sums, each, seed, draws) for each in Counting}
     return Measured(
         labels=list(labels),
         table=table.astype(int).tolist(),
@@ -120,7 +125,8 @@ def _shares(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _whole(table: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """(..., 3): kappa, AC1, and macro F1 of the classes seen."""
     return np.stack(
-        [confusion.kappa(table), confusion.ac1(table), confusion.macro_f1(table, seen)], axis=-1
+        [confusion.kappa(table), confusion.ac1(table, seen), confusion.macro_f1(table, seen)],
+        axis=-1,
     )
 
 
@@ -131,13 +137,13 @@ def _seen(table: np.ndarray) -> np.ndarray:
 
 
 def _resampled(
-    table: np.ndarray, clusters: np.ndarray | None, seed: int
+    table: np.ndarray, clusters: np.ndarray | None, seed: int, draws: int
 ) -> dict[Counting, np.ndarray] | None:
     """(draws, shares and then whole scores) of resampled patients, by counting."""
     if clusters is None or not len(clusters):
         return None
     parts: dict[Counting, list[np.ndarray]] = {each: [] for each in Counting}
-    for sums in resamplings(clusters, seed):
+    for sums in resamplings(clusters, seed, draws):
         for counting, scores in parts.items():
             tables = counted(sums, counting)
             whole = _whole(tables, _seen(counted(table, counting)))
@@ -155,6 +161,7 @@ class _Counting:
         sums: dict[Counting, np.ndarray] | None,
         counting: Counting,
         seed: int,
+        draws: int,
     ) -> None:
         self._table = counted(table, counting)
         self._shares = _shares(self._table)
@@ -162,7 +169,7 @@ class _Counting:
         self._of_clusters = None
         if clusters is not None and len(clusters):
             self._of_clusters = _shares(counted(clusters, counting))
-        self._seed = seed
+        self._seed, self._draws = seed, draws
 
     def figures(self, labels: Sequence[str]) -> Counted:
         kappa, ac1, macro_f1 = self._scores()
@@ -226,21 +233,21 @@ class _Counting:
 
     def _redrawn(self, notes: float) -> np.ndarray:
         """(draws, 3): the scores of tables that could have given this one of so many notes."""
-        cells = np.ones(self._table.shape, bool)
-        cells[:, -1] = self._table[:, -1].any()
-        classes = np.eye(len(cells), len(cells) + 1) > 0
+        seen = _seen(self._table)
+        # Agreement is of two classes at least; others that nobody used change nothing.
+        used = seen | (np.cumsum(~seen) <= 2 - seen.sum())
+        cells = np.outer(used, [*used, self._table[:, -1].any()])
+        classes = (np.eye(len(cells), len(cells) + 1) > 0) & cells
         plain = np.where(cells, 1 / cells.sum(), 0)
-        macro = np.where(classes, 0.5, np.where(cells, 1 / max(cells.sum() - len(cells), 1), 0))
-        scores, of_macro = (
-            _whole(self._drawn(notes, prior, cells), _seen(self._table)) for prior in (plain, macro)
-        )
-        scores[:, -1] = of_macro[:, -1]
-        return scores
+        macro = np.where(classes, 0.5, np.where(cells, 1 / max((cells & ~classes).sum(), 1), 0))
+        tables = self._drawn(notes, plain, cells)
+        of_macro = confusion.macro_f1(self._drawn(notes, macro, cells), seen)
+        return np.stack([confusion.kappa(tables), confusion.ac1(tables, seen), of_macro], axis=-1)
 
     def _drawn(self, notes: float, prior: np.ndarray, cells: np.ndarray) -> np.ndarray:
         scaled = self._table * (notes / self._table.sum())
-        tables = np.zeros((DRAWS, *cells.shape))
-        tables[:, cells] = redrawn(scaled[cells], self._seed, prior=prior[cells])
+        tables = np.zeros((self._draws, *cells.shape))
+        tables[:, cells] = redrawn(scaled[cells], self._seed, self._draws, prior=prior[cells])
         return tables
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from notemill.statistics.clustering import worth
-from notemill.statistics.figure import Figure, from_draws, undefined, widest
+from notemill.statistics.figure import DRAWS, Figure, from_draws, undefined, widest
 from notemill.statistics.resampling import redrawn, resampled
 
 
@@ -14,10 +14,31 @@ def mcnemar(only_first: int, only_second: int) -> float | None:
     """Exact two-sided p of McNemar's test, by the notes that one of the two alone has right.
 
     None where there is no such note, and so nothing to test. Notes are taken as independent: of
-    notes of which some are one patient's, or one text's, p is too small.
+    notes of which some are one patient's, or one text's, p is too small (`mcnemar_clustered`).
     """
     n = only_first + only_second
     return float(binomtest(only_first, n, 0.5).pvalue) if n else None
+
+
+def mcnemar_clustered(only_first: np.ndarray, only_second: np.ndarray) -> float | None:
+    """Exact two-sided p where notes of one cluster, a patient, are alike.
+
+    only_first, only_second: (clusters,), the notes of each that one of the two alone has right.
+    Were the two as good as each other, each patient's surplus would be as likely the other's: p is
+    the share of all ways to turn the patients' signs in which the sum is as far from 0 as it is
+    (a permutation test). Of patients with a note each it is McNemar's test.
+    """
+    surplus = np.abs(np.rint(only_second - only_first)).astype(int)
+    if not np.any(only_first) and not np.any(only_second):
+        return None
+    total = int(surplus.sum())
+    ways = np.zeros(2 * total + 1)
+    ways[total] = 1.0
+    for each in surplus[surplus > 0]:
+        ways = (np.roll(ways, each) + np.roll(ways, -each)) / 2
+    apart = abs(round(float(np.sum(only_second - only_first))))
+    sums = np.abs(np.arange(-total, total + 1))
+    return min(1.0, float(ways[sums >= apart].sum()))
 
 
 def difference(
@@ -28,6 +49,7 @@ def difference(
     *,
     clusters: np.ndarray | None = None,
     seed: int = 1,
+    draws: int = DRAWS,
 ) -> Figure:
     """How much larger the second's share is than the first's, of the same notes.
 
@@ -40,13 +62,13 @@ def difference(
     if not n:
         return undefined("no note in common")
     value = (only_second - only_first) / n
-    figures = [from_draws(value, _of(redrawn(counts, seed)), n)]
+    figures = [from_draws(value, _of(redrawn(counts, seed, draws)), n)]
     if clusters is not None and len(clusters):
         variance = (only_first + only_second) / n - value**2
         tells = worth(clusters[:, 2] - clusters[:, 1], clusters.sum(-1), variance)
         figures += [
-            from_draws(value, _of(redrawn(counts * (tells / n), seed)), n),
-            from_draws(value, _of(resampled(clusters, seed)), n),
+            from_draws(value, _of(redrawn(counts * (tells / n), seed, draws)), n),
+            from_draws(value, _of(resampled(clusters, seed, draws)), n),
         ]
     return widest(figures)
 

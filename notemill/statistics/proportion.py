@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from notemill.statistics.clustering import worth
 from notemill.statistics.figure import LEVEL, Figure, from_draws, undefined, widest
@@ -13,7 +13,7 @@ from notemill.statistics.figure import LEVEL, Figure, from_draws, undefined, wid
 
 def share(k: float, n: float, *, why: str = "nothing to count") -> Figure:
     """k of n with Wilson's interval. why: told where n is 0."""
-    return _share(k, n, n, why)
+    return share_worth(k, n, n, why=why)
 
 
 def clustered_share(
@@ -38,18 +38,19 @@ def clustered_share(
     if n == 0:
         return undefined(why)
     p = k / n
-    of_clusters = _share(k, n, worth(hits, sizes, p * (1 - p), alike=alike), why)
+    tells = worth(hits, sizes, p * (1 - p), alike=alike)
+    of_clusters = share_worth(k, n, tells, why=why)
     return widest([share(k, n), of_clusters, from_draws(p, draws, n)])
 
 
-def _share(k: float, n: float, tells: float, why: str) -> Figure:
-    """k of n with the interval of k / n in `tells` independent notes, not necessarily whole ones.
+def share_worth(k: float, n: float, tells: float, *, why: str = "nothing to count") -> Figure:
+    """k of n with Wilson's interval of k / n in `tells` independent notes, whole ones or not.
 
     Wilson, J Am Stat Assoc 1927;22:209-212.
     """
     if n == 0:
         return undefined(why)
-    z = norm.ppf((1 + LEVEL) / 2)
+    z = float(ndtri((1 + LEVEL) / 2))
     p = k / n
     middle = (tells * p + z**2 / 2) / (tells + z**2)
     half = z / (tells + z**2) * math.sqrt(tells * p * (1 - p) + z**2 / 4)

@@ -49,8 +49,10 @@ class Ratio:
         squares = self.over_squared - 2 * value * self.products + value**2 * self.under_squared
         if squares <= 1e-12 * max(self.over_squared, 1e-300):
             return Figure(value=value, n=n, why="it is the same of every text")
-        variance = self.clusters / (self.clusters - 1) * squares / self.under**2
-        half = float(t.ppf((1 + LEVEL) / 2, self.clusters - 1)) * math.sqrt(variance)
+        # Clusters of unlike sizes tell as much as fewer alike.
+        tells = max(self.under**2 / self.under_squared, 1.1)
+        variance = tells / (tells - 1) * squares / self.under**2
+        half = float(t.ppf((1 + LEVEL) / 2, tells - 1)) * math.sqrt(variance)
         return Figure(value=value, low=value - half, high=value + half, n=n)
 
     def between_0_and_1(self, n: float, *, why: str) -> Figure:

@@ -15,6 +15,7 @@ import pytest
 
 from notemill.engines.openai.client import OpenAiClient
 from notemill.engines.protocol import Question, Reply
+from tests.audited import AUDITED, check_audit
 from tests.oracle import (
     EMBEDDED,
     NOTES,
@@ -106,7 +107,12 @@ def test_sqlite_and_this_machine(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     with sqlite3.connect(tmp_path / "notes.sqlite") as connection:
         for task in TASKS:
-            assert share_right(loaded(connection.execute(joined(task))), task) >= RIGHT
+            given = loaded(connection.execute(joined(task)))
+            assert share_right(given, task) >= RIGHT
+            if task == AUDITED:
+                right = [note.answers[task].response for note in NOTES]
+                pairs = zip(right, given, strict=True)
+                check_audit(project, [pair for pair in pairs if pair[1] is not None])
     connection.close()
 
 

@@ -148,11 +148,14 @@ def shards_of(wildcards):
 
 
 def tables_of(wildcards):
-    """The tables that a load writes, so that another name, prefix or column loads again."""
+    """The tables that a load writes, so that another name or prefix loads again.
+
+    Not their columns of evidence: tables that must be made would hide from Snakemake that shards
+    must be written again, and the load looks at the tables too.
+    """
     experiment = RUN[wildcards.experiment].experiment
     names = [experiment.results_table, experiment.failures, experiment.answer_prefix]
-    further = ["evidence"] if RUN[wildcards.experiment].task.evidence else []
-    return [*names, CONFIG.experiments_table, *further]
+    return [*names, CONFIG.experiments_table]
 
 
 def loads_of_evaluation(wildcards):

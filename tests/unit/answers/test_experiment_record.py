@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from notemill.answers.experiment_record import keep_record
+from notemill.answers.experiment_record import experiment_record, keep_record
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
 from notemill.paths import Layout
@@ -146,3 +147,26 @@ def test_a_damaged_record_is_named(site: Site) -> None:
     with pytest.raises(NotemillError, match="no experiment's record") as refused:
         site.plan()
     assert refused.value.where == str(path)
+
+
+def test_what_was_asked_is_kept_word_for_word_when_the_task_has_changed_since(site: Site) -> None:
+    begun = site.answered(D)
+    write_task(site.folder / "tasks", system="You read other notes.")
+    record = experiment_record(site.layout, begun)
+    assert record
+    assert record.asked
+    assert record.asked.system_prompt == "You read notes."
+    assert record.asked.json_schema["properties"].keys() == {"response", "reason"}
+    assert (record.asked.options["seed"], record.asked.options["attempts"]) == (1, 3)
+
+
+def test_a_record_of_an_older_version_comes_to_say_what_was_asked_and_stays_what_it_is(
+    site: Site,
+) -> None:
+    begun = site.answered(D)
+    path = site.layout.experiment(begun)
+    kept = json.loads(path.read_text())
+    asked = kept.pop("asked")
+    path.write_text(json.dumps(kept | {"recorded_at": "long ago"}))
+    assert site.answered(D) == begun
+    assert json.loads(path.read_text()) == kept | {"recorded_at": "long ago", "asked": asked}

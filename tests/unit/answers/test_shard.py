@@ -23,6 +23,7 @@ from notemill.errors import NotemillError
 from notemill.load.rows import batches_of
 from notemill.notes.shard import Note
 from notemill.notes.text import read_text
+from notemill.tasks.evidence import Evidence
 from tests.unit.conftest import names_in
 
 IDS = [IdColumn(name="visit", kind="integer")]
@@ -119,6 +120,22 @@ def test_a_row_says_how_it_came_to_be(tmp_path: Path) -> None:
         "llm_findings": '["caf\xe9"]',
         "llm_age": None,
     }
+
+
+def test_evidence_is_graded_for_each_answered_note_and_no_text_is_kept(tmp_path: Path) -> None:
+    text = "No fever at home and a cough."
+    notes = [note(1, text), note(2, "two"), note(3, " "), note(4, None), note(5, text)]
+    answer = {"response": "yes", "findings": ["a cough", "no fever at home"], "age": None}
+    outcomes = OUTCOMES | {read_text(text).sha256.hex(): outcome(answer=answer)}
+    path = tmp_path / "0001.parquet"
+    write_answers(path, iter(notes), outcomes, IDS, COLUMNS, origin(5), Evidence(field="findings"))
+    rows = [row for rows in read_answers(path, 2) for row in rows.to_pylist()]
+    columns = ("evidence_grade", "evidence_start", "evidence_end")
+    graded = ("not_a_quote", 0, 16)
+    nothing = (None, None, None)
+    found = [tuple(row[name] for name in columns) for row in rows]
+    assert found == [graded, nothing, nothing, nothing, graded]
+    assert "text" not in rows[0]
 
 
 def test_it_is_the_owners_alone(tmp_path: Path) -> None:

@@ -91,6 +91,22 @@ def test_tables_are_told_in_the_words_of_the_database(checked: Checked) -> None:
     assert key == "key: experiment, cohort"
 
 
+def test_it_says_which_field_is_the_evidence_and_refuses_one_that_is_none(
+    checked: Checked,
+) -> None:
+    file = checked.folder / "tasks" / "cough" / "task.yaml"
+    file.write_text("evidence: reason")
+    assert (
+        "evidence: reason, words of the note"
+        in one(checked.found(), "experiment cough-")["details"]
+    )
+    assert "evidence_grade VARCHAR(32)" in one(checked.found(), "table r")["details"][0]
+    file.write_text("evidence: response")
+    (refused,) = [each for each in checked.found() if each["level"] == "refusal"]
+    assert refused["where"] == str(file)
+    assert "can't hold a quote" in refused["what"]
+
+
 def test_results_on_disk_are_told_from_new_ones(checked: Checked) -> None:
     def there() -> str:
         _, said = one(checked.found(), "experiment cough-")["details"]
@@ -125,6 +141,20 @@ def test_shards_are_judged_by_the_texts_that_there_are(checked: Checked) -> None
     found = checked.found()
     assert not [each for each in found if each["level"] == "warning"]
     assert "its answers move from 3 shards" in one(found, "cohort chest: 1 shard,")["what"]
+
+
+def test_evaluations_are_told_and_their_gold_is_looked_for(checked: Checked) -> None:
+    gold = checked.folder / "gold.csv"
+    gold.write_text("visit,response\n1,yes\n")
+    evaluation = {"cohort": "chest", "file": str(gold), "fields": ["response"]}
+    missing = evaluation | {"file": str(checked.folder / "none.csv")}
+    free_text = evaluation | {"fields": {"reason": "response"}}
+    checked.values["evaluations"] = {"a": evaluation, "b": missing, "c": free_text}
+    found = checked.found()
+    assert one(found, "evaluation a: response of cough against")["level"] == "ok"
+    assert one(found, "gold file of evaluation 'b' is not there")["level"] == "refusal"
+    assert one(found, "field reason of task 'cough' is free text")["level"] == "refusal"
+    assert one(found, "table notemill_evaluations")["level"] == "ok"
 
 
 @pytest.mark.parametrize(

@@ -196,10 +196,13 @@ def test_the_summary_tells_the_loads_that_have_ended(
         job_seconds=4.0,
         tokens=100,
         load_seconds=0.1,
+        evidence={"exact": 5, "near": 1, "absent": 0},
     ).write(path)
     assert run("summary", tmp_path, values) == 0
     table = " ".join(told(capsys).replace("│", " ").split())
     for words in ("failed: schema 1", "failed: timeout 2", "accounted for 10 of 10", "job 2.00"):
+        assert words in table
+    for words in ("evidence: exact 5 (83.3%)", "evidence: near 1", "evidence: absent 0"):
         assert words in table
     for words in ("values read back and equal 180", "rows removed 2"):
         assert words in table

@@ -15,6 +15,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from notemill.answers.experiment_record import ExperimentRecord, asked_of
 from notemill.comparison.record import ANOTHER, NO_ANSWER
+from notemill.comparison.sides import fields_of
 from notemill.errors import NotemillError
 from tests.unit.comparison.sides import OTHER, Answers, Sides, field
 from tests.unit.conftest import Clinic
@@ -383,3 +384,12 @@ def test_labels_hold_for_an_earlier_prompt_too(sides: Sides) -> None:
     earlier(sides)
     answered, _ = field(sides.compare(known=(ID,), gold=True), "response").correctness
     assert (answered.both, answered.only_second) == (1, 1)
+
+
+def test_more_choices_than_a_table_has_room_for_are_compared_as_text(sides: Sides) -> None:
+    schema = json.loads(json.dumps(sides.task.json_schema))
+    schema["properties"]["reason"]["enum"] = ["because", *(f"code {n}" for n in range(50))]
+    asked = asked_of(sides.loads.work().run).model_copy(update={"json_schema": schema})
+    assert fields_of(asked)["reason"].kind == "text"
+    schema["properties"]["reason"]["enum"].pop()
+    assert fields_of(asked)["reason"].kind == "choices"

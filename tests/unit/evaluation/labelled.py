@@ -98,7 +98,7 @@ class Labelled:
             {
                 "results": str(self.clinic.layout.results),
                 "tasks": str(self.clinic.folder / "tasks"),
-                "database": {"url": self.clinic.database.url},
+                "database": self.clinic.database.model_dump(mode="json", exclude_none=True),
                 "cohorts": {"chest": cohort},
                 "engines": {"e": {"kind": "openai", "address": "https://models.example/v1"}},
                 "experiments": {"cough": experiment},

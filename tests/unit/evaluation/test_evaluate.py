@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import random
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from notemill.errors import NotemillError
 from notemill.evaluation.record import read_evaluation
 from notemill.statistics.figure import Figure
 from tests.unit.conftest import Clinic
-from tests.unit.evaluation.labelled import Labelled, csv_of, headline, of, part
+from tests.unit.evaluation.labelled import Labelled, csv_of, headline, of
 from tests.unit.loads import ID
 
 OTHER = "cough-ba9876543210"
@@ -165,58 +166,6 @@ def test_notes_of_one_text_share_an_answer_and_are_not_independent(clinic: Clini
     assert _width(found.choices.all.accuracy) > 0.3
 
 
-def test_the_test_split_is_the_headline_and_development_beside_it(labelled: Labelled) -> None:
-    labelled.gold("visit,set,response\n1,test,yes\n2,Test,yes\n3,development,no\n6,development,yes")
-    record = labelled.evaluate(split="set")
-    field = of(record).fields[0]
-    assert record.headline == "test"
-    assert record.gold.split == {"development": 2, "test": 2}
-    tables = [part(field, name).choices for name in ("headline", "development")]
-    assert [each.table if each else None for each in tables] == [
-        [[1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]],
-        [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]],
-    ]
-    held_back = labelled.evaluate(split="set", hold_back_test=True)
-    field = of(held_back).fields[0]
-    assert held_back.headline == "development"
-    assert headline(field).choices == tables[1]
-    assert {each.part for each in field.parts} == {"headline", "subgroup"}
-    assert sum(each.notes for each in field.parts if each.part == "subgroup") == 2
-
-
-def test_subgroups_are_of_the_headline_and_add_up_to_it(labelled: Labelled) -> None:
-    labelled.gold(
-        "visit,set,site,year,response\n"
-        "1,test,north,2023,yes\n2,test,south,2023.0,yes\n6,test,,2024,no\n3,development,west,2023,no"
-    )
-    field = labelled.field(split="set", subgroups=["site", "year"])
-    notes = {(p.column, p.value): p.notes for p in field.parts if p.part == "subgroup"}
-    lengths = {value: n for (column, value), n in notes.items() if column == "note_length"}
-    assert {key: n for key, n in notes.items() if key[0] != "note_length"} == {
-        ("site", ""): 1,
-        ("site", "north"): 1,
-        ("site", "south"): 1,
-        ("year", "2023"): 1,
-        ("year", "2023.0"): 1,
-        ("year", "2024"): 1,
-    }
-    assert lengths == {}  # three texts of three characters
-    table = part(field, "subgroup", "site", "south").choices
-    assert table and table.table == [[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
-
-
-def test_thirds_of_the_notes_by_length_are_subgroups(clinic: Clinic) -> None:
-    notes = {n: "é" * (10 * n) for n in range(1, 10)}
-    labelled = Labelled(clinic, notes)
-    labelled.gold(csv_of("visit,response", [(n, "yes") for n in notes]))
-    thirds = [(p.value, p.notes) for p in labelled.field().parts if p.column == "note_length"]
-    assert thirds == [
-        ("up to 30 characters", 3),
-        ("31 to 60 characters", 3),
-        ("more than 60 characters", 3),
-    ]
-
-
 def test_two_experiments_are_evaluated_beside_each_other(labelled: Labelled) -> None:
     labelled.answered({"one": {"response": "no"}}, experiment=OTHER)
     labelled.gold("visit,response\n1,yes\n2,no\n")
@@ -290,56 +239,15 @@ def test_a_gold_query_that_writes_is_refused(labelled: Labelled) -> None:
     assert len(labelled.clinic.rows("SELECT * FROM notes")) == 6
 
 
-def test_the_table_holds_every_figure_of_the_record(labelled: Labelled) -> None:
-    labelled.gold("visit,response,site\n1,yes,n\n2,yes,s\n4,no,s\n")
-    record = labelled.evaluate(subgroups=["site"])
-    rows = labelled.clinic.rows(
-        "SELECT part, subgroup, subgroup_value, class, measure, counting, value, low, high, n, why "
-        "FROM notemill_evaluations WHERE evaluation = 'gold' ORDER BY figure"
-    )
-    told = {row[:6]: row[6:] for row in rows}
-    assert len(told) == len(rows)
-    for found in of(record).fields[0].parts:
-        assert found.choices
-        for counting in ("answered", "all"):
-            counted = getattr(found.choices, counting)
-            place = (found.part, found.column, found.value)
-            for name in ("accuracy", "kappa", "ac1", "macro_f1"):
-                figure = getattr(counted, name)
-                assert told[*place, "", name, counting] == _row(figure)
-            for each in counted.classes:
-                for name in ("sensitivity", "specificity", "ppv", "npv", "f1"):
-                    assert told[*place, each.label, name, counting] == _row(getattr(each, name))
-    assert any(why for *_, why in rows)
-
-
-def test_an_evaluation_replaces_its_own_rows_and_no_others(labelled: Labelled) -> None:
-    labelled.gold("visit,response\n1,yes\n")
-    labelled.evaluate()
-    clinic = labelled.clinic
-    clinic.run("UPDATE notemill_evaluations SET evaluation = 'Gold'")
-    before = clinic.rows("SELECT * FROM notemill_evaluations")
-    labelled.evaluate(subgroups=["response"])
-    labelled.evaluate()
-    assert clinic.rows("SELECT * FROM notemill_evaluations WHERE evaluation = 'Gold'") == before
-    assert len(clinic.rows("SELECT * FROM notemill_evaluations")) == 2 * len(before)
-
-
-def test_figures_that_a_trigger_changes_are_refused_and_the_old_ones_stay(
-    labelled: Labelled,
+def test_the_log_tells_the_first_figure_of_each_field(
+    labelled: Labelled, caplog: pytest.LogCaptureFixture
 ) -> None:
-    labelled.gold("visit,response\n1,yes\n2,no\n")
-    labelled.evaluate()
-    clinic = labelled.clinic
-    before = clinic.rows("SELECT * FROM notemill_evaluations")
-    clinic.run(
-        "CREATE TRIGGER nicer AFTER INSERT ON notemill_evaluations BEGIN "
-        "UPDATE notemill_evaluations SET value = 1 WHERE measure = 'kappa'; END"
-    )
-    labelled.gold("visit,response\n1,no\n2,no\n6,yes\n")
-    with pytest.raises(NotemillError, match="other figures than it was given: value"):
-        labelled.evaluate()
-    assert clinic.rows("SELECT * FROM notemill_evaluations") == before
+    labelled.gold("visit,response,age,findings\n1,yes,,cough\n2,yes,,rash\n")
+    with caplog.at_level(logging.INFO):
+        labelled.evaluate(fields=["response", "age", "findings"])
+    assert f"{ID}: response: accuracy 0.500 (0.095 to 0.905) of 2 notes (all)" in caplog.text
+    assert f"{ID}: age: within no note has a label of 0 notes (all)" in caplog.text
+    assert f"{ID}: findings: exact 0.500" in caplog.text
 
 
 def test_the_record_is_json_without_nan(labelled: Labelled) -> None:
@@ -353,7 +261,3 @@ def test_the_record_is_json_without_nan(labelled: Labelled) -> None:
 def _width(figure: Figure) -> float:
     assert figure.low is not None and figure.high is not None
     return float(figure.high - figure.low)
-
-
-def _row(figure: Figure) -> tuple[object, ...]:
-    return figure.value, figure.low, figure.high, figure.n, figure.why

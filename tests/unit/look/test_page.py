@@ -15,6 +15,7 @@ from notemill.answers.searching import Span
 from notemill.errors import NotemillError
 from notemill.look import page
 from notemill.look.page import check_place, write_page
+from notemill.tasks.evidence import Evidence
 from tests.unit.look.pages import ABOUT, entry
 
 
@@ -72,6 +73,35 @@ def test_scripts_and_styles_are_ours_alone_and_no_address_is_in_the_page(file: P
         digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}';" in policy
     assert not re.findall(r"https?:|//\w|url\(|@import|<link|<img", html)
+
+
+def test_evidence_is_marked_and_graded_and_a_near_match_is_not_marked_as_found(file: Path) -> None:
+    note = "No fever at home. Temperature was 38.4 today. No cough at all."
+    about = replace(ABOUT, evidence=Evidence(field="reason"))
+    entries = [
+        entry(note, reason="No fever at home ... no cough at all", quotes=["Temperature was 38.4"]),
+        entry(note, reason="Temperature was 38.9 today"),
+        entry(note, reason="She feels quite well and is at work"),
+    ]
+    write_page(file, about, entries)
+    html = file.read_text()
+    assert 'class="near">Temperature was 38.4 today</mark>' in html
+    for word in ("near: the note has something like it", "absent: the note does not have it"):
+        assert html.count(word) == 1
+    assert ">near (1)</option>" in html
+    assert len(re.findall(r"<mark id=\"[0-9-]+\">Temperature was 38.4</mark>", html)) == 1
+    write_page(file, ABOUT, entries)
+    assert "near: the note" not in file.read_text()
+
+
+def test_sentences_that_an_answer_names_are_marked(file: Path) -> None:
+    note = "No fever at home. [1] Temperature was 38.4 today. No cough at all."
+    about = replace(ABOUT, evidence=Evidence(field="numbers", numbered=True))
+    write_page(file, about, [entry(note, numbers=[3, 1]), entry(note, numbers=[7])])
+    html = file.read_text()
+    marked = re.findall(r"<mark id=\"[0-9-]+\">([^<]*)</mark>", html)
+    assert marked == ["No fever at home.", "No cough at all."]
+    assert html.count("absent: the note has no sentence of one of these numbers") == 1
 
 
 def test_many_and_long_notes_are_shown_cut(file: Path) -> None:

@@ -78,6 +78,17 @@ def test_experiments_whose_columns_are_alike_share_a_table(
     assert len(plan(tmp_path, {"a": {}, "b": second})) == 2
 
 
+def test_one_table_has_evidence_of_all_that_share_it_or_of_none(tmp_path: Path) -> None:
+    both = {"one": {"task": "one"}, "two": {"task": "two"}}
+    for name in both:
+        write_task(tmp_path, name=name)
+    (tmp_path / "one" / "task.yaml").write_text("evidence: reason")
+    with pytest.raises(NotemillError, match=r"evidence_grade \(text up to 255 there, none here\)"):
+        plan(tmp_path, both)
+    (tmp_path / "two" / "task.yaml").write_text("evidence: reason")
+    assert len(plan(tmp_path, both)) == 2
+
+
 def test_cohorts_with_other_id_columns_are_not_put_into_one_table(tmp_path: Path) -> None:
     cohorts = {"chest": CHEST, "ct": CHEST | {"id_columns": ["visit", "series"]}}
     with pytest.raises(NotemillError, match="chest and ct have other id columns"):

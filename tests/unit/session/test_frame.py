@@ -16,10 +16,12 @@ from pandas.testing import assert_frame_equal
 
 from notemill import Session
 from notemill.errors import NotemillError
+from notemill.tasks.sentences import sentences
 from tests.unit.session.conftest import FIELDS, SCHEMA, TYPES, notes, servers, write_site
 
 TEXTS = [*notes(4)["note_text"], "Cough.", "COUGH. \N{BLACK HEART SUIT}", "too long " * 600]
 BLANKS = [None, float("nan"), pd.NA, pd.NaT, "", " \n ", "&nbsp;", "\u200b"]
+NUMBERS = "where: list[Annotated[int, Field(ge=1, le=3)]] = Field(min_length=1, max_length=1)"
 SECRET = "of patient 4711"
 
 
@@ -85,6 +87,29 @@ def test_an_answers_columns_are_those_of_the_results_table(session: Session) -> 
     assert (frame["prompt_tokens"] > 20).all()
     assert (frame["answer_tokens"] > 5).all()
     assert frame["engine"].str.startswith("llama.cpp").all()
+
+
+def test_evidence_stands_beside_the_answers(
+    new_session: Callable[..., Session], site: Path
+) -> None:
+    schema = SCHEMA.replace("import Literal", "import Annotated, Literal")
+    write_site(site, schema.replace("response:", f"{NUMBERS}\n    response:"))
+    task = site / "config" / "tasks" / "cough" / "task.yaml"
+    task.write_text("evidence: where\nnumbered_sentences: true")
+    texts = ["No fever.", "No fever. Cough. Pain.", None]
+    frame = new_session().ask(pd.DataFrame({"note_text": texts}))
+    assert list(frame.columns[-3:]) == ["evidence_grade", "evidence_start", "evidence_end"]
+    assert [str(kind) for kind in frame.dtypes[-3:]] == ["string", "Int64", "Int64"]
+    for text, numbers, grade, start, end in frame[["note_text", "llm_where", *frame.columns[-3:]]][
+        :2
+    ].itertuples(index=False):
+        spans = sentences(text)
+        (number,) = json.loads(numbers)
+        assert grade == ("exact" if number <= len(spans) else "absent")
+        assert (start, end) == spans[number - 1] if number <= len(spans) else pd.isna(start)
+    assert frame["evidence_grade"].isna()[2]
+    with pytest.raises(NotemillError, match="evidence_start"):
+        new_session().ask(pd.DataFrame({"note_text": texts, "evidence_start": 1}))
 
 
 def test_failures_are_rows_however_many_there_are(session: Session) -> None:

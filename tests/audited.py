@@ -1,0 +1,78 @@
+"""A real run of the shipped model, audited by the command, by readers who know what is right."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from notemill.audit.record import AuditEstimate, read_estimate
+from tests import oracle
+from tests.unit.audit.auditing import fill
+from tests.workflow.project import REPOSITORY, Project
+
+AUDITED = "pneumonia"
+TRUTH = {" ".join(note.text.split()): note.answers[AUDITED].response for note in oracle.NOTES}
+
+
+def audit(run: Project, step: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "notemill", "audit", step, "oracle", AUDITED),
+            *(*arguments, "-d", str(run.folder), "--configfile", str(run.folder / "config.yaml")),
+        ],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def true(text: str) -> str:
+    return TRUTH[" ".join(text.split())]
+
+
+def check_audit(run: Project, pairs: list[tuple[str, Any]]) -> None:
+    """Readers must find the accuracy that the results table has.
+
+    pairs: right answer and the model's of each note.
+    """
+    right = sum(truth == response for truth, response in pairs) / len(pairs)
+    assert right < 1  # there is something to find
+
+    whole = estimated(run, "whole", "--precision", "0.0001")
+    assert sum(stratum.drawn for stratum in whole.strata) == len(oracle.NOTES)
+    assert all(stratum.evidence for stratum in whole.strata if stratum.answer is not None)
+    assert whole.answered.accuracy.value == pytest.approx(right)
+    assert whole.answered.accuracy.low == pytest.approx(right)
+    for figures in whole.answered.classes:
+        of_class = [response for truth, response in pairs if truth == figures.label]
+        assert figures.prevalence.value == pytest.approx(len(of_class) / len(pairs))
+        assert figures.sensitivity.value == pytest.approx(
+            of_class.count(figures.label) / len(of_class)
+        )
+
+    sample = estimated(run, "sample", "--texts", "60", "--seed", "1").answered.accuracy
+    assert sample.low is not None
+    assert sample.high is not None
+    assert sample.low <= right <= sample.high
+    assert sample.high - sample.low > 0.01
+
+
+def estimated(run: Project, name: str, *sizes: str) -> AuditEstimate:
+    audit(run, "draw", "--name", name, "--readers", "ana,ben", *sizes)
+    (folder,) = (run.results / "audits" / "oracle").glob(f"*/{name}")
+    for reader in ("ana", "ben"):
+        fill(folder / "sheets" / f"{reader}.xlsx", true)
+    told = audit(run, "read", "--name", name)
+    assert "agreement 1.000" in told
+    for text in TRUTH:
+        assert text not in told
+    result = read_estimate(folder / "estimate.json")
+    assert Path(folder / "settled.csv").exists()
+    return result
