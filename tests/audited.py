@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +15,14 @@ from tests.unit.audit.auditing import fill
 from tests.workflow.project import REPOSITORY, Project
 
 AUDITED = "pneumonia"
-TRUTH = {" ".join(note.text.split()): note.answers[AUDITED].response for note in oracle.NOTES}
+READERS_SAY = [
+    note.answers[AUDITED].response if number % 10 else "(2) Unlikely"
+    for number, note in enumerate(oracle.NOTES)
+]
+"""The right answer, but for every tenth note: the model may be right everywhere else."""
+TRUTH = {
+    " ".join(note.text.split()): said for note, said in zip(oracle.NOTES, READERS_SAY, strict=True)
+}
 
 
 def audit(run: Project, step: str, *arguments: str) -> str:
@@ -37,13 +44,15 @@ def true(text: str) -> str:
     return TRUTH[" ".join(text.split())]
 
 
-def check_audit(run: Project, pairs: list[tuple[str, Any]]) -> None:
+def check_audit(run: Project, given: Sequence[str | None]) -> None:
     """Readers must find the accuracy that the results table has.
 
-    pairs: right answer and the model's of each note.
+    given: the model's answers to oracle.NOTES, in their order.
     """
+    both = zip(READERS_SAY, given, strict=True)
+    pairs = [(truth, response) for truth, response in both if response is not None]
     right = sum(truth == response for truth, response in pairs) / len(pairs)
-    assert right < 1  # there is something to find
+    assert 0.8 < right < 1  # there is something to find
 
     whole = estimated(run, "whole", "--precision", "0.0001")
     assert sum(stratum.drawn for stratum in whole.strata) == len(oracle.NOTES)

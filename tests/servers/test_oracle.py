@@ -110,9 +110,7 @@ def test_sqlite_and_this_machine(tmp_path: Path) -> None:
             given = loaded(connection.execute(joined(task)))
             assert share_right(given, task) >= RIGHT
             if task == AUDITED:
-                right = [note.answers[task].response for note in NOTES]
-                pairs = zip(right, given, strict=True)
-                check_audit(project, [pair for pair in pairs if pair[1] is not None])
+                check_audit(project, given)
     connection.close()
 
 
