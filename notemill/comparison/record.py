@@ -33,10 +33,9 @@ class _Part(BaseModel):
 class Cost(_Part):
     """What an experiment's answers over the cohort took, all jobs and repeated ones together.
 
-    jobs: that its shards took; job_seconds: their wall time added up, each holds a GPU where there
-    is one; tokens: of prompts and answers in all attempts; asked: texts, again after a failure too.
-    notes_per_s: notes of all texts asked in a second of a job; coverage: notes with a valid answer
-    of those with a text. gpus: kinds that are known, of the pilot; slots: that the last jobs had.
+    job_seconds: wall time added up, each holds a GPU where there is one; tokens: of prompts and
+    answers in all attempts; asked: texts, again after a failure too. notes_per_s: notes in a second
+    of a job; coverage: notes with an answer. gpus: the pilot's; slots: that the last jobs had.
     """
 
     jobs: int
