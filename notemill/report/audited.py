@@ -84,7 +84,8 @@ def audited(of: AuditEstimate, smallest: int) -> Audited:
         accuracy_if_untold_wrong=told(of.accuracy_if_untold_wrong),
         draws=of.draws,
         level=of.level,
-        remarks=[] if small else of.remarks,
+        # Some count notes; words without a number don't.
+        remarks=[r for r in of.remarks if smallest <= 1 or not any(map(str.isdigit, r))],
     )
 
 

@@ -46,7 +46,7 @@ def compared(of: ComparisonRecord, smallest: int) -> Compared:
         not_compared=of.not_compared,
         evaluation=of.gold.evaluation if of.gold else "",
         gold_split=of.gold.split if of.gold else "",
-        remarks=of.remarks if smallest <= 1 else [],
+        remarks=of.remarks,
         seed=of.seed,
         draws=of.draws,
         made_at=of.made_at,

@@ -215,7 +215,7 @@ def audit(wrong: int) -> AuditEstimate:
         answered=estimated,
         all=estimated,
         accuracy_if_untold_wrong=figures(0.9).ppv,
-        remarks=["3 texts could not be told"],
+        remarks=["3 blank notes were not asked", "there was one reader"],
         estimated_at="2026-11-21T00:00:00+00:00",
         notemill="0",
     )
@@ -224,7 +224,7 @@ def audit(wrong: int) -> AuditEstimate:
 def test_an_audit_is_told_to_the_hundredth_where_few_were_wrong() -> None:
     told = audited(audit(3), 5)
     assert not small_counts(told)
-    assert told.strata[0].truths == [] and told.remarks == []
+    assert told.strata[0].truths == [] and told.remarks == ["there was one reader"]
     assert told.answered.accuracy.value == 0.98 and told.answered.accuracy.n == 0
     assert told.between_readers[0].table is None
     assert told.between_readers[0].readers == (1, 2)
