@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from notemill.comparison.record import (
-    Agreement,
     ChoiceComparison,
     ComparisonRecord,
     Correctness,
@@ -30,6 +29,7 @@ from notemill.report.quality import (
     Table,
 )
 from notemill.report.shares import UNTOLD, at_least, of_many, share_told, table_told
+from notemill.statistics.agreement import Agreement
 from notemill.statistics.figure import undefined
 
 

@@ -16,14 +16,7 @@ from notemill.audit.record import (
     Estimated,
     StratumRead,
 )
-from notemill.comparison.record import (
-    Agreement,
-    Change,
-    ChoiceComparison,
-    ClassDifference,
-    FieldComparison,
-    FieldRepeat,
-)
+from notemill.comparison.record import Change, ChoiceComparison, FieldComparison, FieldRepeat
 from notemill.evaluation.record import (
     EvaluationRecord,
     ExperimentEvaluated,
@@ -37,6 +30,7 @@ from notemill.report.compared import _field_compared, _field_repeated
 from notemill.report.count import exactly
 from notemill.report.evaluated import evaluated
 from notemill.report.quality import PartMeasured
+from notemill.statistics.agreement import Agreement, ClassDifference
 from notemill.statistics.figure import Figure
 from notemill.statistics.measures import measured
 from notemill.statistics.proportion import share
