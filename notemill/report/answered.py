@@ -16,6 +16,7 @@ from notemill.answers.verdict import Status
 from notemill.errors import NotemillError
 from notemill.files import read_json
 from notemill.load.report import LoadReport
+from notemill.look.words import IN_WORDS
 from notemill.notes.manifest import Manifest
 from notemill.paths import Layout
 from notemill.report.asked import CohortTold
@@ -69,7 +70,7 @@ def counted(shards: Shards, manifest: Manifest, run: Run) -> Tally:
     dates = [column.name for column in manifest.id_columns if column.kind in _DATES]
     tally = Tally(columns, run.task.json_schema, time=dates[0] if dates else None)
     _find_ranges(tally, shards.paths)
-    wanted = tally.columns(evidence=bool(evidence_columns(run.task)))
+    wanted = tally.columns(evidence=bool(evidence_columns(run.task.evidence)))
     for path in shards.paths:
         for batch in read_answers(path, _ROWS, columns=wanted):
             tally.add(batch)
@@ -105,6 +106,7 @@ def answered(
     lives = live_files(shards.paths, name, experiment)
     load = _load(layout, name, experiment) if shards.whole else None
     finished = [path.stat().st_mtime for path in shards.paths]
+    hidden = bool(cohort.hidden or flow.parts.hidden)
     return Answered(
         cohort=name,
         experiment=experiment,
@@ -112,7 +114,7 @@ def answered(
         answered=flow.parts.counts[0],
         failed=total(flow.parts.counts[2:]),
         failed_by=[
-            Named(name=status, count=count)
+            Named(name=IN_WORDS[Status(status)], count=count)
             for status, count in zip(flow.failed, flow.parts.counts[2:], strict=True)
         ],
         waiting=flow.parts.counts[1],
@@ -120,14 +122,15 @@ def answered(
         **_evidence(tally, run, flow, smallest),
         fields=_fields(tally, run, flow, smallest),
         tokens=_tokens(tally, flow, smallest),
-        computing=computing(run, tally, shards.origins, lives, pilot_of(layout, name, experiment)),
-        over_time=over_time(
-            lives, finished, smallest=smallest, hidden=bool(cohort.hidden or flow.parts.hidden)
+        computing=computing(
+            run, tally, shards.origins, lives, pilot_of(layout, name, experiment), hidden=hidden
         ),
+        over_time=over_time(lives, finished, smallest=smallest, hidden=hidden),
         shards=shards.of,
         shards_done=len(shards.paths),
         loaded=load is not None,
-        values_compared=load.values_compared if load else None,
+        # So many values a row of either table: with it, how many rows each has.
+        values_compared=load.values_compared if load and not hidden else None,
         results_table=run.experiment.results_table,
     )
 
@@ -179,7 +182,7 @@ def _attempts(tally: Tally, flow: _Flow, smallest: int) -> list[Named]:
 
 
 def _evidence(tally: Tally, run: Run, flow: _Flow, smallest: int) -> dict[str, Any]:
-    if flow.hidden is None or not tally.grades or not evidence_columns(run.task):
+    if flow.hidden is None or not tally.grades or not evidence_columns(run.task.evidence):
         return {"evidence": [], "evidence_found": None}
     grades = list(Grade)
     counts = [tally.grades[grade.value] for grade in grades]

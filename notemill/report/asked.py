@@ -11,7 +11,7 @@ from notemill.errors import NotemillError
 from notemill.notes.manifest import Counts, Snapshot
 from notemill.paths import Layout
 from notemill.report.cells import alone, partition, total
-from notemill.report.count import Count, exactly
+from notemill.report.count import Count
 from notemill.report.record import CohortRead, ExperimentAsked, ModelUsed
 from notemill.tasks.run import Run
 
@@ -52,13 +52,17 @@ def cohort_told(manifest: Snapshot, smallest: int) -> CohortTold:
         rows=alone(counts.rows, smallest),
         collapsed=collapsed,
         dropped=dropped,
-        notes=total([asked, seen_blank, null]),
-        blank=total([seen_blank, null]),
+        notes=_at_most(total([asked, seen_blank, null]), counts.rows),
+        blank=_at_most(total([seen_blank, null]), counts.rows),
         null=null,
         texts=_texts(counts.texts, asked, smallest),
         asked=asked,
     )
     return CohortTold(told, counts, parts.below(0))
+
+
+def _at_most(count: Count, most: int) -> Count:
+    return Count(low=count.low, high=max(min(count.high, most), count.low))
 
 
 def _texts(texts: int, asked: Count, smallest: int) -> Count:
@@ -81,7 +85,7 @@ def experiment_asked(run: Run, layout: Layout, engines: list[str]) -> Experiment
         user_prompt=asked.user_prompt,
         schema_source=asked.schema_source,
         json_schema=json.dumps(asked.json_schema, indent=2, ensure_ascii=False),
-        options={name: _word(value) for name, value in asked.options.items()},
+        options={name: _word(value) for name, value in asked.options.items() if value is not None},
         engine_kind=run.engine.kind,
         engines=engines,
         model=_model(run, layout, record),
@@ -111,27 +115,3 @@ def _model_record(run: Run, layout: Layout) -> ModelRecord | None:
         return read_record(path) if path.exists() else None
     except NotemillError:
         return None
-
-
-def nothing_read(name: str, query: str, ids: list[str], text: str, same: str) -> CohortRead:
-    """A cohort that the configuration names and no one has read yet."""
-    none = exactly(0)
-    return CohortRead(
-        name=name,
-        query=query,
-        id_columns=ids,
-        text_column=text,
-        same_id_different_text=same,
-        server="",
-        extracted_at="",
-        digest="",
-        notemill="",
-        rows=none,
-        collapsed=none,
-        dropped=none,
-        notes=none,
-        blank=none,
-        null=none,
-        texts=none,
-        asked=none,
-    )

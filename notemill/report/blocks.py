@@ -113,6 +113,11 @@ class Paste:
 Block = Heading | Text | Facts | Shown | Drawing | Legend | Flow | Words | Diff | Paste
 
 
+def left(number: int) -> list[Block]:
+    """What to say of so many things that the page has no room for."""
+    return [Text(f"{number:,} more are in report.json.", "quiet")] if number else []
+
+
 @dataclass(frozen=True)
 class Section:
     """A part of the page with its own heading; empty ones are not shown."""

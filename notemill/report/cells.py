@@ -47,7 +47,9 @@ def partition(parts: Sequence[int], smallest: int, hidden: Sequence[int] = ()) -
     if not free:
         return Parts([exactly(count) for count in parts], ())
     told = [alone(count, smallest) for count in parts]
-    enough = smallest + len(free) * (smallest - 2)
+    whole = sum(parts) + sum(hidden)
+    # Of half the parts' mean, so that one is seldom just about large enough.
+    enough = max(smallest + len(free) * (smallest - 2), whole // (2 * len(parts)))
     for which, count in enumerate(parts):
         if count < enough:
             continue
@@ -59,7 +61,7 @@ def partition(parts: Sequence[int], smallest: int, hidden: Sequence[int] = ()) -
             break
         told[which] = Count(low=low, high=high)
         return Parts(told, free)
-    untold = Count(low=0, high=max(sum(parts) + sum(hidden), smallest - 1))
+    untold = Count(low=0, high=max(whole, smallest - 1))
     return Parts([untold for _ in parts], free)
 
 

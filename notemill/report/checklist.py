@@ -130,7 +130,7 @@ def _missing(report: Report) -> str:
         if each.extracted_at and (blank := told(each.blank)):
             found.append(f"{each.name}: {blank} notes without text, not asked")
     for of in report.answers:
-        reasons = [f"{e.name} {told(e.count)}" for e in of.failed_by if told(e.count)]
+        reasons = [f"{words} ({e.name})" for e in of.failed_by if (words := told(e.count))]
         what = listed(reasons) or "none"
         found.append(f"{name_of(report, of.experiment)} over {of.cohort}: no valid answer: {what}")
     return _lines(found)

@@ -20,6 +20,8 @@ from notemill.tasks.run import Run
 NO_GPU = ("CPU", "address")
 _HOUR_S = 3600
 _STEPS = 20
+_ENOUGH = 1000
+"""Notes from which two digits of a rate leave several of them open."""
 
 
 def live_files(shards: Sequence[Path], cohort: str, experiment: str) -> list[Live]:
@@ -45,14 +47,17 @@ def computing(
     origins: Sequence[ShardOrigin],
     lives: Sequence[Live],
     pilot: PilotRecord | None,
+    *,
+    hidden: bool,
 ) -> Computing:
-    """What the answers took, of all jobs."""
+    """What the answers took, of all jobs. hidden: whether the notes must not be counted by it."""
     seconds = sum(origin.seconds for origin in origins)
     gpus = _gpus(lives, pilot)
     on_gpu = run.engine.kind != "llamacpp" and not (gpus.keys() & set(NO_GPU))
     watts = _watts(pilot)
     ended = sum(tally.statuses.values()) - tally.statuses["blank"]
     hours = seconds / _HOUR_S
+    tellable = not hidden or ended >= _ENOUGH
     return Computing(
         first_answer_at=tally.first.isoformat() if tally.first else None,
         last_answer_at=tally.last.isoformat() if tally.last else None,
@@ -60,7 +65,7 @@ def computing(
         jobs=sum(origin.jobs for origin in origins),
         job_hours=round(hours, 4),
         gpu_hours=round(hours, 4) if on_gpu else None,
-        notes_per_s=rounded(ended / seconds) if seconds and ended else None,
+        notes_per_s=rounded(ended / seconds) if tellable and seconds and ended else None,
         tokens=sum(origin.tokens for origin in origins),
         watts=watts,
         kwh=rounded(watts * hours / 1000) if watts and hours else None,
@@ -79,8 +84,9 @@ def over_time(
     return OverTime(
         width_s=line.width_s,
         texts_per_s=[
-            (second, round(round(rate / step) * step, 4) if step else round(rate, 4))
+            (second, told)
             for second, rate in rates
+            if (told := round(round(rate / step) * step if step else rate, 4))
         ],
         shards_done=line.shards_done,
     )

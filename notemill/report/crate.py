@@ -18,9 +18,9 @@ _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 _CRATE = "https://w3id.org/ro/crate/1.1"
 
 
-def crate(report: Report) -> str:
-    """The file's text. Beside it lie report.html and report.json."""
-    entities = [*_entities(report)]
+def crate(report: Report, page: str = "report.html") -> str:
+    """The file's text. Beside it lie the page, of this name, and report.json."""
+    entities = [*_entities(report, page)]
     graph = {
         "@context": [f"{_CRATE}/context", "https://w3id.org/ro/terms/workflow-run/context"],
         "@graph": entities,
@@ -28,8 +28,8 @@ def crate(report: Report) -> str:
     return json.dumps(graph, indent=2, ensure_ascii=False) + "\n"
 
 
-def _entities(report: Report) -> Iterator[Entity]:
-    actions = [*_actions(report)]
+def _entities(report: Report, page: str) -> Iterator[Entity]:
+    actions = [*_actions(report, page)]
     yield {
         "@id": NAME,
         "@type": "CreativeWork",
@@ -45,7 +45,7 @@ def _entities(report: Report) -> Iterator[Entity]:
         "notes, and what came of it. No note is in it.",
         "datePublished": report.made_at,
         "license": _to("#license"),
-        "hasPart": [_to("report.html"), _to("report.json")],
+        "hasPart": [_to(page), _to("report.json")],
         "mentions": [_to(each["@id"]) for each in actions],
     }
     yield {
@@ -60,7 +60,7 @@ def _entities(report: Report) -> Iterator[Entity]:
         "name": "Process Run Crate",
         "version": "0.5",
     }
-    yield _file("report.html", "The report as a page", "text/html")
+    yield _file(page, "The report as a page", "text/html")
     yield _file("report.json", "The report as data", "application/json")
     yield {
         "@id": "#notemill",
@@ -102,14 +102,14 @@ def _asked(of: ExperimentAsked) -> Iterator[Entity]:
         yield {"@id": place, "@type": "PropertyValue", "name": name, "value": value}
 
 
-def _actions(report: Report) -> Iterator[Entity]:
+def _actions(report: Report, page: str) -> Iterator[Entity]:
     asked = {each.experiment: each for each in report.experiments}
     for of in report.answers:
         if of.shards_done:
-            yield _action(of, asked[of.experiment])
+            yield _action(of, asked[of.experiment], page)
 
 
-def _action(of: Answered, asked: ExperimentAsked) -> Entity:
+def _action(of: Answered, asked: ExperimentAsked, page: str) -> Entity:
     done = of.shards_done == of.shards
     entity: Entity = {
         "@id": f"#answers-{of.cohort}-{of.experiment}",
@@ -122,7 +122,7 @@ def _action(of: Answered, asked: ExperimentAsked) -> Entity:
             _to(f"#prompts-{of.experiment}"),
             *(_to(f"#{of.experiment}-{name}") for name in asked.options),
         ],
-        "result": [_to("report.html"), _to("report.json")],
+        "result": [_to(page), _to("report.json")],
         "actionStatus": _to(f"http://schema.org/{'Completed' if done else 'Active'}ActionStatus"),
     }
     if of.computing.first_answer_at:

@@ -137,9 +137,11 @@ def _where(answers: list[Answered]) -> str:
 
 def _answers(of: Answered) -> Iterator[str]:
     answered, asked = told(of.answered), told(of.asked)
-    if answered and asked and of.waiting == exactly(0):
+    if asked and of.waiting == of.failed == exactly(0):
+        yield f"All {asked} notes sent have a valid answer."
+    elif answered and asked and of.waiting == exactly(0):
         yield f"Of {asked} notes sent, {answered} have a valid answer."
-    reasons = [f"{each.name} {told(each.count)}" for each in of.failed_by if told(each.count)]
+    reasons = [f"{words} ({each.name})" for each in of.failed_by if (words := told(each.count))]
     if reasons:
         yield f"Notes without a valid answer were kept as such, by reason: {listed(reasons)}."
     took = of.computing
@@ -148,10 +150,11 @@ def _answers(of: Answered) -> Iterator[str]:
         yield f"This took {took.gpu_hours:.3g} GPU hours{energy}."
     elif took.job_hours:
         yield f"This took {took.job_hours:.2g} hours of computing."
-    if of.loaded and of.values_compared:
+    if of.loaded:
+        values = f" ({of.values_compared:,})" if of.values_compared else ""
         yield (
-            f"After loading, {of.values_compared:,} values were read back from the database and "
-            "each was equal to the model's validated answer."
+            f"After loading, every value{values} was read back from the database and was equal to "
+            "the model's validated answer."
         )
     if of.evidence_found and (found := figure(of.evidence_found)):
         yield f"The quoted evidence was found in the note for a share of {found} of answered notes."

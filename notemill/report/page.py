@@ -27,29 +27,28 @@ from notemill.report.sections.work import work_section
 
 LARGEST = 2_000_000
 """Bytes of a page; a run with more to tell has its longest tables cut, and all in report.json."""
-_ROWS = (400, 120, 60, 24, 12, 6)
-"""Rows that a table may have, until the page is small enough."""
+_ROOM = ((400, 60), (60, 30), (24, 12), (12, 6), (6, 3), (2, 1))
+"""Rows that a table may have, and experiments with tables of their own: tried in this order."""
 
 
 def write_page(path: Path, report: Report) -> None:
     """Write the page, mode 0600, below 2 MB unless what was asked alone is longer."""
-    html = b""
-    for most in _ROWS:
-        html = _page(report, most)
-        if len(html) <= LARGEST:
-            break
+    html: bytes | None = None
+    for most, details in _ROOM:
+        html = html or _page(report, most, details, LARGEST)
     with written_whole(path) as partial:
-        partial.write_bytes(html)
+        partial.write_bytes(html or _page(report, *_ROOM[-1], None) or b"")
 
 
-def _page(report: Report, most: int) -> bytes:
+def _page(report: Report, most: int, details: int, largest: int | None) -> bytes | None:
+    """The page's bytes; None as soon as they are more than `largest`."""
     style, script = _part("page.css"), _part("page.js")
-    page = _template().render(
+    pieces = _template().generate(
         report=report,
         title=printed(report.title),
         made_at=f"{when(report.made_at)} UTC",
         headline=headline(report),
-        sections=[each for each in _sections(report, most) if each.blocks],
+        sections=[each for each in _sections(report, most, details) if each.blocks],
         headings=_headings,
         libraries=", ".join(f"{name} {version}" for name, version in report.libraries.items()),
         # Ours, and held to their hashes by the browser.
@@ -58,16 +57,21 @@ def _page(report: Report, most: int) -> bytes:
         style_hash=csp_hash(style),
         script_hash=csp_hash(script),
     )
-    return page.encode("utf-8", errors="replace")
+    page = bytearray()
+    for piece in pieces:
+        page += piece.encode("utf-8", errors="replace")
+        if largest is not None and len(page) > largest:
+            return None
+    return bytes(page)
 
 
-def _sections(report: Report, most: int) -> list[Section]:
-    forests = Forests(most, report.smallest_cell)
+def _sections(report: Report, most: int, details: int) -> list[Section]:
+    forests = Forests(most, details, report.smallest_cell)
     return [
         notes_section(report),
         asked_section(report),
         work_section(report, most),
-        answers_section(report, most),
+        answers_section(report, most, details),
         evaluation_section(report, forests),
         audit_section(report, forests),
         comparison_section(report, forests),

@@ -180,11 +180,14 @@ def _across(
     cells = np.stack([table[:, each].sum(-1) for each in ranges.slices], axis=1)
     names = _row_names(field)
     rows = [row for row in range(len(names)) if row < len(field.labels) or cells[row].any()]
-    told = [[exactly(int(cell)) for cell in cells[row]] for row in rows]
-    if hidden and not _left_free(told, cells[rows], smallest, hidden):
+    told = [[exactly(int(cell)) for cell in row] for row in cells]
+    if hidden and not _left_free(told, cells, smallest, hidden):
         return None
     return Across(
-        by=ranges.by, columns=ranges.names, classes=[names[row] for row in rows], cells=told
+        by=ranges.by,
+        columns=ranges.names,
+        classes=[names[row] for row in rows],
+        cells=[told[row] for row in rows],
     )
 
 

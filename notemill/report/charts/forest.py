@@ -46,11 +46,13 @@ class Forest:
 class Forests:
     """Makes the tables of one page, in which each grid of lines has a name of its own.
 
-    most: rows that a table may have. smallest: counts below it are not told.
+    most: rows that a table may have. details: experiments that may have tables of their own.
+    smallest: counts below it are not told.
     """
 
-    def __init__(self, most: int, smallest: int) -> None:
+    def __init__(self, most: int, details: int, smallest: int) -> None:
         self.most = most
+        self.details = details
         self._smallest = smallest
         self._names = count(1)
 

@@ -37,6 +37,9 @@ def blocks(caption: str, of: Grid, most: int) -> Iterator[Block]:
     if of.small:
         yield Shown(grid(caption, of))
         return
+    if most < len(of.table.rows):
+        yield Shown(pairs(caption, of, most))
+        return
     yield Drawing(
         f"{caption}: rows are {of.heads[0]}, columns {of.heads[1]}, by the numbers of the list; "
         "darker is a larger share of the row",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from notemill.report import tables
-from notemill.report.blocks import Block, Drawing, Facts, Heading, Section, Shown, Text
+from notemill.report.blocks import Block, Drawing, Facts, Heading, Section, Shown, Text, left
 from notemill.report.charts.lines import histogram
 from notemill.report.charts.marks import bar
 from notemill.report.count import Count, Named
@@ -19,16 +19,41 @@ _ACROSS = 6
 """Classes with a column of their own in a table by length or time; the others together."""
 
 
-def answers_section(report: Report, most: int) -> Section:
-    """Every experiment over every cohort. most: rows that a table may have."""
-    return Section(
-        "Answers",
+def answers_section(report: Report, most: int, details: int) -> Section:
+    """Every experiment over every cohort; so many of them with tables of their own.
+
+    most: rows that a table may have.
+    """
+    shown = report.answers[:details]
+    blocks: list[Block] = [Shown(_together(report))] if len(report.answers) > 1 else []
+    for each in shown:
+        blocks += _experiment(answers_called(report, each), each, most)
+    return Section("Answers", [*blocks, *left(len(report.answers) - len(shown))])
+
+
+def _together(report: Report) -> Table:
+    """All of them, a row each."""
+    top = max(each.answered.middle for each in report.answers)
+    rows = [
         [
-            block
-            for each in report.answers
-            for block in _experiment(answers_called(report, each), each, most)
-        ],
-    )
+            tables.text(answers_called(report, each)),
+            tables.plot(bar(each.answered.middle, top)),
+            tables.counted(each.asked),
+            tables.counted(each.answered),
+            tables.counted_share(each.answered, each.asked),
+            tables.counted(each.failed),
+        ]
+        for each in report.answers
+    ]
+    columns = [
+        Column("experiment", number=False),
+        Column("answered, drawn", plots=True),
+        Column("notes asked"),
+        Column("answered"),
+        Column("share"),
+        Column("failed"),
+    ]
+    return Table("Notes with a valid answer", columns, rows)
 
 
 def _experiment(name: str, each: Answered, most: int) -> Iterator[Block]:
@@ -148,15 +173,15 @@ def _across(field: str, across: Across, most: int) -> Table:
 
 
 def _range(across: Across, column: int, groups: Sequence[Sequence[int]]) -> list[Cell]:
-    all_of = _together([row[column] for row in across.cells])
+    all_of = _sum([row[column] for row in across.cells])
     shares = [
-        tables.counted_share(_together([across.cells[place][column] for place in group]), all_of)
+        tables.counted_share(_sum([across.cells[place][column] for place in group]), all_of)
         for group in groups
     ]
     return [tables.text(across.columns[column]), tables.counted(all_of), *shares]
 
 
-def _together(counts: Sequence[Count]) -> Count:
+def _sum(counts: Sequence[Count]) -> Count:
     return Count(low=sum(each.low for each in counts), high=sum(each.high for each in counts))
 
 

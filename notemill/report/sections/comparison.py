@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from notemill.report import tables
-from notemill.report.blocks import Block, Diff, Facts, Heading, Legend, Section, Shown, Text
+from notemill.report.blocks import Block, Diff, Facts, Heading, Legend, Section, Shown, Text, left
 from notemill.report.charts import grid
 from notemill.report.charts.forest import Forest, Forests, Row
 from notemill.report.numbers import listed, p_value, when
@@ -25,9 +25,10 @@ _NO_P = "there is nothing to test, or it would give a small count away"
 
 def comparison_section(report: Report, forests: Forests) -> Section:
     """Every comparison."""
+    shown = report.comparisons[: forests.details]
+    blocks = [block for each in shown for block in _comparison(each, forests)]
     return Section(
-        "Comparison of experiments",
-        [block for each in report.comparisons for block in _comparison(each, forests)],
+        "Comparison of experiments", [*blocks, *left(len(report.comparisons) - len(shown))]
     )
 
 

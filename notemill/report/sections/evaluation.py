@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from notemill.report import tables
-from notemill.report.blocks import Block, Facts, Heading, Legend, Section, Shown, Text
+from notemill.report.blocks import Block, Facts, Heading, Legend, Section, Shown, Text, left
 from notemill.report.charts import grid
 from notemill.report.charts.forest import TWICE, Forest, Forests, Row
 from notemill.report.numbers import listed, when
@@ -61,8 +61,10 @@ def _evaluation(report: Report, of: Evaluated, forests: Forests) -> Iterator[Blo
     )
     if len(of.experiments) > 1:
         yield from _together(report, of, forests)
-    for each in of.experiments:
+    shown = of.experiments[: forests.details]
+    for each in shown:
         yield from _experiment(called(report, each.experiment), each, forests)
+    yield from left(len(of.experiments) - len(shown))
 
 
 def _together(report: Report, of: Evaluated, forests: Forests) -> Iterator[Block]:
