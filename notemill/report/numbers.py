@@ -79,18 +79,6 @@ def p_value(p: float | None) -> str:
     return decimal(p, 3 if p < 0.1 else 2)
 
 
-def duration(seconds: float) -> str:
-    """A length of time in the two units that matter: 3 h 25 min, 4 min 10 s, 12 s, 0.4 s."""
-    if seconds < 10:
-        return f"{significant(seconds, 2)} s"
-    whole = round(seconds)
-    parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min")]
-    parts.append((whole % 60, "s"))
-    first = next(place for place, (number, _) in enumerate(parts) if number)
-    told = [(number, unit) for number, unit in parts[first : first + 2] if number]
-    return " ".join(f"{number:,} {unit}" for number, unit in told)
-
-
 def listed(words: Sequence[str], most: int = 8) -> str:
     """Words as a sentence has them: a, b and c; the first of many."""
     if len(words) > most:
