@@ -123,7 +123,7 @@ def test_a_heading_sorts_by_mouse_and_keyboard_and_says_so(page: Page) -> None:
     table.get_by_role("button", name="class", exact=True).press("Space")
     assert column(page, CLASSES, 1) == ["no", "unclear", "yes"]
     assert table.locator("[aria-sort]").count() == 1
-    assert page.locator("output.said").input_value() == "sorted by class, ascending"
+    assert page.locator("output.said").text_content() == "sorted by class, ascending"
 
 
 def test_what_is_not_defined_stays_below(page: Page) -> None:
