@@ -20,9 +20,9 @@ async def slots_for(work: ShardWork) -> int:
     """Slots for this job's engine. Measures them, while it answers, on a GPU of a new kind."""
     job = work.job
     slots = job.run.engine.slots
+    work.live.gpu = gpu = gpu_here(job.run.engine).name
     if slots != "auto":
         return slots
-    work.live.gpu = gpu = gpu_here(job.run.engine).name
     place = job.layout, job.cohort, job.run.experiment_id
     if (measured := measured_slots(*place, gpu)) is not None:
         log.info("slots %d, as measured on %s", measured, gpu)

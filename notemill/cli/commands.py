@@ -20,6 +20,7 @@ _COMMANDS = {
     "check": "everything that can be known before a GPU is spent",
     "look": "write a private page with asked notes beside their answers",
     "pilot": "what the pilots measured, what it will cost, what to set",
+    "report": "write what the run came to, as one page and as data",
     "status": "how the run goes, and what wants something of you",
     "summary": "what the finished loads came to",
 }

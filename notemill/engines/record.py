@@ -17,6 +17,7 @@ class ModelRecord(Record):
     layers: media type and digest of each layer of the model (Ollama).
     control_tokens: of its vocabulary and templates; None when its weights can't be read (a GGUF
     can): then the known ones of other models are taken for its own.
+    details: what the head of a GGUF says of it (engines.details), empty where nothing does.
     """
 
     engine: str
@@ -25,6 +26,7 @@ class ModelRecord(Record):
     weights_sha256: str
     layers: dict[str, str] = Field(default_factory=dict)
     control_tokens: list[str] | None = None
+    details: dict[str, str] = Field(default_factory=dict)
     recorded_at: str
 
 

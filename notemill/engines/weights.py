@@ -6,6 +6,7 @@ from pathlib import Path
 
 from notemill.clock import now
 from notemill.engines.control_tokens import recorded_tokens
+from notemill.engines.details import weights_details
 from notemill.engines.record import ModelRecord, former_or_new
 from notemill.errors import EngineRefused
 from notemill.files import sha256_of_file
@@ -16,7 +17,7 @@ def record_weights(kind: str, name: str, weights: Path | None) -> ModelRecord:
 
     Raises EngineRefused when the file is not there.
     """
-    digest, tokens = "", None
+    digest, tokens, details = "", None, {}
     if weights:
         if not weights.is_file():
             raise EngineRefused(
@@ -26,12 +27,14 @@ def record_weights(kind: str, name: str, weights: Path | None) -> ModelRecord:
             )
         digest = sha256_of_file(weights)
         tokens = recorded_tokens(weights)
+        details = weights_details(weights)
     return ModelRecord(
         engine=kind,
         model=name,
         digest=digest,
         weights_sha256=digest,
         control_tokens=tokens,
+        details=details,
         recorded_at=now(),
     )
 

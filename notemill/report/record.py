@@ -159,7 +159,7 @@ class FieldAnswered(Part):
 class Answered(Part):
     """One experiment over one cohort. asked = answered + failed + waiting.
 
-    failed_by: notes by the reason. waiting: notes of shards that are not done, 0 in the end.
+    failed_by: notes by the reason, in words. waiting: notes of shards that are not done.
     attempts: notes by tries. evidence: notes by grade of the quote, empty where none is asked for.
     tokens: histograms of prompts and answers. loaded: whether a load has proven all of it;
     values_compared: that it read back from the database, each equal, None before.

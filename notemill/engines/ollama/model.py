@@ -14,6 +14,7 @@ import ollama
 from notemill.clock import now
 from notemill.config import OllamaEngine
 from notemill.engines.control_tokens import recorded_tokens
+from notemill.engines.details import weights_details
 from notemill.engines.ollama.server import running_ollama
 from notemill.engines.ollama.store import StoredModel, find_model, stored_models
 from notemill.engines.record import ModelRecord
@@ -37,6 +38,7 @@ def record_ollama(engine: OllamaEngine, name: str, server_log: Path) -> ModelRec
         weights_sha256=stored.verified_weights(),
         layers=stored.layers,
         control_tokens=recorded_tokens(stored.weights, stored.template()),
+        details=weights_details(stored.weights),
         recorded_at=now(),
     )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import gguf
 import pytest
 
 from notemill.config import LlamaCppEngine, OllamaEngine, OpenAiEngine
+from notemill.engines.details import QUANTISATIONS
 from notemill.engines.kinds import record_model
 from notemill.engines.record import read_record
 from notemill.errors import NotemillError
@@ -84,3 +86,26 @@ def test_a_record_comes_back_and_a_damaged_one_is_named(tmp_path: Path) -> None:
         path.write_text(damage)
         with pytest.raises(NotemillError, match="no model record"):
             read_record(path)
+
+
+def test_what_the_head_of_the_weights_says_is_recorded() -> None:
+    record = record_model(LlamaCppEngine(kind="llamacpp", weights=TINY), "m", LOG)
+    assert record.details == {
+        "name": "notemill-tiny",
+        "architecture": "llama",
+        "license": "MIT",
+        "quantisation": "F16",
+        "context": "1024",
+    }
+
+
+def test_weights_that_are_no_gguf_have_no_details(tmp_path: Path) -> None:
+    (tmp_path / "m.bin").write_bytes(WEIGHTS)
+    engine = OpenAiEngine(kind="openai", weights=tmp_path / "m.bin", command=["server"])
+    assert record_model(engine, "m", LOG).details == {}
+
+
+def test_quantisations_are_named_as_the_format_names_them() -> None:
+    named = {kind.value: kind.name for kind in gguf.LlamaFileType}
+    for number, name in QUANTISATIONS.items():
+        assert named[number] in (f"MOSTLY_{name}", f"ALL_{name}")

@@ -1,0 +1,117 @@
+"""What was asked, of which model, on which notes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from notemill.answers.experiment_record import ExperimentRecord, asked_of, experiment_record
+from notemill.engines.record import ModelRecord, read_record
+from notemill.errors import NotemillError
+from notemill.notes.manifest import Counts, Snapshot
+from notemill.paths import Layout
+from notemill.report.cells import alone, partition, total
+from notemill.report.count import Count
+from notemill.report.record import CohortRead, ExperimentAsked, ModelUsed
+from notemill.tasks.run import Run
+
+
+@dataclass(frozen=True)
+class CohortTold:
+    """A cohort as it is told. hidden: small counts for which `told.asked` is a range, if it is."""
+
+    told: CohortRead
+    counts: Counts
+    hidden: tuple[int, ...]
+
+
+def cohort_told(manifest: Snapshot, smallest: int) -> CohortTold:
+    """Which notes a cohort has, its small counts left untold."""
+    counts = manifest.counts
+    parts = partition(
+        [
+            counts.notes - counts.blank,
+            counts.blank - counts.null,
+            counts.null,
+            counts.collapsed,
+            counts.dropped,
+        ],
+        smallest,
+    )
+    asked, seen_blank, null, collapsed, dropped = parts.counts
+    told = CohortRead(
+        name=manifest.cohort,
+        query=manifest.query,
+        id_columns=[column.name for column in manifest.id_columns],
+        text_column=manifest.text_column,
+        same_id_different_text=manifest.same_id_different_text,
+        server=manifest.server,
+        extracted_at=manifest.extracted_at,
+        digest=manifest.digest,
+        notemill=manifest.notemill,
+        rows=alone(counts.rows, smallest),
+        collapsed=collapsed,
+        dropped=dropped,
+        notes=_at_most(total([asked, seen_blank, null]), counts.rows),
+        blank=_at_most(total([seen_blank, null]), counts.rows),
+        null=null,
+        texts=_texts(counts.texts, asked, smallest),
+        asked=asked,
+    )
+    return CohortTold(told, counts, parts.below(0))
+
+
+def _at_most(count: Count, most: int) -> Count:
+    return Count(low=count.low, high=max(min(count.high, most), count.low))
+
+
+def _texts(texts: int, asked: Count, smallest: int) -> Count:
+    """Texts are no more than the notes that have them, so they may not say how many these are."""
+    if asked.exact:
+        return alone(texts, smallest)
+    return alone(texts, smallest) if texts < asked.low else asked
+
+
+def experiment_asked(run: Run, layout: Layout, engines: list[str]) -> ExperimentAsked:
+    """What a run asks, or asked: what its first job kept counts."""
+    record = experiment_record(layout, run.experiment_id)
+    asked = (record.asked if record else None) or asked_of(run)
+    return ExperimentAsked(
+        name=run.name,
+        experiment=run.experiment_id,
+        cohorts=run.cohorts,
+        task=asked.task,
+        system_prompt=asked.system_prompt,
+        user_prompt=asked.user_prompt,
+        schema_source=asked.schema_source,
+        json_schema=json.dumps(asked.json_schema, indent=2, ensure_ascii=False),
+        options={name: _word(value) for name, value in asked.options.items() if value is not None},
+        engine_kind=run.engine.kind,
+        engines=engines,
+        model=_model(run, layout, record),
+    )
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _model(run: Run, layout: Layout, record: ExperimentRecord | None) -> ModelUsed:
+    known = _model_record(run, layout)
+    if known and record and known.digest != record.digest:
+        known = None  # the store has another one by now
+    return ModelUsed(
+        name=run.experiment.model,
+        digest=record.digest if record else known.digest if known else run.experiment.digest or "",
+        weights_sha256=(record or known).weights_sha256 if record or known else "",  # type: ignore[union-attr]
+        recorded_at=record.recorded_at if record else known.recorded_at if known else "",
+        details=known.details if known else {},
+    )
+
+
+def _model_record(run: Run, layout: Layout) -> ModelRecord | None:
+    path = layout.model(run.model_id)
+    try:
+        return read_record(path) if path.exists() else None
+    except NotemillError:
+        return None

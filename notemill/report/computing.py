@@ -1,0 +1,113 @@
+"""Where and when the answers were made: from the jobs' live files, result shards and the pilot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from notemill.answers.live import Live, read_live
+from notemill.answers.shard import ShardOrigin
+from notemill.errors import NotemillError
+from notemill.paths import Layout, live
+from notemill.pilot.record import PilotRecord, read_pilot
+from notemill.report.record import Computing, OverTime
+from notemill.report.tally import Tally
+from notemill.status.timeline import timeline
+from notemill.tasks.run import Run
+
+NO_GPU = ("CPU", "address")
+_HOUR_S = 3600
+_STEPS = 20
+_ENOUGH = 1000
+"""Notes from which two digits of a rate leave several of them open."""
+
+
+def live_files(shards: Sequence[Path], cohort: str, experiment: str) -> list[Live]:
+    """What the last job of each shard said of itself."""
+    found = [read_live(live(path)) for path in shards]
+    return [
+        each for each in found if each and (each.cohort, each.experiment) == (cohort, experiment)
+    ]
+
+
+def pilot_of(layout: Layout, cohort: str, experiment: str) -> PilotRecord | None:
+    """What the pilot measured, None without one that can be read."""
+    path = layout.pilot(cohort, experiment)
+    with suppress(OSError, NotemillError):
+        record = read_pilot(path)
+        return record if (record.cohort, record.experiment) == (cohort, experiment) else None
+    return None
+
+
+def computing(
+    run: Run,
+    tally: Tally,
+    origins: Sequence[ShardOrigin],
+    lives: Sequence[Live],
+    pilot: PilotRecord | None,
+    *,
+    hidden: bool,
+) -> Computing:
+    """What the answers took, of all jobs. hidden: whether the notes must not be counted by it."""
+    seconds = sum(origin.seconds for origin in origins)
+    gpus = _gpus(lives, pilot)
+    on_gpu = run.engine.kind != "llamacpp" and not (gpus.keys() & set(NO_GPU))
+    watts = _watts(pilot)
+    ended = sum(tally.statuses.values()) - tally.statuses["blank"]
+    hours = seconds / _HOUR_S
+    tellable = not hidden or ended >= _ENOUGH
+    return Computing(
+        first_answer_at=tally.first.isoformat() if tally.first else None,
+        last_answer_at=tally.last.isoformat() if tally.last else None,
+        gpus=gpus,
+        jobs=sum(origin.jobs for origin in origins),
+        job_hours=round(hours, 4),
+        gpu_hours=round(hours, 4) if on_gpu else None,
+        notes_per_s=rounded(ended / seconds) if tellable and seconds and ended else None,
+        tokens=sum(origin.tokens for origin in origins),
+        watts=watts,
+        kwh=rounded(watts * hours / 1000) if watts and hours else None,
+        slots=sorted({each.slots for each in lives if each.slots}),
+    )
+
+
+def over_time(
+    lives: Sequence[Live], finished: Sequence[float], *, smallest: int, hidden: bool
+) -> OverTime:
+    """How the work went. hidden: whether the number of texts must not follow from it."""
+    line = timeline(lives, finished)
+    rates = [(second, texts / line.width_s) for second, texts in line.texts]
+    peak = max((rate for _, rate in rates), default=0.0)
+    step = max(peak / _STEPS, 2 * smallest / line.width_s) if hidden else 0.0
+    return OverTime(
+        width_s=line.width_s,
+        texts_per_s=[
+            (second, told)
+            for second, rate in rates
+            if (told := round(round(rate / step) * step if step else rate, 4))
+        ],
+        shards_done=line.shards_done,
+    )
+
+
+def rounded(value: float) -> float:
+    """Two digits: with the hours it took, it does not say how many notes there were."""
+    return float(f"{value:.2g}")
+
+
+def _gpus(lives: Sequence[Live], pilot: PilotRecord | None) -> dict[str, int]:
+    """Kinds by the jobs that ran on them. Older live files have a GPU's number for its name."""
+    kinds = Counter(each.gpu for each in lives if any(map(str.isalpha, each.gpu)))
+    if not kinds and pilot:
+        kinds[pilot.gpu] = 1
+    return dict(kinds.most_common())
+
+
+def _watts(pilot: PilotRecord | None) -> float | None:
+    """What the GPU drew in the pilot, at the slots that it chose."""
+    if pilot is None:
+        return None
+    drawn = {step.slots: step.watts for step in pilot.sweep.steps if step.watts is not None}
+    return drawn.get(pilot.slots, max(drawn.values(), default=None))

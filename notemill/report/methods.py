@@ -1,0 +1,244 @@
+"""The methods, to paste: plain sentences, each there only if what it says is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from notemill.report.count import exactly
+from notemill.report.quality import Audited, Compared, Evaluated, Repeated
+from notemill.report.record import (
+    Answered,
+    CohortRead,
+    ExperimentAsked,
+    ModelUsed,
+    Paragraph,
+    Report,
+)
+from notemill.report.words import day, days, figure, listed, told
+
+_NAMES = {"ollama": "Ollama", "llamacpp": "llama.cpp", "openai": "an OpenAI-compatible server"}
+
+
+def methods(report: Report) -> list[Paragraph]:
+    """All paragraphs that have something to say."""
+    paragraphs = [
+        *(Paragraph(title=f"Notes: {c.name}", sentences=[*_notes(c)]) for c in report.cohorts),
+        *(
+            Paragraph(title=f"Model and prompts: {e.name}", sentences=[*_model(e, report)])
+            for e in report.experiments
+        ),
+        *(
+            Paragraph(
+                title=f"Answers: {name_of(report, a.experiment)} over {a.cohort}",
+                sentences=[*_answers(a)],
+            )
+            for a in report.answers
+        ),
+        *(
+            Paragraph(title=f"Evaluation: {e.name}", sentences=[*_evaluation(e)])
+            for e in report.evaluations
+        ),
+        *(Paragraph(title=f"Audit: {a.name}", sentences=[*_audit(a)]) for a in report.audits),
+        *(
+            Paragraph(title=f"Comparison: {c.name}", sentences=[*_comparison(c)])
+            for c in report.comparisons
+        ),
+        *(
+            Paragraph(
+                title=f"Repeatability: {name_of(report, r.experiment)} over {r.cohort}",
+                sentences=[*_repeat(r)],
+            )
+            for r in report.repeats
+        ),
+        Paragraph(title="Statistics and software", sentences=[*_software(report)]),
+    ]
+    return [paragraph for paragraph in paragraphs if paragraph.sentences]
+
+
+def name_of(report: Report, experiment: str) -> str:
+    """An experiment's name by its id."""
+    return next((e.name for e in report.experiments if e.experiment == experiment), experiment)
+
+
+def _notes(of: CohortRead) -> Iterator[str]:
+    if not of.extracted_at:
+        return
+    server = f" from {of.server}" if of.server else ""
+    yield f"Notes were read{server} on {day(of.extracted_at)} by one query and then frozen."
+    rows, notes = told(of.rows), told(of.notes)
+    if rows and notes:
+        yield f"The query gave {rows} rows, which are {notes} notes."
+    if of.collapsed != exactly(0) and (repeated := told(of.collapsed)):
+        yield f"Rows that repeated the same identifier with the same text ({repeated}) were merged."
+    if of.dropped != exactly(0) and (dropped := told(of.dropped)):
+        kept = f"the {of.same_id_different_text} row was kept"
+        yield f"Where one identifier had several texts {kept} and {dropped} rows were left out."
+    if of.blank != exactly(0) and (blank := told(of.blank)):
+        yield f"Notes without text ({blank}) were not sent to the model."
+    if (texts := told(of.texts)) and (asked := told(of.asked)):
+        yield (
+            f"The remaining {asked} notes have {texts} distinct texts; each distinct text was sent "
+            "to the model once and its answer taken for all notes with that text."
+        )
+
+
+def _model(of: ExperimentAsked, report: Report) -> Iterator[str]:
+    yield from _which_model(of.model)
+    engines = listed(of.engines) or _NAMES.get(of.engine_kind, of.engine_kind)
+    answers = [each for each in report.answers if each.experiment == of.experiment]
+    where = _where(answers)
+    yield f"It was run with {engines}{where}; its weights were not changed."
+    times = [each.computing for each in answers]
+    begun = [each.first_answer_at for each in times if each.first_answer_at]
+    ended = [each.last_answer_at for each in times if each.last_answer_at]
+    if begun and ended:
+        yield f"The model was queried {days(min(begun), max(ended))} (UTC)."
+    settings = [f"{name} {value}" for name, value in of.options.items() if name in _SETTINGS]
+    if settings:
+        yield f"Inference settings were {listed(settings)}."
+    yield (
+        "Each note was a request of its own, made of a system prompt, a user prompt and the note; "
+        "no request saw another note, an earlier answer or anything from outside. The prompts are "
+        "given word for word."
+    )
+    yield (
+        "Output was constrained to a JSON schema, given word for word, and every answer was "
+        "checked against it; what did not fit was not used."
+    )
+    if (attempts := of.options.get("attempts", "")).isdigit() and int(attempts) > 1:
+        yield (
+            f"A request whose answer was refused was repeated, at most {attempts} attempts in all, "
+            "with a longer limit after a cut, the reason of the refusal, or another seed."
+        )
+
+
+_SETTINGS = (
+    *("temperature", "seed", "top_k", "top_p", "min_p", "repeat_penalty"),
+    *("num_ctx", "num_predict", "think"),
+)
+
+
+def _which_model(of: ModelUsed) -> Iterator[str]:
+    details = of.details
+    about = [details[key] for key in ("size", "quantisation") if details.get(key)]
+    architecture = details.get("architecture")
+    words = [*([f"architecture {architecture}"] if architecture else []), *about]
+    digest = f" (sha256 {of.digest})" if of.digest else ""
+    yield f"The language model was {of.name}{digest}{': ' if words else ''}{', '.join(words)}."
+
+
+def _where(answers: list[Answered]) -> str:
+    gpus = {gpu for each in answers for gpu in each.computing.gpus}
+    if gpus == {"address"}:
+        return " at an address on the network"
+    kinds = sorted(gpus - {"address"})
+    return f" on {listed(kinds)}" if kinds else ""
+
+
+def _answers(of: Answered) -> Iterator[str]:
+    answered, asked = told(of.answered), told(of.asked)
+    if answered and asked and of.waiting == exactly(0):
+        yield f"Of {asked} notes sent, {answered} have a valid answer."
+    reasons = [f"{words} ({each.name})" for each in of.failed_by if (words := told(each.count))]
+    if reasons:
+        yield f"Notes without a valid answer were kept as such, by reason: {listed(reasons)}."
+    took = of.computing
+    if took.gpu_hours:
+        energy = f", some {took.kwh:g} kWh by the mean draw measured" if took.kwh else ""
+        yield f"This took {took.gpu_hours:.3g} GPU hours{energy}."
+    elif took.job_hours:
+        yield f"This took {took.job_hours:.2g} hours of computing."
+    if of.loaded:
+        values = f" ({of.values_compared:,})" if of.values_compared else ""
+        yield (
+            f"After loading, every value{values} was read back from the database and was equal to "
+            "the model's validated answer."
+        )
+    if of.evidence_found and (found := figure(of.evidence_found)):
+        yield f"The quoted evidence was found in the note for a share of {found} of answered notes."
+
+
+def _evaluation(of: Evaluated) -> Iterator[str]:
+    notes, patients = told(of.gold_notes), of.gold_patients and told(of.gold_patients)
+    people = f" of {patients} patients" if patients else ""
+    if notes:
+        yield (
+            f"Answers were compared with reference labels of {notes} notes{people} (sha256 "
+            f"{of.gold_sha256})."
+        )
+    if of.headline != "all":
+        yield f"Figures are those of the {of.headline} split."
+    yield (
+        "Figures are given on answered notes, and again with every note without an answer counted "
+        "as wrong."
+    )
+    alike = "one patient" if of.clustered_by == "patient" else "one text"
+    yield (
+        f"Intervals are at {of.level:.0%}; notes of {alike} were resampled together "
+        f"({of.draws:,} draws, seed {of.seed})."
+    )
+    for each in of.experiments:
+        pilot = told(each.pilot_notes)
+        if each.pilot_notes != exactly(0) and pilot:
+            yield (
+                f"Of these notes {pilot} had been seen in a pilot of {each.name}; figures without "
+                "them are given."
+            )
+        if each.earlier:
+            yield (
+                f"{len(each.earlier)} earlier version(s) of {each.name} had been evaluated on the "
+                "same labels before."
+            )
+
+
+def _audit(of: Audited) -> Iterator[str]:
+    yield (
+        f"A probability sample of texts, drawn in strata by the model's answer on "
+        f"{day(of.drawn_at)} (seed {of.seed}), was read by {of.readers} reader(s) who did not see "
+        "the model's answers."
+    )
+    agreements = [words for each in of.between_readers if (words := figure(each.kappa))]
+    if agreements:
+        yield f"Cohen's kappa between readers was {listed(agreements)}."
+    yield (
+        "Figures of the whole cohort are weighted by the notes of each stratum, with intervals "
+        f"from Jeffreys draws in each stratum ({of.draws:,} draws)."
+    )
+
+
+def _comparison(of: Compared) -> Iterator[str]:
+    what = [each.part for each in of.differences if each.diff]
+    differ = f"; they differ in {listed(what)}" if what else ""
+    yield f"{of.first.name} and {of.second.name} were compared on the same notes{differ}."
+    yield (
+        "Agreement is given with Cohen's kappa and Gwet's AC1; paired differences with an exact "
+        f"McNemar test and intervals by resampling ({of.draws:,} draws, seed {of.seed})."
+    )
+
+
+def _repeat(of: Repeated) -> Iterator[str]:
+    texts = told(of.texts)
+    if not texts:
+        return
+    seeds = "the same seed" if of.seed == "same" else "other seeds"
+    yield (
+        f"To handle stochasticity, a random sample of {texts} texts was asked again "
+        f"{len(of.seeds)} time(s) with {seeds} at temperature {of.temperature:g}, by an engine "
+        "started anew."
+    )
+    if same := figure(of.same):
+        yield f"The whole answer stayed the same in a share of {same}."
+
+
+def _software(report: Report) -> Iterator[str]:
+    versions = [f"{name} {version}" for name, version in report.libraries.items()]
+    yield f"The workflow was notemill {report.notemill}{_with(versions)}."
+    if report.evaluations or report.audits or report.comparisons:
+        yield (
+            "Intervals of proportions are Wilson's where notes are independent; all others are "
+            f"taken from {report.draws:,} seeded draws."
+        )
+
+
+def _with(versions: list[str]) -> str:
+    return f" with {listed(versions)}" if versions else ""
