@@ -15,7 +15,7 @@ from notemill.statistics.figure import Figure
 
 _LINE = 12
 """Pixels from one mark of a row to the next."""
-_LETTERS = 16
+_LETTERS = 14
 """That fit below a plot where it is narrowest."""
 
 
