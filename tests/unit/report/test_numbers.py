@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from notemill.report.numbers import (
+    bounds,
     count,
     figure,
     listed,
@@ -49,6 +50,9 @@ def test_a_figure_has_its_interval_and_decimals_by_what_it_rests_on() -> None:
     less = Figure(value=-0.0141, low=-0.02, high=0.0001, n=400)
     assert figure(less, signed=True) == "−0.014 (−0.020 to 0.000)"
     assert figure(undefined("no note is yes")) == "–"
+    lies = undefined("between 96.0% and 99.0%: a small count is not told")
+    assert figure(lies) == "96.0% to 99.0%"
+    assert bounds(lies) == (0.96, 0.99)
     assert figure(Figure(value=0.5, n=3, why="too few")) == "0.50 (–)"
 
 
