@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from notemill.statistics.figure import Figure
 
 DASH = "–"
 _MINUS = "\u2212"
+_BETWEEN = re.compile(r"between (-?[\d.]+%?) and (-?[\d.]+%?)")
 _FEW = 100
 """Fewer than so many tell no third decimal, and no tenth of a percent."""
 
@@ -60,14 +62,27 @@ def places(n: float) -> int:
 
 
 def figure(told: Figure, *, signed: bool = False) -> str:
-    """A figure with its interval: 0.912 (0.881 to 0.935)."""
+    """A figure with its interval: 0.912 (0.881 to 0.935); 0.96 to 0.99 where no more is told."""
     if told.value is None:
-        return DASH
+        found = _BETWEEN.match(told.why)
+        return " to ".join(found.groups()) if found else DASH
     value = decimal(told.value, places(told.n), signed=signed)
     if told.low is None or told.high is None:
         return f"{value} ({DASH})"
     low, high = (decimal(each, places(told.n), signed=signed) for each in (told.low, told.high))
     return f"{value} ({low} to {high})"
+
+
+def bounds(told: Figure) -> tuple[float, float] | None:
+    """Between what a figure lies of which no more may be told, by its `why`."""
+    found = _BETWEEN.match(told.why) if told.value is None else None
+    if not found:
+        return None
+    low, high = (
+        float(each.removesuffix("%")) / (100 if each.endswith("%") else 1)
+        for each in found.groups()
+    )
+    return low, high
 
 
 def p_value(p: float | None) -> str:
@@ -77,18 +92,6 @@ def p_value(p: float | None) -> str:
     if p < 0.001:
         return "<0.001"
     return decimal(p, 3 if p < 0.1 else 2)
-
-
-def duration(seconds: float) -> str:
-    """A length of time in the two units that matter: 3 h 25 min, 4 min 10 s, 12 s, 0.4 s."""
-    if seconds < 10:
-        return f"{significant(seconds, 2)} s"
-    whole = round(seconds)
-    parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min")]
-    parts.append((whole % 60, "s"))
-    first = next(place for place, (number, _) in enumerate(parts) if number)
-    told = [(number, unit) for number, unit in parts[first : first + 2] if number]
-    return " ".join(f"{number:,} {unit}" for number, unit in told)
 
 
 def listed(words: Sequence[str], most: int = 8) -> str:

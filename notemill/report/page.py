@@ -27,7 +27,7 @@ from notemill.report.sections.work import work_section
 
 LARGEST = 2_000_000
 """Bytes of a page; a run with more to tell has its longest tables cut, and all in report.json."""
-_ROOM = ((400, 60), (60, 30), (24, 12), (12, 6), (6, 3), (2, 1))
+_ROOM = ((400, 60), (60, 12), (12, 6), (6, 2))
 """Rows that a table may have, and experiments with tables of their own: tried in this order."""
 
 

@@ -22,7 +22,8 @@ from tests.servers import slurm
 
 # Slurm's list has MariaDB's in it.
 PACKAGES = slurm.PACKAGES
-BROWSER = ("chromium",)
+# poppler reads what the browser prints.
+BROWSER = ("chromium", "poppler-utils")
 # Debian's package scripts ask this program before they start a service; 101 means no.
 POLICY = "/usr/sbin/policy-rc.d"
 

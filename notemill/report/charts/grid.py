@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -79,13 +80,15 @@ def _row(of: Grid, place: int) -> list[Cell]:
 def heat(name: str, of: Grid) -> Markup:
     """The grid as a picture, its classes by number; `pairs` has them. name: what it shows."""
     rows, columns = len(of.table.rows), len(of.table.columns)
+    squares: dict[int, list[str]] = defaultdict(list)
+    for y, row in enumerate(of.table.cells):
+        total = sum(count.middle for count in row)
+        for x, count in enumerate(row):
+            if dark := level(count, total):
+                squares[dark].append(f"M{x} {y}h1v1h-1z")
     cells = [
-        Markup('<rect class="l{}" x="{}" y="{}"/>').format(dark, x, y)
-        for y, row in enumerate(of.table.cells)
-        for total in [sum(count.middle for count in row)]
-        for x, count in enumerate(row)
-        for dark in [level(count, total)]
-        if dark
+        Markup('<path class="l{}" d="{}"/>').format(dark, "".join(paths))
+        for dark, paths in sorted(squares.items())
     ]
     every = 1 if rows <= 20 else 5
     ticks = [
@@ -105,8 +108,9 @@ def heat(name: str, of: Grid) -> Markup:
 
 def pairs(caption: str, of: Grid, most: int) -> Table:
     """The cells of a grid in which something is, a row each, the largest first; at most so many."""
+    totals = [_together(counts) for counts in of.table.cells]
     found = [
-        (row, column, count, _together(counts))
+        (row, column, count)
         for row, counts in enumerate(of.table.cells)
         for column, count in enumerate(counts)
         if count.high
@@ -117,18 +121,19 @@ def pairs(caption: str, of: Grid, most: int) -> Table:
             tables.text(f"{row + 1} {of.table.rows[row]}"),
             tables.text(f"{column + 1} {of.table.columns[column]}"),
             tables.counted(count),
-            tables.counted_share(count, total),
+            tables.counted_share(count, totals[row]),
         ]
-        for row, column, count, total in found
+        for row, column, count in found[:most]
     ]
-    kept, left_out = tables.first(cells, most, "cells")
+    left = len(found) - len(cells)
+    left_out = f"{left:,} more cells are in report.json" if left else ""
     headings = [
         Column(of.heads[0], number=False),
         Column(of.heads[1], number=False),
         Column(of.unit),
         Column("share of the row"),
     ]
-    return Table(caption, headings, kept, left_out)
+    return Table(caption, headings, cells, left_out)
 
 
 def _together(counts: Sequence[Count]) -> Count:

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
-from notemill.report.numbers import Scale, scale
+from notemill.report.numbers import Scale, bounds, scale
 from notemill.statistics.figure import Figure
 
 _LINE = 12
 """Pixels from one mark of a row to the next."""
-_LETTERS = 16
+_LETTERS = 14
 """That fit below a plot where it is narrowest."""
 
 
@@ -34,7 +34,7 @@ def forest_scale(figures: Iterable[Figure], *, share: bool = True) -> Scale:
     told = [
         number
         for each in figures
-        for number in (each.value, each.low, each.high)
+        for number in (each.value, each.low, each.high, *(bounds(each) or ()))
         if number is not None
     ]
     if not told:
@@ -67,7 +67,7 @@ def points(on: Scale, figures: Sequence[Figure], grid: str) -> Markup:
     marks = [
         _point(on, each, top + _LINE * place, place)
         for place, each in enumerate(figures)
-        if each.value is not None
+        if each.value is not None or bounds(each)
     ]
     return Markup(
         '<svg class="points" aria-hidden="true"><use href="#{}"/><svg y="50%">{}</svg></svg>'
@@ -75,9 +75,13 @@ def points(on: Scale, figures: Sequence[Figure], grid: str) -> Markup:
 
 
 def _point(on: Scale, told: Figure, y: float, place: int) -> Markup:
-    assert told.value is not None
     kind = "first" if place == 0 else "second"
     line = Markup("")
+    if lies := bounds(told):
+        return Markup('<line class="{} lies" x1="{}%" x2="{}%" y1="{}" y2="{}"/>').format(
+            kind, _g(on.at(lies[0])), _g(on.at(lies[1])), _g(y), _g(y)
+        )
+    assert told.value is not None
     if told.low is not None and told.high is not None:
         line = Markup('<line class="{}" x1="{}%" x2="{}%" y1="{}" y2="{}"/>').format(
             kind, _g(on.at(told.low)), _g(on.at(told.high)), _g(y), _g(y)

@@ -44,8 +44,7 @@
   }
 
   function values(cell, width) {
-    const own = parts(cell);
-    if (!own) return [plain(cell.textContent)];
+    const own = parts(cell) ?? [plain(cell.textContent)];
     return Array.from({ length: Math.max(width, own.length) }, (_, i) => own[i] ?? "");
   }
 

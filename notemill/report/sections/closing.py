@@ -101,6 +101,13 @@ def _reading(report: Report) -> list[Block]:
                 label=f"<{small:,}.",
             )
         )
+        blocks.append(
+            Text(
+                "A figure that would give a small count away is told as the range that it lies in, "
+                "with a broad bar in its plot and without an interval.",
+                label="0.96 to 0.99.",
+            )
+        )
     blocks.append(
         Text(
             "Click a heading, or press Enter on it, to sort by it. A table is copied with all its "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ def choices(table: np.ndarray = TRUE, labels: Sequence[str] = LABELS) -> Choices
     )
 
 
+@cache
 def part(which: Any = "headline", scale: float = 1.0, **named: Any) -> PartMeasured:
     table = (TRUE * scale).astype(int)
     return PartMeasured(
@@ -296,7 +298,12 @@ def compared(**changes: Any) -> Compared:
     table = [[1_980, 101, 33, 2], [64, 9_702, 141, 13], [11, 90, 666, 8], [0, 12, 3, 20]]
     labels = [*LABELS, "(no answer)"]
     agree = Agreement(agreement=of(0.965, 12_700, 0.004), kappa=of(0.91), ac1=of(0.95))
-    prompt = '--- pneumonia\n+++ pneumonia_brief\n@@ -1,2 +1 @@\n-You read radiology reports and answer one question about each.\n-Answer in JSON. Say "unclear" where the report does not tell.\n+Answer in JSON.\n'
+    prompt = (
+        "--- pneumonia\n+++ pneumonia_brief\n@@ -1,2 +1 @@\n"
+        "-You read radiology reports and answer one question about each.\n"
+        '-Answer in JSON. Say "unclear" where the report does not tell.\n'
+        "+Answer in JSON.\n"
+    )
     values = {
         "name": "prompts",
         "cohort": "chest_notes",
