@@ -25,7 +25,7 @@ from notemill.evaluation.piloted import piloted
 from notemill.evaluation.record import read_evaluation
 from notemill.paths import Layout, cut_name
 from notemill.statistics.figure import Figure
-from notemill.statistics.pairs import difference, mcnemar
+from notemill.statistics.pairs import difference, mcnemar, mcnemar_clustered
 from notemill.statistics.proportion import clustered_share, share
 from notemill.statistics.resampling import resampled
 from notemill.tasks.run import Run
@@ -221,7 +221,9 @@ def _correctness(
         first=_share(counts, table, _ONLY_FIRST, seed, none),
         second=_share(counts, table, _ONLY_SECOND, seed, none),
         difference=difference(*counts.tolist(), clusters=table, seed=seed),
-        p=mcnemar(int(counts[_ONLY_FIRST]), int(counts[_ONLY_SECOND])),
+        p=mcnemar(int(counts[_ONLY_FIRST]), int(counts[_ONLY_SECOND]))
+        if table is None
+        else mcnemar_clustered(table[:, _ONLY_FIRST], table[:, _ONLY_SECOND]),
     )
 
 

@@ -95,8 +95,9 @@ class Correctness(_Part):
 
     counting: `answered`, notes that both answered, or `all`, where no answer is wrong. first,
     second: accuracy; difference: second less first, patients (or texts) resampled. both,
-    only_first, only_second, neither: notes that are right. p: exact McNemar over notes, None where
-    there is nothing to test.
+    only_first, only_second, neither: notes that are right. p: exact McNemar over notes; where
+    some are one patient's or text's, over these (`pairs.mcnemar_clustered`); None where there is
+    nothing to test.
     """
 
     counting: Literal["answered", "all"]

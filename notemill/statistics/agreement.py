@@ -276,7 +276,8 @@ def _ac1(tables: np.ndarray) -> np.ndarray:
     mean = np.where(
         np.isnan(first), second, np.where(np.isnan(second), first, (first + second) / 2)
     )
-    expected = ratio((mean * (1 - mean)).sum(-1), np.asarray(tables.shape[-1] - 2))
+    classes = np.clip((mean > 0).sum(-1), min(2, tables.shape[-1] - 1), None)
+    expected = ratio((mean * (1 - mean)).sum(-1), classes - 1)
     return ratio(_agreement(tables) - expected, 1 - expected)
 
 

@@ -11,10 +11,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 from scipy.stats import t
 
 from notemill.statistics.figure import LEVEL, Figure, undefined
-from notemill.statistics.proportion import share
+from notemill.statistics.proportion import share, share_worth
 
 
 @dataclass
@@ -56,11 +57,16 @@ class Ratio:
         return Figure(value=value, low=value - half, high=value + half, n=n)
 
     def between_0_and_1(self, n: float, *, why: str) -> Figure:
-        """The same of a ratio between 0 and 1; where it is one of them, Wilson's over clusters."""
+        """The same of a ratio between 0 and 1: Wilson's, of as many notes as have that variance.
+
+        A symmetric interval near 0 or 1 ends too early. Where it is one of them, over clusters.
+        """
         figure = self.figure(n, why=why)
         if figure.value is None:
             return figure
         if figure.value in (0.0, 1.0) or figure.low is None or figure.high is None:
             alone = share(round(figure.value * self.clusters), self.clusters)
             return Figure(value=figure.value, low=alone.low, high=alone.high, n=n)
-        return Figure(value=figure.value, low=max(figure.low, 0.0), high=min(figure.high, 1.0), n=n)
+        half = (figure.high - figure.low) / 2
+        tells = figure.value * (1 - figure.value) * (ndtri((1 + LEVEL) / 2) / half) ** 2
+        return share_worth(figure.value * n, n, float(tells))
