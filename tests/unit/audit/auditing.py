@@ -172,3 +172,25 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     """A sheet's rows, by the names of its columns."""
     rows = list(openpyxl.load_workbook(path)["notes"].iter_rows(values_only=True))
     return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+
+
+def of_ana(auditing: Auditing) -> Path:
+    return auditing.folder().sheet("ana")
+
+
+def refused(auditing: Auditing, *sheets: Path) -> str:
+    """What `audit read` refuses, after which nothing was taken."""
+    told = auditing.refused("read", *sheets)
+    for path in (auditing.folder().readings, auditing.folder().estimate):
+        assert not path.exists()
+    return told
+
+
+def sets(row: int, column: int, value: Any) -> Callable[[Any], None]:
+    def edit(sheet: Any) -> None:
+        sheet.cell(row, column).value = value
+
+    return edit
+
+
+ROW, PART, NOTE, ANSWER = 1, 2, 3, 4
