@@ -103,6 +103,11 @@ def hours(number: float) -> str:
     return f"{significant(number * 3600, 2)} seconds"
 
 
+def capital(sentence: str) -> str:
+    """A sentence with a large first letter."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def listed(words: Sequence[str], most: int = 8) -> str:
     """Words as a sentence has them: a, b and c; the first of many."""
     if len(words) > most:

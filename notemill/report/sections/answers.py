@@ -10,8 +10,8 @@ from notemill.report.blocks import Block, Drawing, Facts, Heading, Section, Show
 from notemill.report.charts.lines import histogram
 from notemill.report.charts.marks import bar
 from notemill.report.count import Count, Named
+from notemill.report.numbers import capital, figure, significant
 from notemill.report.numbers import count as counted
-from notemill.report.numbers import figure, significant
 from notemill.report.record import Across, Answered, FieldAnswered, Histogram, Report
 from notemill.report.sections.names import answers_called
 from notemill.report.tables import Cell, Column, Table, told, told_share
@@ -101,7 +101,7 @@ def _ended(each: Answered) -> str:
     ]
     if each.waiting.high:
         parts.append(f"{told(each.waiting)} were not asked yet")
-    sentence = f"{', '.join(parts)}."
+    sentence = capital(f"{', '.join(parts)}.")
     if each.loaded:
         compared = each.values_compared
         values = "every value was" if compared is None else f"{counted(compared)} values were"
@@ -208,7 +208,7 @@ def _histogram(of: Histogram) -> Iterator[Block]:
         for (low, high), count in zip(pairwise(of.edges), of.counts, strict=True)
     ]
     alike = all(abs(high - low - unit) < 1e-9 for low, high, _ in bins)
-    title = f"Notes by {name}{'' if alike else f', in each {significant(unit)}'}"
+    title = f"Notes by {name}{'' if alike else f', in each {_edge(unit)}'}"
     yield Drawing(
         title,
         histogram(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from notemill.report.numbers import figure, hours, listed
+from notemill.report.numbers import capital, figure, hours, listed
 from notemill.report.record import Answered, FieldAnswered, Report
 from notemill.report.sections.answers import answered_of
 from notemill.report.sections.evaluation import main_figures
@@ -110,7 +110,7 @@ def _evaluated(report: Report) -> Iterator[str]:
         ]
         told_of = told(field.parts[0].notes)
         yield (
-            f"{name[0].upper()}{name[1:]} in {field.field} against the right values of {told_of} "
+            f"{capital(name)} in {field.field} against the right values of {told_of} "
             f"notes ({evaluation.name}), no answer counted as wrong: {listed(each, _EXPERIMENTS)}."
         )
 
