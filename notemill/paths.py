@@ -81,8 +81,16 @@ class Layout:
     def evaluation(self, name: str) -> Path:
         return self.results / "evaluations" / f"{name}.json"
 
+    def evaluation_history(self, name: str) -> Path:
+        """Which experiments were held against its labels, and when; no rule declares it."""
+        return self.evaluation(name).with_name(f".{name}.seen.json")
+
     def comparison(self, name: str) -> Path:
         return self.results / "comparisons" / f"{name}.json"
+
+    def flips(self, name: str) -> Path:
+        """Ids of the notes that a comparison's two experiments answer differently."""
+        return self.results / "comparisons" / f"{name}.flips.parquet"
 
     def repeat(self, cohort: str, experiment: str) -> Path:
         """How many answers stay the same when they are asked again."""

@@ -92,7 +92,8 @@ class Asking:
     async def ask(self, engine: Engine, text: str) -> Asked:
         """How the text ends. Raises EngineGone, and NotemillError for what ends the job."""
         started = time.monotonic()
-        text, broken_up = self._control_tokens.broken_up(text)
+        # Broken up last, so that no number of a sentence makes one whole again.
+        text, broken_up = self._control_tokens.broken_up(self._task.as_sent(text))
         attempt: Attempt | None = first_attempt(self._options, self._timeout_s)
         while attempt is not None:
             last = attempt

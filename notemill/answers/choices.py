@@ -13,14 +13,21 @@ def choices_of(schema: Schema, field: str) -> list[Any] | None:
 
     schema: JSON schema of the whole answer.
     """
-    definitions = schema.get("$defs", {})
     values: dict[str, Any] = {}  # by their writing: True is no 1
-    for option in _options(schema.get("properties", {}).get(field, {}), definitions):
+    for option in alternatives(schema, field):
         named = _named(option)
         if named is None:
             return None
         values |= {repr(value): value for value in named}
     return list(values.values()) if values.keys() - {"None"} else None
+
+
+def alternatives(schema: Schema, field: str) -> list[Schema]:
+    """The schemas of which a field's value fits one, references followed.
+
+    schema: JSON schema of the whole answer.
+    """
+    return _options(schema.get("properties", {}).get(field, {}), schema.get("$defs", {}))
 
 
 def free_texts(answer: dict[str, Any], schema: Schema | None) -> Iterator[str]:

@@ -16,6 +16,7 @@ from notemill.answers.outcome import OUTCOME_COLUMNS
 from notemill.config.base import SQL_NAME_PATTERN
 from notemill.database.keys import INT64, LONGEST_IN_ROW, SEQUENCE, WHOSE, IdColumn
 from notemill.errors import NotemillError
+from notemill.tasks.evidence import Evidence
 from notemill.tasks.task import SCHEMA, Task
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class AnswerColumn:
 
 
 _EVIDENCE = [
-    AnswerColumn(EVIDENCE_GRADE, EVIDENCE_GRADE, "text", LONGEST_IN_ROW),
+    AnswerColumn(EVIDENCE_GRADE, EVIDENCE_GRADE, "text", 32),
     AnswerColumn(EVIDENCE_START, EVIDENCE_START, "integer", None),
     AnswerColumn(EVIDENCE_END, EVIDENCE_END, "integer", None),
 ]
@@ -91,14 +92,14 @@ def answer_columns(task: Task, prefix: str, ids: list[IdColumn]) -> list[AnswerC
     return columns_beside(task, prefix, [column.name for column in ids])
 
 
-def evidence_columns(task: Task) -> list[AnswerColumn]:
+def evidence_columns(evidence: Evidence | None) -> list[AnswerColumn]:
     """Columns of the answers' evidence (answers/grading.py), none where the task names none."""
-    return _EVIDENCE if task.evidence else []
+    return _EVIDENCE if evidence else []
 
 
 def columns_beside(task: Task, prefix: str, ids: Iterable[str]) -> list[AnswerColumn]:
     """Columns of the task's answer beside id columns of these names; see `answer_columns`."""
-    columns = _columns(task.json_schema, prefix)
+    columns = columns_of_schema(task.json_schema, prefix)
     _check_names([column.column for column in columns], {name.lower() for name in ids}, task)
     return columns
 
@@ -106,10 +107,11 @@ def columns_beside(task: Task, prefix: str, ids: Iterable[str]) -> list[AnswerCo
 @cache
 def fields_of(model: type[BaseModel]) -> list[AnswerColumn]:
     """Columns of an answer's class, as `unstorable` wants them."""
-    return _columns(model.model_json_schema(), "")
+    return columns_of_schema(model.model_json_schema(), "")
 
 
-def _columns(schema: dict[str, Any], prefix: str) -> list[AnswerColumn]:
+def columns_of_schema(schema: dict[str, Any], prefix: str) -> list[AnswerColumn]:
+    """Columns of an answer with this JSON schema, whatever else there is."""
     columns = []
     for field, part in schema.get("properties", {}).items():
         kind, longest = _kind(part, schema.get("$defs", {}))

@@ -23,6 +23,7 @@ from notemill.files import Record, read_json
 from notemill.paths import Layout, model_id
 from notemill.tasks.identity import fingerprint
 from notemill.tasks.run import Run
+from notemill.tasks.sentences import SPLITTING
 from notemill.tasks.task import Task
 
 
@@ -62,13 +63,16 @@ def asked_of(run: Run) -> Asked:
     """What a run asks."""
     task, experiment = run.task, run.experiment
     engine = {name: value for name, value in run.engine.identity.items() if value is not None}
+    options = experiment.options.as_sent() | {"attempts": experiment.attempts} | engine
+    if task.evidence and task.evidence.numbered:
+        options["numbered_sentences"] = SPLITTING
     return Asked(
         task=task.name,
         system_prompt=task.system_prompt,
         user_prompt=task.user_prompt,
         schema_source=task.schema_source,
         json_schema=task.json_schema,
-        options=experiment.options.as_sent() | {"attempts": experiment.attempts} | engine,
+        options=options,
         answer_prefix=experiment.answer_prefix,
     )
 

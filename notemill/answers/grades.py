@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
+
+from notemill.tasks.task import Task
+
+GRADING = 1
+"""Raise it when a grade comes to mean something else: result shards are then written again."""
 
 
 class Grade(StrEnum):
@@ -22,3 +28,15 @@ class Grade(StrEnum):
 
 
 FOUND = (Grade.EXACT, Grade.NORMALISED, Grade.ELLIPSIS)
+
+
+def graded_by(task: Task) -> str:
+    """What a result shard's grades come from, empty where the task names no evidence.
+
+    No part of the fingerprint: where it alone changes, shards are written again, and nothing is
+    asked.
+    """
+    if not task.evidence:
+        return ""
+    nothing = f", none: {json.dumps(task.evidence.nothing)}" if task.evidence.nothing else ""
+    return f"evidence {task.evidence.field}, grading {GRADING}{nothing}"

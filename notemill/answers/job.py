@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import notemill
 from notemill.answers.columns import answer_columns
+from notemill.answers.grades import graded_by
 from notemill.answers.outcome import Outcome
 from notemill.answers.refusal import told_once
-from notemill.answers.shard import ShardOrigin, write_answers
+from notemill.answers.shard import ShardOrigin, read_failed, read_origin, write_answers
 from notemill.answers.slots import slots_for
 from notemill.answers.work import ShardJob, ShardWork, opened, until_terminated
+from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.notes.shard import read_notes
 
@@ -16,16 +18,42 @@ from notemill.notes.shard import read_notes
 def answer_shard(job: ShardJob) -> ShardOrigin:
     """Answer every note of the shard and write the result shard; returns what is said of it.
 
+    Where a result shard is there and evidence alone is to be graded otherwise, nothing is asked.
+
     Raises NotemillError for what stops the job; accepted answers stay in the journal. Raises
     Terminated after SIGTERM, with everything ended.
     """
     with opened(job) as work:
+        work.failures |= _failures_to_keep(work)
         if work.missing():
             refusal = job.layout.refusal(job.run.experiment_id)
             with told_once(refusal, job.run.engine, work.record.digest):
                 until_terminated(_ask(work))
         outcomes = {sha: work.journal.answers[sha] for sha in work.wanted - work.failures.keys()}
         return _write(work, outcomes | work.failures)
+
+
+def _failures_to_keep(work: ShardWork) -> dict[str, Outcome]:
+    """How texts without an answer ended by a result shard that lacks nothing but these grades."""
+    job, path = work.job, work.job.output
+    missing = work.missing()
+    if not missing or not path.exists():
+        return {}
+    try:
+        origin = read_origin(path)
+        if origin.evidence == graded_by(job.run.task):
+            return {}  # it is written again for another reason: failures are asked again
+        if (origin.experiment, origin.notes_digest, origin.model_digest) != (
+            job.run.experiment_id,
+            work.entry.digest,
+            work.record.digest,
+        ):
+            return {}
+        failed = read_failed(path, missing)
+    except NotemillError:  # damaged: as if it were not there
+        return {}
+    log.info("evidence is graded anew; %d failed texts stay as they are", len(failed))
+    return failed
 
 
 async def _ask(work: ShardWork) -> None:
@@ -63,7 +91,9 @@ def _write(work: ShardWork, outcomes: dict[str, Outcome]) -> ShardOrigin:
         seconds=round(spent.seconds, 1),
         jobs=journal.jobs,
         control_tokens=broken_up,
+        evidence=graded_by(job.run.task),
     )
-    notes = read_notes(job.notes, ids, with_text=False)
-    write_answers(job.output, notes, outcomes, ids, columns, origin)
+    evidence = job.run.task.evidence
+    notes = read_notes(job.notes, ids, with_text=evidence is not None)
+    write_answers(job.output, notes, outcomes, ids, columns, origin, evidence)
     return origin

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from notemill.answers.columns import AnswerColumn
+from notemill.answers.columns import AnswerColumn, evidence_columns
+from notemill.answers.grading import Graded, grade
 from notemill.answers.outcome import OUTCOME_COLUMNS, Outcome
 from notemill.answers.verdict import Status
 from notemill.clock import now
@@ -19,6 +20,7 @@ from notemill.errors import NotemillError
 from notemill.files import written_whole
 from notemill.notes.shard import READ_ANEW, Note, id_fields, readable_parquet
 from notemill.notes.text import TextState
+from notemill.tasks.evidence import Evidence
 
 _ROWS_A_GROUP = 1024
 _METADATA = b"notemill"
@@ -45,7 +47,8 @@ class ShardOrigin(BaseModel):
 
     texts: distinct texts; failed: those without a valid answer. Of all jobs, as the journal has it
     (answers.journal.Spent): asked, texts asked; tokens, of all attempts; seconds, wall time.
-    control_tokens: broken up in all texts together.
+    control_tokens: broken up in all texts together. evidence: what grades come from, as `graded_by`
+    says it; empty without.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,6 +68,7 @@ class ShardOrigin(BaseModel):
     seconds: float
     jobs: int
     control_tokens: int = 0
+    evidence: str = ""
 
 
 def write_answers(
@@ -74,14 +78,17 @@ def write_answers(
     ids: list[IdColumn],
     columns: list[AnswerColumn],
     origin: ShardOrigin,
+    evidence: Evidence | None = None,
 ) -> None:
     """Write the shard; it appears only with a row for every note.
 
-    outcomes: by text hash (hex), one for each text that was asked. Raises NotemillError when the
-    notes are not as many as the manifest says.
+    outcomes: by text hash (hex), one for each text that was asked. evidence: of the task; to grade
+    it the notes must come with their texts. Raises NotemillError when the notes are not as many as
+    the manifest says.
     """
+    further = evidence_columns(evidence)
     schema = pa.schema(
-        [*id_fields(ids), *OUTCOME_FIELDS, *(column.arrow for column in columns)],
+        [*id_fields(ids), *OUTCOME_FIELDS, *(column.arrow for column in [*columns, *further])],
         metadata={_METADATA: origin.model_dump_json().encode()},
     )
     blank = blank_outcome()
@@ -90,8 +97,8 @@ def write_answers(
         with pq.ParquetWriter(
             partial, schema, compression="zstd", write_page_checksum=True
         ) as writer:
-            for batch in _batches(notes, _ROWS_A_GROUP):
-                writer.write_table(_table(batch, outcomes, blank, columns, schema))
+            for batch in _batches(_graded(notes, outcomes, evidence), _ROWS_A_GROUP):
+                writer.write_table(_table(batch, outcomes, blank, [columns, further], schema))
                 rows += len(batch)
         if rows != origin.notes:
             raise NotemillError(
@@ -127,6 +134,24 @@ def read_failures(path: Path) -> dict[str, int]:
     )
 
 
+def read_failed(path: Path, wanted: Collection[str] = ()) -> dict[str, Outcome]:
+    """How texts without a valid answer ended, by hash (hex), only `wanted` ones if there are any.
+
+    Raises as `read_answers` does.
+    """
+    found = {}
+    fields = {field.name for field in OUTCOME_FIELDS}
+    for batch in read_answers(path, _ROWS_A_GROUP):
+        there = [name for name in batch.schema.names if name in fields]  # an older shard has fewer
+        for row in batch.select(there).to_pylist():
+            sha = row.pop("text_sha256")
+            asked_in_vain = row["status"] not in (Status.ANSWERED, Status.BLANK)
+            if asked_in_vain and (not wanted or sha in wanted):
+                row["answered_at"] = row["answered_at"].isoformat(timespec="seconds")
+                found[sha] = Outcome(answer=None, **row)
+    return found
+
+
 def read_answers(
     path: Path, rows: int, *, columns: Sequence[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
@@ -150,10 +175,27 @@ def read_answers(
         yield from file.iter_batches(batch_size=rows, columns=columns)
 
 
-def _batches(notes: Iterator[Note], size: int) -> Iterator[list[Note]]:
-    batch = []
+_Row = tuple[Note, Graded | None]
+"""A note without its text, and its answer's evidence."""
+
+
+def _graded(
+    notes: Iterator[Note], outcomes: dict[str, Outcome], evidence: Evidence | None
+) -> Iterator[_Row]:
+    """Each note, one text in memory at once; equal ones are neighbours and graded once."""
+    last, graded = b"", None
     for note in notes:
-        batch.append(note)
+        if evidence and note.text_sha256 != last:
+            last, outcome = note.text_sha256, outcomes.get(note.text_sha256.hex())
+            answer = outcome.answer if outcome and note.state is TextState.OK else None
+            graded = None if answer is None else grade(note.text or "", answer, evidence)
+        yield note._replace(text=None), graded
+
+
+def _batches(rows: Iterator[_Row], size: int) -> Iterator[list[_Row]]:
+    batch = []
+    for row in rows:
+        batch.append(row)
         if len(batch) == size:
             yield batch
             batch = []
@@ -162,14 +204,15 @@ def _batches(notes: Iterator[Note], size: int) -> Iterator[list[Note]]:
 
 
 def _table(
-    notes: list[Note],
+    notes: list[_Row],
     outcomes: dict[str, Outcome],
     blank: Outcome,
-    columns: list[AnswerColumn],
+    columns: list[list[AnswerColumn]],
     schema: pa.Schema,
 ) -> pa.Table:
+    of_answers, of_evidence = columns
     rows = []
-    for note in notes:
+    for note, graded in notes:
         text_sha256 = note.text_sha256.hex()
         outcome = outcomes[text_sha256] if note.state is TextState.OK else blank
         rows.append(
@@ -177,7 +220,8 @@ def _table(
                 *note.ids,
                 text_sha256,
                 *outcome.values(),
-                *(column.value(outcome.answer) for column in columns),
+                *(column.value(outcome.answer) for column in of_answers),
+                *(column.value(graded.values() if graded else None) for column in of_evidence),
             )
         )
     arrays = [

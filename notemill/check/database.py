@@ -36,7 +36,9 @@ def database(config: Config, runs: list[Run], ids: dict[str, list[IdColumn]]) ->
         for name, cohort in config.cohorts.items():
             try:
                 with (
-                    database_errors(config.database, f"trying cohort '{name}'", query_of=name),
+                    database_errors(
+                        config.database, f"trying cohort '{name}'", query_of=f"cohorts.{name}.query"
+                    ),
                     _thrown_away(engine) as connection,
                 ):
                     columns = try_query(connection, name, cohort, found)

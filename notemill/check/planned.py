@@ -144,6 +144,7 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
         [
             f"engine {experiment.engine} ({engine.kind}), {engine.slots} slots; {pilot}; "
             f"digest {pinned}",
+            *_evidence(run),
             *(_there(config, layout, run, cohort) for cohort in run.cohorts),
         ],
     )
@@ -154,6 +155,13 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
             remedy="if that is what you want there is nothing to do",
         )
     _options(run.name, experiment, len(run.task.system_prompt + run.task.user_prompt), found)
+
+
+def _evidence(run: Run) -> Iterator[str]:
+    """Which field of the answer says where in the note it rests, if the task says so."""
+    if evidence := run.task.evidence:
+        how = "numbers of the note's sentences" if evidence.numbered else "words of the note"
+        yield f"evidence: {evidence.field}, {how}"
 
 
 def _there(config: Config, layout: Layout, run: Run, cohort: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from notemill.cli.given import Command, Given
 from notemill.config import Config
 from notemill.errors import NotemillError
+from notemill.tasks.evidence import TASK_FILE
 from notemill.tasks.new import (
     KINDS,
     ROLE,
@@ -24,8 +25,10 @@ from notemill.tasks.new import (
     plain,
     write_task,
 )
+from notemill.tasks.task import SCHEMA, SYSTEM_PROMPT, USER_PROMPT
 
 _TASKS = Path("config/tasks")
+_HOW = {"y": "yes", "yes": "yes", "n": "no", "no": "no", "numbers": "numbers"}
 _T = TypeVar("_T")
 
 
@@ -51,6 +54,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="whether the note is quoted",
     )
     parser.add_argument(
+        "--numbered-sentences",
+        action="store_true",
+        help="its sentences are numbered, and the answer names numbers in the place of a quote",
+    )
+    parser.add_argument(
         "--unsure",
         help="what is answered when the note does not say (a number or text is null then); "
         "'' for nothing",
@@ -66,9 +74,15 @@ def _new(given: Given) -> int:
     asks = not options.defaults and sys.stdin.isatty() and sys.stdout.isatty()
     draft = _draft(options, _asked if asks else _not_asked)
     place = write_task(folder, options.name, draft)
-    print(f"\n{place}: system.md, user.md, schema.py")
+    print(f"\n{place}: {', '.join(_names(place))}")
     print(_next(options.name, folder, config, options.directory))
     return 0
+
+
+def _names(place: Path) -> list[str]:
+    """The files of a new task, in the order in which they are read."""
+    names = (SYSTEM_PROMPT, USER_PROMPT, SCHEMA, TASK_FILE)
+    return [name for name in names if (place / name).exists()]
 
 
 def _config(given: Given) -> Config | None:
@@ -90,11 +104,13 @@ def _draft(options: argparse.Namespace, ask: _Ask) -> Draft:
     def one(given: str | None) -> list[str] | None:
         return None if given is None else [given]
 
-    def yes(typed: list[str]) -> bool:
+    def how(typed: list[str]) -> str:
         answer = typed[0].strip().lower()
-        if answer not in ("y", "yes", "n", "no"):
-            raise NotemillError("that is neither", where="evidence", remedy="write yes or no")
-        return answer.startswith("y")
+        if answer not in _HOW:
+            raise NotemillError(
+                "that is none of them", where="evidence", remedy="write yes, no or numbers"
+            )
+        return _HOW[answer]
 
     def unsure(typed: list[str]) -> str:
         typed_text = plain(typed[0], "unsure")
@@ -104,6 +120,14 @@ def _draft(options: argparse.Namespace, ask: _Ask) -> Draft:
         return lambda typed: _not_empty(plain(typed[0], what), what)
 
     evidence = None if options.evidence is None else ["yes" if options.evidence else "no"]
+    if options.numbered_sentences:
+        if options.evidence is False:
+            raise NotemillError(
+                "numbered sentences are evidence",
+                where="--no-evidence --numbered-sentences",
+                remedy="leave out one of them",
+            )
+        evidence = ["numbers"]
     question = value(
         one(options.question),
         "What is asked about each note?",
@@ -119,7 +143,13 @@ def _draft(options: argparse.Namespace, ask: _Ask) -> Draft:
         as_answers,
         lines=True,
     )
-    quoted = value(evidence, "Is the note to be quoted as evidence?", "yes", yes)
+    quoted = value(
+        evidence,
+        "Is the note to be quoted as evidence? Type numbers for numbered sentences, of which the "
+        "answer names the numbers.",
+        "yes",
+        how,
+    )
     is_value = isinstance(answers, str)
     what = value(
         one(options.unsure),
@@ -127,7 +157,7 @@ def _draft(options: argparse.Namespace, ask: _Ask) -> Draft:
         "null" if is_value else UNSURE,
         unsure,
     )
-    return Draft(question, role, answers, quoted, what)
+    return Draft(question, role, answers, quoted != "no", quoted == "numbers", what)
 
 
 def _not_empty(text: str, what: str) -> str:

@@ -47,6 +47,9 @@ def _table(report: LoadReport) -> Table:
     if not report.failed:
         table.add_row("failed", "0")
     table.add_row("blank", str(report.blank))
+    for grade, count in (report.evidence or {}).items():
+        share = f" ({count / report.answered:.1%})" if report.answered else ""
+        table.add_row(f"evidence: {grade}", f"{count}{share}")
     table.add_row("texts asked", str(report.asked))
     table.add_row("texts/s of one job", f"{report.asked / max(report.job_seconds, 0.1):.2f}")
     table.add_row("results", f"table {report.results_table}")

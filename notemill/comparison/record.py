@@ -12,7 +12,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from notemill.answers.experiment_record import Asked
+from notemill.comparison.repeat_settings import REMEDY, RepeatSettings
 from notemill.files import Record, read_json
+from notemill.statistics.agreement import Agreement, ClassDifference
 from notemill.statistics.figure import Figure
 
 FieldKind = Literal["choices", "number", "items", "text"]
@@ -79,14 +81,6 @@ class Difference(_Part):
     diff: str
 
 
-class Agreement(_Part):
-    """Of two answers to the same notes; kappa is Cohen's, ac1 Gwet's."""
-
-    agreement: Figure
-    kappa: Figure
-    ac1: Figure
-
-
 class Flip(_Part):
     """Notes, and their distinct texts, that the first says one thing of and the second another."""
 
@@ -94,22 +88,6 @@ class Flip(_Part):
     second: str
     notes: int
     texts: int
-
-
-class ClassDifference(_Part):
-    """How often each says a class, over all notes with a text.
-
-    first, second: shares of notes; difference: second less first. only_first, only_second: distinct
-    texts that one of the two alone says it of; p: exact McNemar over these, None without any.
-    """
-
-    label: str
-    first: Figure
-    second: Figure
-    difference: Figure
-    only_first: int
-    only_second: int
-    p: float | None
 
 
 class Correctness(_Part):
@@ -276,15 +254,6 @@ class Round(_Part):
     began_at: str
 
 
-class RepeatSettings(_Part):
-    """What was to be asked again: `repeat` of the experiment. sampling_seed: of the draw."""
-
-    notes: int
-    times: int
-    seed: Literal["same", "other"]
-    sampling_seed: int
-
-
 class RepeatRecord(Record):
     """Some texts of a cohort asked again, when all were answered. The unit is the text.
 
@@ -336,5 +305,5 @@ def read_repeat(path: Path) -> RepeatRecord:
         RepeatRecord,
         path,
         problem="this is no repeat's record",
-        remedy="delete it and run snakemake again with your profile: its texts are asked anew",
+        remedy=REMEDY,
     )

@@ -44,7 +44,8 @@ _COLUMN = re.compile(r"column '([^']{1,64})'", re.IGNORECASE)
 def database_errors(database: Database, doing: str, query_of: str | None = None) -> Iterator[None]:
     """Explain what the database refuses while `doing` something, such as 'reading cohort x'.
 
-    query_of: the cohort whose query runs, so that a query that writes is named as one.
+    query_of: the key of the query that runs, such as cohorts.chest.query, so that one that writes
+    is named.
     """
     try:
         yield
@@ -67,8 +68,8 @@ def explain(
     if query_of and (number == 1792 or _WANTS_TO_WRITE.search(text)):
         return NotemillError(
             f"the query wants to write, while {doing}",
-            where=f"cohorts.{query_of}.query" if query_of else where,
-            remedy="a cohort's query is one SELECT that changes nothing",
+            where=query_of,
+            remedy="a query in the configuration is one SELECT that changes nothing",
         )
     if isinstance(error.orig, sqlite3.Error):
         code = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)

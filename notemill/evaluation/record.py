@@ -7,12 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from notemill.evaluation.fields import FieldKind
 from notemill.files import Record, read_json
 from notemill.statistics.items import MeasuredItems
 from notemill.statistics.measures import Measured
 from notemill.statistics.numbers import MeasuredNumbers
 
-FieldKind = Literal["choices", "number", "items"]
 PartName = Literal["headline", "development", "without_pilot", "subgroup"]
 
 

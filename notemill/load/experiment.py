@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ from notemill.answers.experiment_record import asked_of
 from notemill.answers.shard import ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.errors import NotemillError
-from notemill.load.proof import as_stored, differing, is_sqlite
+from notemill.load.proof import Proof, as_stored, differing, is_sqlite
 from notemill.load.tables import Tables
 from notemill.load.work import Load
 
@@ -24,7 +23,7 @@ def write_experiment(
     tables: Tables,
     work: Load,
     origins: list[ShardOrigin],
-    counts: Counter[str],
+    proof: Proof,
 ) -> None:
     """Write the experiment's row over this cohort, in place of an earlier one."""
     staging, manifest, asked_as = tables.staging, work.manifest, asked_of(work.run)
@@ -35,6 +34,7 @@ def write_experiment(
         )
     ).one()
     engines = connection.execute(sa.select(staging.c.engine).where(asked).distinct()).scalars()
+    counts = proof.counts
     blank = counts[Status.BLANK.value]
     answered = counts[Status.ANSWERED.value]
     row = {
@@ -62,6 +62,7 @@ def write_experiment(
         "blank": blank,
         "job_seconds": round(sum(origin.seconds for origin in origins), 1),
         "tokens": sum(origin.tokens for origin in origins),
+        "evidence": None if proof.evidence is None else json.dumps(proof.evidence),
         "loaded_at": _plain_utc(datetime.now(UTC)).replace(microsecond=0),
         "notemill": notemill.__version__,
     }

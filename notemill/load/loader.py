@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from notemill.answers.columns import answer_columns
+from notemill.answers.columns import answer_columns, evidence_columns
 from notemill.answers.shard import ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.config import Database
@@ -78,6 +78,7 @@ def open_tables(
             tables = Tables(
                 ids,
                 columns,
+                evidence_columns(work.run.task.evidence),
                 collation=exact_collation(connection),
                 results=work.run.experiment.results_table,
                 failures=work.run.experiment.failures,
@@ -161,7 +162,7 @@ def write_and_prove(
     }
     removed = _make_alike(connection, tables, whose)
     proof = Prover(connection, tables, whose).prove(batches, work.manifest.counts.notes)
-    write_experiment(connection, tables, work, origins, proof.counts)
+    write_experiment(connection, tables, work, origins, proof)
     return removed, proof
 
 
@@ -227,4 +228,5 @@ def _report(
         job_seconds=round(sum(origin.seconds for origin in origins), 1),
         tokens=sum(origin.tokens for origin in origins),
         load_seconds=round(seconds, 1),
+        evidence=proof.evidence,
     )

@@ -17,6 +17,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from notemill.answers.columns import EVIDENCE_GRADE
+from notemill.answers.grades import Grade
 from notemill.answers.verdict import Status
 from notemill.database.keys import SEQUENCE
 from notemill.errors import NotemillError
@@ -30,10 +32,14 @@ _TIME_IN_SQLITE = "%Y-%m-%d %H:%M:%S.%f"
 
 @dataclass
 class Proof:
-    """What was compared. counts: rows by status; values: compared ones, ids included."""
+    """What was compared. counts: rows by status; values: compared ones, ids included.
+
+    evidence: answered rows by grade, all grades named; None where there are none.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     values: int = 0
+    evidence: dict[str, int] | None = None
 
 
 class Prover:
@@ -72,22 +78,26 @@ class Prover:
         """Every row of this experiment and cohort counts, whichever note it is of."""
         results, failures = self._tables.results, self._tables.failures
         answered = sa.select(sa.func.count()).select_from(results).where(self._ours(results))
-        ended = (
-            sa.select(failures.c.status, sa.func.count())
-            .where(self._ours(failures))
-            .group_by(failures.c.status)
-        )
         counts = self._proof.counts
         counts[Status.ANSWERED.value] = self._connection.execute(answered).scalar_one()
+        if EVIDENCE_GRADE in results.c:
+            grades = self._grouped(results, EVIDENCE_GRADE)
+            self._proof.evidence = {grade.value: grades.get(grade.value, 0) for grade in Grade}
         # A status that means nothing here is some trigger's or program's, and so not quoted.
         known = {status.value for status in Status}
-        for status, count in self._connection.execute(ended):
+        for status, count in self._grouped(failures, "status").items():
             counts[status if status in known else "unknown"] += count
         if counts.total() != notes:
             self._refuse(
                 f"the count does not come out: {notes} notes in the cohort, {counts.total()} in "
                 f"the database ({dict(counts)})"
             )
+
+    def _grouped(self, table: sa.Table, column: str) -> dict[str, int]:
+        """How many of our rows have each value of a column."""
+        of = table.c[column]
+        select = sa.select(of, sa.func.count()).where(self._ours(table)).group_by(of)
+        return dict(self._connection.execute(select).tuples().all())
 
     def _ours(self, table: sa.Table) -> sa.ColumnElement[bool]:
         return sa.and_(*(table.c[name] == self._whose[name] for name in ("experiment", "cohort")))

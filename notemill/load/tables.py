@@ -44,6 +44,7 @@ class Tables:
         self,
         ids: list[IdColumn],
         answers: list[AnswerColumn],
+        evidence: list[AnswerColumn],
         *,
         collation: str | None,
         results: str,
@@ -64,6 +65,7 @@ class Tables:
             *_answer_columns(answers),
             *_whose_columns(),
             *_origin_columns(),
+            *_evidence_columns(evidence),
             sa.PrimaryKeyConstraint(*self.key),
             **_MYSQL,
         )
@@ -93,6 +95,7 @@ class Tables:
             *self._id_columns(),
             *_ending_columns(),
             *_answer_columns(answers),
+            *_evidence_columns(evidence),
             *_origin_columns(),
             sa.PrimaryKeyConstraint(SEQUENCE),
             sa.UniqueConstraint(*self.id_names),
@@ -214,6 +217,7 @@ def _experiment_columns() -> list[sa.Column[Any]]:
         sa.Column("blank", sa.BigInteger, nullable=False),
         sa.Column("job_seconds", sa.Double(), nullable=False),
         sa.Column("tokens", sa.BigInteger, nullable=False),
+        sa.Column("evidence", _long_text),
         sa.Column("loaded_at", _time, nullable=False),
         sa.Column("notemill", sa.String(32), nullable=False),
     ]
@@ -238,6 +242,12 @@ def _answer_columns(answers: list[AnswerColumn]) -> list[sa.Column[Any]]:
         )
         for column in answers
     ]
+
+
+def _evidence_columns(evidence: list[AnswerColumn]) -> list[sa.Column[Any]]:
+    """Of a load's own, so that a table of before may be given them."""
+    types = {"text": _OUTCOME_TYPES["word"], "integer": sa.BigInteger()}
+    return [sa.Column(column.column, types[column.kind]) for column in evidence]
 
 
 def exact_collation(connection: sa.Connection) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from notemill.answers.grades import graded_by
 from notemill.answers.shard import REMEDY, ShardOrigin, read_origin
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest, read_manifest
@@ -49,6 +50,15 @@ def checked_origins(work: Load) -> list[ShardOrigin]:
                 "this result shard answers other notes than the cohort holds",
                 where=str(path),
                 remedy=REMEDY,
+            )
+        wanted = graded_by(work.run.task)
+        if wanted and origin.evidence != wanted:
+            raise NotemillError(
+                f"this result shard has other evidence: {origin.evidence or 'none'}, and the task "
+                f"names: {wanted}",
+                where=str(path),
+                remedy="run snakemake once with `--forcerun answer` added: shards are written "
+                "again, and nothing is asked for it",
             )
         origins.append(origin)
     digests = {origin.model_digest for origin in origins}

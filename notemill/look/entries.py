@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from notemill.answers.outcome import Outcome
+from notemill.tasks.evidence import Evidence
 from notemill.tasks.run import Run
 
 LONGEST_SHOWN = 100_000
@@ -35,7 +36,7 @@ class About:
     """Where a page's entries come from.
 
     which: in a sentence or some, how they were chosen. The prompts, options and JSON schema are
-    None where they are not known: of an experiment of another day.
+    None where they are not known: of an experiment of another day. evidence: as the task says now.
     """
 
     cohort: str
@@ -48,6 +49,7 @@ class About:
     user_prompt: str | None = None
     options: dict[str, Any] | None = None
     json_schema: dict[str, Any] | None = None
+    evidence: Evidence | None = None
 
 
 def about_run(
@@ -65,4 +67,5 @@ def about_run(
         user_prompt=run.task.user_prompt,
         options=run.experiment.options.as_sent() | {"attempts": run.experiment.attempts},
         json_schema=run.task.json_schema,
+        evidence=run.task.evidence,
     )

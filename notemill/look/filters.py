@@ -28,8 +28,13 @@ class Filter:
     """Of each entry the place of its choice among `choices`."""
 
 
-def filters_of(outcomes: Sequence[Outcome], schema: dict[str, Any] | None) -> list[Filter]:
-    """Status first, then the schema's fields with choices, in its order.
+def filters_of(
+    outcomes: Sequence[Outcome],
+    schema: dict[str, Any] | None,
+    grades: Sequence[str | None] | None = None,
+) -> list[Filter]:
+    """Status first, then the schema's fields with choices, in its order; last the grades of the
+    evidence, where there are any.
 
     Without a schema a field is taken for one with choices if it has few values for many answers.
     """
@@ -45,6 +50,8 @@ def filters_of(outcomes: Sequence[Outcome], schema: dict[str, Any] | None) -> li
             ]
             named = [shown(value) for value in choices] if len(choices) <= _MOST_UNNAMED else []
             filters.append(_filter(field, of_answers, named))
+    if grades is not None:
+        filters.append(_filter("evidence", grades, []))
     return filters
 
 

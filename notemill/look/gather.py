@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 
 from notemill.answers.journal import Accepted, accepted_so_far
 from notemill.answers.outcome import Outcome
-from notemill.answers.shard import OUTCOME_FIELDS, read_answers, read_origin
-from notemill.answers.verdict import Status
+from notemill.answers.shard import read_failed, read_origin
 from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.look.entries import LONGEST_SHOWN, Entry
@@ -23,7 +22,6 @@ from notemill.paths import Layout, cut_name, journal, shard_names
 _IDS_SHOWN = 3
 """Of the notes that share a text."""
 _SHARDS_NAMED = 20
-_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ class CohortAnswers:
         path = self._answers(name)
         if path.exists():
             digests.add(read_origin(path).model_digest)
-            outcomes |= _failures(path, wanted)
+            outcomes |= read_failed(path, wanted)
         for accepted in self._journal(name):
             its = accepted.key.experiment == self._experiment
             if its and (not wanted or accepted.text_sha256 in wanted):
@@ -189,18 +187,3 @@ def _entry(text_sha256: str, same: Iterable[Note], outcome: Outcome) -> Entry:
         if notes <= _IDS_SHOWN:
             ids.append(note.ids)
     return Entry(text_sha256, text[:LONGEST_SHOWN], len(text), outcome, tuple(ids), notes)
-
-
-def _failures(path: Path, wanted: Collection[str]) -> dict[str, Outcome]:
-    """Texts without an answer in a result shard, only `wanted` ones if there are any."""
-    found = {}
-    fields = {field.name for field in OUTCOME_FIELDS}
-    for batch in read_answers(path, _ROWS):
-        there = [name for name in batch.schema.names if name in fields]  # an older shard has fewer
-        for row in batch.select(there).to_pylist():
-            sha = row.pop("text_sha256")
-            asked_in_vain = row["status"] not in (Status.ANSWERED, Status.BLANK)
-            if asked_in_vain and (not wanted or sha in wanted):
-                row["answered_at"] = row["answered_at"].isoformat(timespec="seconds")
-                found[sha] = Outcome(answer=None, **row)
-    return found

@@ -17,14 +17,22 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 import notemill
-from notemill.answers.evidence import Span, evidence_in
+from notemill.answers.grading import Graded
 from notemill.answers.verdict import Status
 from notemill.clock import now
 from notemill.errors import NotemillError
 from notemill.files import explained, written_whole
 from notemill.look.entries import LONGEST_SHOWN, About, Entry
 from notemill.look.filters import filters_of
-from notemill.look.words import as_json, changes_in_words, in_words, printed, shown
+from notemill.look.marks import Mark, graded, marks_of
+from notemill.look.words import (
+    as_json,
+    changes_in_words,
+    grade_in_words,
+    in_words,
+    printed,
+    shown,
+)
 
 _MADE_BY = b'<meta name="generator" content="notemill look '
 
@@ -36,10 +44,12 @@ def write_page(path: Path, about: About, entries: Sequence[Entry]) -> None:
     """
     ordered = sorted(entries, key=lambda entry: entry.outcome.status == Status.ANSWERED)
     style, script = _part("page.css"), _part("page.js")
-    filters = filters_of([entry.outcome for entry in ordered], about.json_schema)
+    gradings = [graded(entry, about) for entry in ordered]
+    grades = [each.grade.value if each else None for each in gradings] if about.evidence else None
+    filters = filters_of([entry.outcome for entry in ordered], about.json_schema, grades)
     page = _template().generate(
         about=about,
-        entries=_shown(ordered, about, [each.of_entries for each in filters]),
+        entries=_shown(ordered, about, gradings, [each.of_entries for each in filters]),
         total=len(ordered),
         engines=sorted({entry.outcome.engine for entry in ordered} - {""}),
         filters=filters,
@@ -78,30 +88,38 @@ def _beginning(path: Path) -> bytes:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A part of a note. mark: the id of its mark, empty where nothing is marked."""
+    """A part of a note. mark: the id of its mark, empty where nothing is marked; near: of what is
+    only like the answer's words."""
 
     text: str
     mark: str = ""
+    near: bool = False
 
 
 @dataclass(frozen=True)
 class _Field:
-    """A field of an answer. items: of a list."""
+    """A field of an answer. items: of a list. evidence: of what grade it is, in words."""
 
     name: str
     text: str
     items: list[str] | None
     nothing: bool
+    evidence: str = ""
 
 
 def _shown(
-    entries: Sequence[Entry], about: About, choices: list[list[int]]
+    entries: Sequence[Entry],
+    about: About,
+    gradings: Sequence[Graded | None],
+    choices: list[list[int]],
 ) -> Iterator[dict[str, Any]]:
     """What the template shows of each entry, one at a time: a page may hold many notes."""
     for number, entry in enumerate(entries, 1):
         outcome = entry.outcome
         note = entry.text[:LONGEST_SHOWN]
-        spans = evidence_in(note, outcome.answer, about.json_schema) if outcome.answer else []
+        evidence = gradings[number - 1]
+        marks = marks_of(entry, about, evidence)
+        fields = [_field(*each, about, evidence) for each in (outcome.answer or {}).items()]
         yield {
             "number": number,
             "choices": " ".join(str(of_entries[number - 1]) for of_entries in choices),
@@ -111,25 +129,26 @@ def _shown(
             "detail": printed(outcome.detail),
             "ids": [_ids(about, values) for values in entry.ids],
             "asides": _asides(entry),
-            "fields": [_field(*each) for each in (outcome.answer or {}).items()],
-            "marks": len(spans),
-            "first_mark": _mark_id(number, 1) if spans else "",
+            "fields": fields,
+            "marks": len(marks),
+            "first_mark": _mark_id(number, 1) if marks else "",
             "cost": _cost(entry),
             "changes": changes_in_words(outcome.changes),
             "text_sha256": entry.text_sha256,
-            "pieces": list(_pieces(printed(note), spans, number)),
+            "pieces": list(_pieces(printed(note), marks, number)),
             "cut": entry.characters > len(note),
             "cut_at": f"{len(note):,}",
             "characters": f"{entry.characters:,}",
         }
 
 
-def _pieces(note: str, spans: list[Span], number: int) -> Iterator[_Piece]:
+def _pieces(note: str, marks: list[Mark], number: int) -> Iterator[_Piece]:
     at = 0
-    for place, span in enumerate(spans, 1):
-        yield _Piece(note[at : span.start])
-        yield _Piece(note[span.start : span.end], _mark_id(number, place))
-        at = span.end
+    for place, mark in enumerate(marks, 1):
+        start, end = mark.span
+        yield _Piece(note[at:start])
+        yield _Piece(note[start:end], _mark_id(number, place), mark.near)
+        at = end
     yield _Piece(note[at:])
 
 
@@ -137,13 +156,16 @@ def _mark_id(number: int, place: int) -> str:
     return f"{number}-{place}"
 
 
-def _field(name: str, value: Any) -> _Field:
+def _field(name: str, value: Any, about: About, evidence: Graded | None) -> _Field:
     of_words = isinstance(value, list) and not any(isinstance(v, list | dict) for v in value)
     return _Field(
         name=name,
         text=shown(value),
         items=[shown(item) for item in value] if of_words and value else None,
         nothing=value is None or value in ("", []),
+        evidence=grade_in_words(about.evidence, evidence.grade)
+        if about.evidence and evidence and about.evidence.field == name
+        else "",
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from notemill.answers.grades import Grade
 from notemill.answers.verdict import Status
+from notemill.tasks.evidence import Evidence
 
 IN_WORDS = {
     Status.ANSWERED: "answered",
@@ -25,6 +27,21 @@ _CHANGES = {
     "seed": "another seed and temperature ({})",
 }
 """What an attempt changed (notemill.answers.attempts)."""
+
+_GRADES = {
+    Grade.EXACT: "exact: the note has these very words",
+    Grade.NORMALISED: "normalised: the note has these words, written otherwise",
+    Grade.ELLIPSIS: "ellipsis: the note has all its parts, in this order",
+    Grade.NEAR: "near: the note has something like it (dashed), not the same",
+    Grade.ABSENT: "absent: the note does not have it",
+    Grade.NOT_A_QUOTE: "not_a_quote: too short to say where it is from",
+    Grade.NONE: "none",
+}
+_GRADES_OF_NUMBERS = {
+    Grade.EXACT: "exact: the note has sentences of these numbers",
+    Grade.ABSENT: "absent: the note has no sentence of one of these numbers",
+    Grade.NONE: "none",
+}
 
 _UNSEEN = {
     **{code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"},
@@ -53,6 +70,11 @@ def as_json(value: Any) -> str:
 def in_words(status: str) -> str:
     """What a status says of a note; one of another version as it is."""
     return IN_WORDS.get(Status(status), status) if status in set(Status) else status
+
+
+def grade_in_words(evidence: Evidence, grade: Grade) -> str:
+    """What the grade of an answer's evidence says."""
+    return (_GRADES_OF_NUMBERS if evidence.numbered else _GRADES)[grade]
 
 
 def changes_in_words(changes: str) -> list[str]:

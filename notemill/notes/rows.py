@@ -32,7 +32,7 @@ def read_rows(
     Raises NotemillError when the query fails, lacks a column or an id, gives nothing, or gives
     another number of rows than its COUNT.
     """
-    with database_errors(database, f"reading cohort '{name}'", query_of=name):
+    with database_errors(database, f"reading cohort '{name}'", query_of=f"cohorts.{name}.query"):
         engine = connect(database)
         try:
             with engine.connect() as connection:

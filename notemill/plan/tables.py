@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from notemill.answers.columns import OWN_COLUMNS, AnswerColumn, columns_beside
+from notemill.answers.columns import OWN_COLUMNS, AnswerColumn, columns_beside, evidence_columns
 from notemill.config import Config, Experiment
 from notemill.errors import NotemillError
 from notemill.tasks.task import Task
@@ -32,6 +32,9 @@ def check_tables(config: Config, tasks: dict[str, Task]) -> None:
     tasks: by experiment's name.
     """
     uses = [Use(config.experiments_table, "experiments_table", "of experiments", {}, {})]
+    if config.evaluations:
+        table = config.evaluations_table
+        uses.append(Use(table, "evaluations_table", "of evaluations", {}, {}))
     for name, experiment in config.experiments.items():
         uses += _uses(config, name, experiment, tasks[name])
     problems = [problem for use in uses for problem in _alone(use)]
@@ -79,6 +82,7 @@ def _uses(config: Config, name: str, experiment: Experiment, task: Task) -> Iter
     columns: list[AnswerColumn] = []
     for names in ids.values():
         columns = columns_beside(task, experiment.answer_prefix, names)
+    columns = [*columns, *evidence_columns(task.evidence)]
     kinds = {column.column.lower(): _kind(column) for column in columns}
     lower = {cohort: frozenset(map(str.lower, names)) for cohort, names in ids.items()}
     yield Use(experiment.results_table, f"{key}.results_table", "of results", kinds, lower)

@@ -70,7 +70,7 @@ def counted(shards: Shards, manifest: Manifest, run: Run) -> Tally:
     dates = [column.name for column in manifest.id_columns if column.kind in _DATES]
     tally = Tally(columns, run.task.json_schema, time=dates[0] if dates else None)
     _find_ranges(tally, shards.paths)
-    wanted = tally.columns(evidence=bool(evidence_columns(run.task)))
+    wanted = tally.columns(evidence=bool(evidence_columns(run.task.evidence)))
     for path in shards.paths:
         for batch in read_answers(path, _ROWS, columns=wanted):
             tally.add(batch)
@@ -182,7 +182,7 @@ def _attempts(tally: Tally, flow: _Flow, smallest: int) -> list[Named]:
 
 
 def _evidence(tally: Tally, run: Run, flow: _Flow, smallest: int) -> dict[str, Any]:
-    if flow.hidden is None or not tally.grades or not evidence_columns(run.task):
+    if flow.hidden is None or not tally.grades or not evidence_columns(run.task.evidence):
         return {"evidence": [], "evidence_found": None}
     grades = list(Grade)
     counts = [tally.grades[grade.value] for grade in grades]

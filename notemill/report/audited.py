@@ -8,7 +8,7 @@ import numpy as np
 
 from notemill.audit.record import AuditEstimate, BetweenReaders, Estimated
 from notemill.report.cells import alone, is_small
-from notemill.report.count import Named, exactly
+from notemill.report.count import Count, Named, exactly
 from notemill.report.masked import has_small, untold_cells
 from notemill.report.quality import Audited, ReadersAgree, StratumAudited
 from notemill.report.shares import rough, table_told
@@ -18,15 +18,18 @@ from notemill.statistics.strata import CohortFigures
 CANNOT_TELL = "cannot tell"
 
 
-def audited(of: AuditEstimate, smallest: int) -> Audited:
-    """An audit. Its figures are rough where a stratum's reading has a small count."""
-    small = any(
+def audited(of: AuditEstimate, smallest: int, asked: Count) -> Audited:
+    """An audit. Its figures are rough where a stratum's reading has a small count.
+
+    asked: notes of the cohort that are asked; a range where their number would give one away.
+    """
+    small = not asked.exact or any(
         is_small(count, smallest)
         for each in of.strata
         for count in (*each.truths.values(), each.cannot_tell, each.drawn, each.notes)
     )
     design = of.design
-    most = design.notes
+    most = asked.high
 
     def told(figure: Figure) -> Figure:
         return rough(figure) if small else figure

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from notemill.comparison.record import (
-    Agreement,
     ChoiceComparison,
     ComparisonRecord,
     Correctness,
@@ -17,6 +16,7 @@ from notemill.comparison.record import (
 )
 from notemill.report.cells import alone
 from notemill.report.computing import rounded
+from notemill.report.count import Count
 from notemill.report.masked import has_small, untold_cells
 from notemill.report.quality import (
     ChoicesCompared,
@@ -29,20 +29,25 @@ from notemill.report.quality import (
     SideCompared,
     Table,
 )
-from notemill.report.shares import UNTOLD, at_least, of_many, share_told, table_told
-from notemill.statistics.figure import undefined
+from notemill.report.shares import UNTOLD, at_least, of_many, rough, share_told, table_told
+from notemill.statistics.agreement import Agreement
+from notemill.statistics.figure import Figure, undefined
 
 
-def compared(of: ComparisonRecord, smallest: int) -> Compared:
+def compared(of: ComparisonRecord, smallest: int, asked: Count) -> Compared:
     """A comparison. Of a field whose table has a small cell, nothing is told but how often, at
-    least, both say the same."""
+    least, both say the same.
+
+    asked: notes of the cohort that are asked; where they are a range, so that their number would
+    give a small one away, all is told as roughly.
+    """
     return Compared(
         name=of.name,
         cohort=of.cohort,
-        first=_side(of.first, smallest),
-        second=_side(of.second, smallest),
+        first=_side(of.first, smallest, asked),
+        second=_side(of.second, smallest, asked),
         differences=of.differences,
-        fields=[_field_compared(each, smallest) for each in of.fields],
+        fields=[_field_compared(each, smallest, asked) for each in of.fields],
         not_compared=of.not_compared,
         evaluation=of.gold.evaluation if of.gold else "",
         gold_split=of.gold.split if of.gold else "",
@@ -53,13 +58,13 @@ def compared(of: ComparisonRecord, smallest: int) -> Compared:
     )
 
 
-def _side(of: Side, smallest: int) -> SideCompared:
+def _side(of: Side, smallest: int, asked: Count) -> SideCompared:
     cost: Cost = of.cost.model_copy(
         update={
             "asked": int(rounded(of.cost.asked)),
             "tokens_per_note": of.cost.tokens_per_note and rounded(of.cost.tokens_per_note),
             "notes_per_s": of.cost.notes_per_s and rounded(of.cost.notes_per_s),
-            "coverage": share_told(of.cost.coverage, smallest),
+            "coverage": _roughly(share_told(of.cost.coverage, smallest), asked),
         }
     )
     return SideCompared(
@@ -72,24 +77,36 @@ def _side(of: Side, smallest: int) -> SideCompared:
     )
 
 
-def _field_compared(of: FieldComparison, smallest: int) -> FieldCompared:
+def _field_compared(of: FieldComparison, smallest: int, asked: Count) -> FieldCompared:
     small = of.choices is not None and has_small(np.array(of.choices.table), smallest)
-    same = at_least if small else lambda figure: share_told(figure, smallest)
+    small = small or (of.choices is not None and not asked.exact)
+
+    def share(figure: Figure) -> Figure:
+        return at_least(figure) if small else _roughly(share_told(figure, smallest), asked)
+
+    def mean(figure: Figure) -> Figure:
+        return _roughly(of_many(figure, smallest), asked)
+
     return FieldCompared(
         field=of.field,
         kind=of.kind,
-        same=same(of.same),
-        same_all=same(of.same_all),
-        choices=_choices_compared(of.choices, small=small) if of.choices else None,
-        difference=of.numbers and of_many(of.numbers.difference, smallest),
-        absolute=of.numbers and of_many(of.numbers.absolute, smallest),
-        within=of.numbers and share_told(of.numbers.within, smallest),
-        overlap=of.items and share_told(of.items.overlap, smallest),
+        same=share(of.same),
+        same_all=share(of.same_all),
+        choices=_choices_compared(of.choices, asked, small=small) if of.choices else None,
+        difference=of.numbers and mean(of.numbers.difference),
+        absolute=of.numbers and mean(of.numbers.absolute),
+        within=of.numbers and share(of.numbers.within),
+        overlap=of.items and share(of.items.overlap),
         correctness=[_right(each, smallest) for each in of.correctness],
     )
 
 
-def _choices_compared(of: ChoiceComparison, *, small: bool) -> ChoicesCompared:
+def _roughly(figure: Figure, asked: Count) -> Figure:
+    """Without what says how many notes there are: their number, and the digits of a fraction."""
+    return figure if asked.exact else rough(figure)
+
+
+def _choices_compared(of: ChoiceComparison, asked: Count, *, small: bool) -> ChoicesCompared:
     if not small:
         return ChoicesCompared(
             table=table_told(of.labels, of.table),
@@ -108,7 +125,7 @@ def _choices_compared(of: ChoiceComparison, *, small: bool) -> ChoicesCompared:
         )
     untold = undefined(UNTOLD)
     n = len(of.labels)
-    cells = untold_cells(n, n, sum(map(sum, of.table)))
+    cells = untold_cells(n, n, asked.high)
 
     def agreement(each: Agreement) -> Agreement:
         return Agreement(agreement=at_least(each.agreement), kappa=untold, ac1=untold)

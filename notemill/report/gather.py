@@ -20,6 +20,7 @@ from notemill.report.asked import CohortTold, cohort_told, experiment_asked
 from notemill.report.audited import audited
 from notemill.report.checklist import checklist
 from notemill.report.compared import compared, repeated
+from notemill.report.count import Count
 from notemill.report.evaluated import evaluated
 from notemill.report.methods import methods
 from notemill.report.quality import Audited, Compared, Evaluated, Repeated
@@ -123,6 +124,10 @@ class _Gathering:
             self._missing.append(f"the load of {whose}")
         return answer
 
+    def _of(self, cohort: str) -> tuple[int, Count]:
+        """What is small, and how many of the cohort's notes are asked, as that is told."""
+        return self._smallest, self._cohorts[cohort][1].told.asked
+
     def _is_there(self, path: Path, what: str) -> bool:
         if not path.exists():
             self._missing.append(what)
@@ -136,11 +141,12 @@ class _Gathering:
         ]
 
     def _comparisons(self) -> list[Compared]:
-        return [
-            compared(read_comparison(path), self._smallest)
+        records = [
+            read_comparison(path)
             for name in self._config.comparisons
             if self._is_there(path := self._layout.comparison(name), f"the comparison {name}")
         ]
+        return [compared(of, *self._of(of.cohort)) for of in records if of.cohort in self._cohorts]
 
     def _repeats(self) -> list[Repeated]:
         return [
@@ -158,11 +164,11 @@ class _Gathering:
         """Those that are settled; of others it says that they are not."""
         found = []
         for run in self._runs:
-            for cohort in run.cohorts:
+            for cohort in [each for each in run.cohorts if each in self._cohorts]:
                 folder = self._layout.audits(cohort, run.experiment_id)
                 for design in sorted(path for path in folder.glob("*/") if path.is_dir()):
                     if (design / ESTIMATE).exists():
-                        found.append(audited(read_estimate(design / ESTIMATE), self._smallest))
+                        found.append(audited(read_estimate(design / ESTIMATE), *self._of(cohort)))
                     else:
                         self._missing.append(f"the readings of audit {design.name} of {run.name}")
         return found

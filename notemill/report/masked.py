@@ -16,7 +16,7 @@ from notemill.report.cells import Parts, is_small, partition
 from notemill.report.count import Count
 from notemill.report.quality import ChoicesMeasured, Table
 from notemill.statistics import confusion
-from notemill.statistics.confusion import Counting, counted, one_against_rest
+from notemill.statistics.confusion import Counting, against_rest, counted
 from notemill.statistics.figure import Figure, undefined
 from notemill.statistics.measures import ClassFigures, Counted, Measured
 
@@ -113,10 +113,13 @@ def _table(labels: Sequence[str], parts: Sequence[Parts]) -> Table:
 def _counted(labels: Sequence[str], tables: np.ndarray | None, counting: Counting) -> Counted:
     tables = None if tables is None else counted(tables, counting)
 
+    two = None if tables is None else against_rest(tables)
+    f1 = None if tables is None else confusion.f1(tables)
+
     def of(score: Callable[[np.ndarray], np.ndarray], which: int | None = None) -> Figure:
-        if tables is None:
+        if tables is None or two is None:
             return told_between(None)
-        return told_between(score(tables if which is None else one_against_rest(tables, which)))
+        return told_between(score(tables if which is None else two[:, which]))
 
     return Counted(
         accuracy=of(confusion.agreement),
@@ -130,7 +133,7 @@ def _counted(labels: Sequence[str], tables: np.ndarray | None, counting: Countin
                 specificity=of(confusion.specificity, which),
                 ppv=of(confusion.ppv, which),
                 npv=of(confusion.npv, which),
-                f1=of(confusion.f1, which),
+                f1=told_between(None if f1 is None else f1[:, which]),
             )
             for which, label in enumerate(labels)
         ],

@@ -137,7 +137,9 @@ def _where(answers: list[Answered]) -> str:
 
 def _answers(of: Answered) -> Iterator[str]:
     answered, asked = told(of.answered), told(of.asked)
-    if answered and asked and of.waiting == exactly(0):
+    if asked and of.waiting == of.failed == exactly(0):
+        yield f"All {asked} notes sent have a valid answer."
+    elif answered and asked and of.waiting == exactly(0):
         yield f"Of {asked} notes sent, {answered} have a valid answer."
     reasons = [f"{words} ({each.name})" for each in of.failed_by if (words := told(each.count))]
     if reasons:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Literal
 
 from notemill.audit.record import Estimated
-from notemill.comparison.record import Agreement, Cost, Difference, NotCompared
-from notemill.evaluation.record import EarlierUse, FieldKind, PartName
+from notemill.comparison.record import Cost, Difference, NotCompared
+from notemill.evaluation.fields import FieldKind
+from notemill.evaluation.record import EarlierUse, PartName
 from notemill.report.count import Count, Named, Part
+from notemill.statistics.agreement import Agreement
 from notemill.statistics.figure import Figure
 from notemill.statistics.items import MeasuredItems
 from notemill.statistics.measures import Counted

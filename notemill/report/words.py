@@ -27,7 +27,7 @@ def listed(words: Sequence[str]) -> str:
 def figure(of: Figure) -> str:
     """A figure with its interval."""
     if of.value is None:
-        return of.why if of.why.startswith(("between", "at least")) else ""
+        return of.why.partition(":")[0] if of.why.startswith(("between", "at least")) else ""
     if of.low is None or of.high is None:
         return f"{of.value:.3f}"
     return f"{of.value:.3f} (95 % interval {of.low:.3f} to {of.high:.3f})"

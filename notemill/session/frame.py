@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from notemill.answers.columns import AnswerColumn
+from notemill.answers.grading import Graded
 from notemill.answers.outcome import OUTCOME_COLUMNS, Outcome
 from notemill.errors import NotemillError
 from notemill.notes.text import NoteText, read_text
@@ -95,20 +96,30 @@ def texts_of(frame: pd.DataFrame, text: Hashable) -> list[NoteText]:
 
 
 def answered(
-    frame: pd.DataFrame, outcomes: Sequence[Outcome], columns: Sequence[AnswerColumn]
+    frame: pd.DataFrame,
+    outcomes: Sequence[Outcome],
+    columns: Sequence[AnswerColumn],
+    gradings: Sequence[Graded | None],
+    evidence: Sequence[AnswerColumn],
 ) -> pd.DataFrame:
-    """The frame and beside it, for each row's outcome, the answer's columns and the outcome's.
+    """The frame and beside it, for each row's outcome, the answer's columns, the outcome's and
+    those of the evidence. gradings: of each row, None without an answer.
 
     Types are the same whatever the values; a row without an answer has pandas.NA in its columns.
     """
     new: dict[str, Any] = {}
-    for column in columns:
-        values = [column.value(outcome.answer) for outcome in outcomes]
-        new[column.column] = pd.array(values, dtype=_OF_ANSWERS[column.kind])
+
+    def add(columns: Sequence[AnswerColumn], rows: Sequence[dict[str, Any] | None]) -> None:
+        for column in columns:
+            values = [column.value(row) for row in rows]
+            new[column.column] = pd.array(values, dtype=_OF_ANSWERS[column.kind])
+
+    add(columns, [outcome.answer for outcome in outcomes])
     rows = [outcome.values() for outcome in outcomes]
     for number, outcome_column in enumerate(OUTCOME_COLUMNS):
         values = [row[number] for row in rows]
         new[outcome_column.name] = pd.array(values, dtype=_OF_OUTCOMES[outcome_column.kind])
+    add(evidence, [graded.values() if graded else None for graded in gradings])
     # By place, not by index: that may name two rows alike.
     beside = pd.DataFrame(new, index=pd.RangeIndex(len(frame)))
     both = pd.concat([frame.set_axis(beside.index), beside], axis=1)

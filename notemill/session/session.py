@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from notemill.answers.columns import evidence_columns
+from notemill.answers.grading import grade
 from notemill.answers.outcome import Outcome
 from notemill.answers.shard import blank_outcome
 from notemill.errors import NotemillError
@@ -98,7 +100,7 @@ class Session:
 
         The new columns are those of the results and failures tables (docs/data-model.md): the
         answer's fields, missing where `status` is not `answered`, then status, detail, attempts,
-        tokens and so on.
+        tokens and so on, and where the task names evidence its grade and place.
 
         Raises NotemillError for a frame that can't be asked, and when the engine can't be started
         or stays away; answers until then are kept for the next `ask`, as they are on an interrupt
@@ -106,7 +108,9 @@ class Session:
         """
         self._check_open()
         columns = self._asked.columns
-        check_frame(frame, text, columns)
+        evidence = self._asked.run.task.evidence
+        of_evidence = evidence_columns(evidence)
+        check_frame(frame, text, [*columns, *of_evidence])
         notes = texts_of(frame, text)
         shas = [note.sha256.hex() if note.state is TextState.OK else None for note in notes]
         texts = {
@@ -117,7 +121,13 @@ class Session:
         outcomes = self._outcomes(texts) if texts else {}
         blank = blank_outcome()
         rows = [blank if sha is None else outcomes[sha] for sha in shas]
-        return answered(frame, rows, columns)
+        gradings = {
+            sha: grade(texts[sha], outcome.answer, evidence)
+            for sha, outcome in outcomes.items()
+            if evidence and outcome.answer is not None
+        }
+        graded = [None if sha is None else gradings.get(sha) for sha in shas]
+        return answered(frame, rows, columns, graded, of_evidence)
 
     def close(self) -> None:
         """End the engine. Without it, it ends with the session's last reference, or with Python."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import notemill
 from notemill.answers.live import Live
 from notemill.answers.sweep import compared
+from notemill.comparison.repeat_settings import SHARD as REPEAT
 from notemill.config import Config
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest, read_frozen
@@ -20,6 +21,7 @@ from notemill.paths import Layout, cut_name, live, shard_names
 from notemill.pilot.record import PilotRecord, read_pilot
 from notemill.status.jobs import job_of, sorted_jobs
 from notemill.status.reading import Reading, Seen, is_there, names_in, server_time
+from notemill.status.repeated import RepeatSeen, repeat_seen
 from notemill.status.report import (
     ExperimentStatus,
     GpuHours,
@@ -58,7 +60,7 @@ def gather(config: Config, runs: Sequence[Run], reading: Reading | None = None) 
         at=datetime.fromtimestamp(time.time(), UTC).replace(microsecond=0),
         results=str(config.results),
         notemill=notemill.__version__,
-        done=all(each.loaded and each.shards.done == each.shards.total for each in experiments),
+        done=all(each.is_over for each in experiments),
         unreadable=reading.unreadable,
         experiments=experiments,
     )
@@ -95,8 +97,10 @@ class _Gathering:
         texts = sum(entry.texts for entry in manifest.shards) if manifest else None
         left = texts - answered - sum(failed.values()) if texts is not None else None
         pilot_state = self._pilot_state(pilot, record)
-        jobs = self._jobs(shards, pilot, pilot_state)
-        rate = sum(job.texts_per_s for job in jobs if job.state is ShardState.RUNNING)
+        repeat = repeat_seen(self._layout, run, self._cohort, self._reading, self._now)
+        jobs = self._jobs(shards, pilot, pilot_state, repeat)
+        running = (job for job in jobs if job.state is ShardState.RUNNING)
+        rate = sum(job.texts_per_s for job in running if job.shard != REPEAT)
         lives = [shard.live for shard in shards if shard.live]
         finished = [shard.finished for shard in shards if shard.finished is not None]
         return ExperimentStatus(
@@ -114,11 +118,12 @@ class _Gathering:
             texts_per_s=round(rate, 3),
             mean_texts_per_s=_mean_rate(lives),
             seconds_left=round(left / rate, 1) if left is not None and rate else None,
-            gpu_hours=_gpu_hours(shards, texts, record),
+            gpu_hours=_gpu_hours(shards, texts, record, repeat.seconds),
             tokens=sum(shard.tokens for shard in shards),
             shards=Shards(total=len(shards), **Counter(shard.state.value for shard in shards)),
             uncounted_shards=sum(shard.uncounted for shard in shards),
             pilot=pilot_state,
+            repeat=repeat.state,
             loaded=self._is_loaded(shards),
             jobs=jobs,
             remarks=self._remarks(manifest, shards, answered),
@@ -137,8 +142,10 @@ class _Gathering:
     def _answers(self, shard: str) -> Path:
         return self._layout.answers(self._cohort, self._run.experiment_id, self._cut, shard)
 
-    def _jobs(self, shards: Sequence[Shard], pilot: Seen | None, pilot_state: str) -> list[Job]:
-        """What there is to say of jobs, the pilot's too."""
+    def _jobs(
+        self, shards: Sequence[Shard], pilot: Seen | None, pilot_state: str, repeat: RepeatSeen
+    ) -> list[Job]:
+        """What there is to say of jobs, the pilot's and the repeat's too."""
         parts = (self._cohort, self._run.experiment_id)
         jobs = [
             job_of(shard, self._layout.log("answer", *parts, self._cut, shard.name), self._now)
@@ -151,6 +158,8 @@ class _Gathering:
                 PILOT, ShardState(pilot_state), known.texts, answered=known.answered, seen=pilot
             )
             jobs.append(job_of(shown, self._layout.log(PILOT, *parts), self._now))
+        if again := repeat.as_shard():
+            jobs.append(job_of(again, self._layout.log(REPEAT, *parts), self._now))
         return sorted_jobs(jobs)
 
     def _pilot_state(self, pilot: Seen | None, record: PilotRecord | None) -> str:
@@ -255,7 +264,10 @@ def _mean_rate(lives: Sequence[Live]) -> float | None:
     return round(ended / seconds, 3) if ended and seconds else None
 
 
-def _gpu_hours(shards: Sequence[Shard], texts: int | None, record: PilotRecord | None) -> GpuHours:
+def _gpu_hours(
+    shards: Sequence[Shard], texts: int | None, record: PilotRecord | None, repeated_s: float
+) -> GpuHours:
+    """repeated_s: seconds of the repeat, of which nothing is estimated."""
     used = sum(shard.seconds for shard in shards)
     ran = [shard for shard in shards if shard.answered or shard.failed]
     ended = sum(shard.answered + sum(shard.failed.values()) for shard in ran)
@@ -267,8 +279,8 @@ def _gpu_hours(shards: Sequence[Shard], texts: int | None, record: PilotRecord |
     elif texts is not None and ended:
         estimated, source = used + (texts - ended) * used / ended, "run"
     return GpuHours(
-        used=round(used / 3600, 4),
-        estimated=None if estimated is None else round(estimated / 3600, 4),
+        used=round((used + repeated_s) / 3600, 4),
+        estimated=None if estimated is None else round((estimated + repeated_s) / 3600, 4),
         estimated_from=source,
     )
 

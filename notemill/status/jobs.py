@@ -70,6 +70,11 @@ def _what_to_do(job: Job) -> str:
             return job.failure.remedy
         case ShardState.ENDED if job.shard == "pilot":
             return f"if it was not you, raise `runtime` of pilot_job in the profile; {_AGAIN}"
+        case ShardState.ENDED if job.shard == "repeat":
+            return (
+                "if it was not you, raise `runtime` of repeat in the profile, or lower `notes` or "
+                "`times` of `repeat`; run snakemake again: its texts are asked anew"
+            )
         case ShardState.ENDED:
             return f"if it was not you, raise `runtime` in the profile, or `shards`; {_AGAIN}"
     return ""

@@ -32,7 +32,8 @@ class _Part(BaseModel):
 
 
 class Job(_Part):
-    """The last job of a shard that is running, silent, failed or ended; `pilot` for the pilot's.
+    """The last job of a shard that is running, silent, failed or ended; `pilot` for the
+    pilot's, `repeat` for that of the texts that are asked again.
 
     loading: it runs, and no text has ended yet. left: of its texts. sign_of_life_at: UTC, by the
     file server's clock; silent_s: seconds since then. texts_per_s: over the last minute;
@@ -100,7 +101,8 @@ class ExperimentStatus(_Part):
     texts_per_s: of the running jobs, over the last minute; mean_texts_per_s: while jobs ran.
     seconds_left: at the present speed, None if nothing runs. loaded: None if not yet or no more.
     uncounted_shards: have a journal and no live file; their answers count when their job begins.
-    jobs: of shards that are running, silent, failed or ended, and of the pilot if it is.
+    jobs: of shards that are running, silent, failed or ended, and of the pilot and repeat that are.
+    pilot, repeat: `off`, or a state as a shard's.
     remarks: what a user wants to know.
     """
 
@@ -123,14 +125,24 @@ class ExperimentStatus(_Part):
     shards: Shards
     uncounted_shards: int
     pilot: str
+    repeat: str
     loaded: bool
     jobs: list[Job]
     remarks: list[str]
     timeline: Timeline
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is to come."""
+        answered = self.loaded and self.shards.done == self.shards.total
+        return answered and self.repeat in ("off", ShardState.DONE)
+
 
 class Status(_Part):
-    """The whole run. done: every shard is done and loaded. unreadable: files that say nothing."""
+    """The whole run. done: every shard is done and loaded, and so is every repeat.
+
+    unreadable: files that say nothing.
+    """
 
     at: datetime
     results: str

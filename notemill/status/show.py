@@ -132,7 +132,8 @@ def _shards(each: ExperimentStatus) -> str:
     states = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
     pilot = "" if each.pilot == "off" else f"; pilot {each.pilot}"
     loaded = "loaded" if each.loaded else "not loaded yet"
-    return f"{each.shards.total:,} shards: {states}{pilot}; {loaded}"
+    repeat = "" if each.repeat == "off" else f"; repeat {each.repeat}"
+    return f"{each.shards.total:,} shards: {states}{pilot}; {loaded}{repeat}"
 
 
 def _rows(jobs: list[Job]) -> Rows:

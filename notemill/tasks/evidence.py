@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from notemill.config.base import Section
 from notemill.errors import NotemillError
@@ -29,15 +29,21 @@ class Evidence(Section):
     """How an answer says where in the note it rests.
 
     field: of the answer. With numbered sentences it holds their numbers, else words of the note.
+    nothing: what is answered in the place of a quote where there is none.
     """
 
     field: str
     numbered: bool = False
+    nothing: tuple[str, ...] = ()
+
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class _TaskFile(Section):
-    evidence: str | None = Field(None, min_length=1)
+    evidence: _Text | None = None
     numbered_sentences: bool = Field(False, strict=True)
+    no_evidence: _Text | list[_Text] = Field(default_factory=list)
 
 
 def read_evidence(place: Path, task: str) -> Evidence | None:
@@ -64,13 +70,14 @@ def read_evidence(place: Path, task: str) -> Evidence | None:
         ) from None
     except ValidationError as error:
         raise _refused(path, task, "; ".join(_problems(error))) from None
+    if told.numbered_sentences and told.evidence is None:
+        raise _refused(path, task, "numbers sentences, and does not say which field names numbers")
+    if told.no_evidence and (told.evidence is None or told.numbered_sentences):
+        raise _refused(path, task, "has no_evidence, which is for a field that quotes the note")
     if told.evidence is None:
-        if told.numbered_sentences:
-            raise _refused(
-                path, task, "numbers sentences, and does not say which field names numbers"
-            )
         return None
-    return Evidence(field=told.evidence, numbered=told.numbered_sentences)
+    nothing = [told.no_evidence] if isinstance(told.no_evidence, str) else told.no_evidence
+    return Evidence(field=told.evidence, numbered=told.numbered_sentences, nothing=tuple(nothing))
 
 
 def check_evidence(task: Task) -> None:
@@ -128,18 +135,20 @@ def _refused(where: Path | str, task: str, what: str) -> NotemillError:
     return NotemillError(
         f"{TASK_FILE} of task '{task}' {what}",
         where=str(where),
-        remedy="it may hold two lines, `evidence: FIELD`, a field of the answer, and "
-        "`numbered_sentences: true`; or leave the file out",
+        remedy="it may hold `evidence: FIELD`, a field of the answer, and with it either "
+        "`numbered_sentences: true` or `no_evidence: WORDS`; or leave the file out",
     )
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
     known = ", ".join(_TaskFile.model_fields)
+    told = set()
     for each in error.errors(include_url=False, include_context=False, include_input=False):
-        key = ".".join(map(str, each["loc"]))
+        key = str(next(iter(each["loc"]), ""))
         if each["type"] == "extra_forbidden":
             yield f"has the key '{key}', which is none of {known}"
-        elif key:
+        elif key and key not in told:
+            told.add(key)
             yield f"has at '{key}' what can't stand there ({each['msg']})"
-        else:
+        elif not key:
             yield "holds no keys"

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from notemill.config import Engine, Experiment
+from notemill.tasks.sentences import SPLITTING
 from notemill.tasks.task import Task
 
 ASKING = 2
@@ -15,11 +16,13 @@ ASKING = 2
 
 def fingerprint(experiment: Experiment, engine: Engine, task: Task) -> str:
     """12 hex digits over prompts, every file of the task, the JSON schema, options, model, pinned
-    digest, tries, engine kind and the precision of its context.
+    digest, tries, engine kind and the precision of its context; how sentences are numbered if they
+    are.
 
-    Paths, ports, slots, threads, tables and line endings leave it as it is.
+    Paths, ports, slots, threads, tables, line endings and which field is the evidence leave it as
+    it is.
     """
-    identity = {
+    identity: dict[str, Any] = {
         "asking": ASKING,
         "system_prompt": task.system_prompt,
         "user_prompt": task.user_prompt,
@@ -32,6 +35,8 @@ def fingerprint(experiment: Experiment, engine: Engine, task: Task) -> str:
         "model": experiment.model,
         "digest": experiment.digest,
     }
+    if task.evidence and task.evidence.numbered:
+        identity["numbered_sentences"] = SPLITTING
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 

@@ -1,4 +1,4 @@
-"""Writes a new task: the three files of its folder, from what is to be asked of each note."""
+"""Writes a new task: the files of its folder, from what is to be asked of each note."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Literal
 from notemill.config.base import NAME_PATTERN
 from notemill.errors import NotemillError
 from notemill.files import explained
+from notemill.tasks.evidence import TASK_FILE
 from notemill.tasks.schema_check import check_schema
 from notemill.tasks.task import NOTE_PLACE, SCHEMA, SYSTEM_PROMPT, USER_PROMPT, read_task
 
@@ -26,6 +27,7 @@ YES_NO = ("yes", "no")
 UNSURE = "not stated"
 KINDS = ("yes/no", "number", "text")
 """What may be said of answers in the place of a list."""
+EVIDENCE_FIELD = "evidence"
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,15 @@ class Draft:
     """What a task asks. answers: all that are possible, or the kind of value.
 
     role: what the model is told that it is. unsure: what it answers when the note does not say;
-    a number or a text is null then; empty for nothing. evidence: whether it quotes the note.
+    a number or a text is null then; empty for nothing. evidence: whether it says where in the note
+    it rests, by quoting it or, numbered, by the numbers of sentences.
     """
 
     question: str
     role: str = ROLE
     answers: tuple[str, ...] | Literal["number", "text"] = YES_NO
     evidence: bool = True
+    numbered: bool = False
     unsure: str = UNSURE
 
     @property
@@ -142,11 +146,16 @@ def _refused(what: str, remedy: str) -> NotemillError:
 
 
 def _files(draft: Draft) -> dict[str, str]:
-    return {
+    files = {
         SYSTEM_PROMPT: _system(draft),
         USER_PROMPT: f"Read the note and answer the question.\n\nNote:\n{NOTE_PLACE}\n",
         SCHEMA: _schema(draft),
     }
+    if draft.evidence:
+        files[TASK_FILE] = f"{_TASK_HEAD}evidence: {EVIDENCE_FIELD}\n"
+    if draft.evidence and draft.numbered:
+        files[TASK_FILE] += "numbered_sentences: true\n"
+    return files
 
 
 def _system(draft: Draft) -> str:
@@ -154,8 +163,7 @@ def _system(draft: Draft) -> str:
     if draft.evidence:
         lines += [
             "Answer in JSON with two fields, in this order:",
-            '"evidence": the words of the note that decide, copied exactly, 30 words at most; an '
-            "empty text if there are none.",
+            _NUMBERS_ASKED if draft.numbered else _QUOTE_ASKED,
         ]
     else:
         lines += ["Answer in JSON with one field:"]
@@ -191,10 +199,28 @@ makes a new experiment: new results beside the old ones.
 """
 
 '''
+_TASK_HEAD = """\
+# Which field of the answer says where in the note it rests: it is graded, and marked by
+# `notemill look` (docs/evidence.md).
+"""
+_QUOTE_ASKED = (
+    '"evidence": the words of the note that decide, copied exactly, 30 words at most; an empty '
+    "text if there are none."
+)
+_NUMBERS_ASKED = (
+    "Each sentence of the note stands on a line that begins with its number in square brackets. "
+    '"evidence": the numbers of the sentences that decide, three at most; an empty list if there '
+    "are none."
+)
 _EVIDENCE = """\
     # Fields are written in this order: to look for words of the note first makes a better answer.
-    # `notemill look` marks them in the note.
+    # task.yaml says that they quote the note.
     evidence: str = Field(max_length=400)
+"""
+_NUMBERS = """\
+    # Fields are written in this order: to look for sentences first makes a better answer.
+    # Their numbers; task.yaml says that the note's sentences are numbered.
+    evidence: list[int] = Field(max_length=3)
 """
 _MORE = """\
     # Further things to ask, if you need them; each in system.md too. No field has a default, as an
@@ -233,7 +259,9 @@ def _schema(draft: Draft) -> str:
 
 
 def _evidence(draft: Draft) -> str:
-    return _EVIDENCE if draft.evidence else ""
+    if not draft.evidence:
+        return ""
+    return _NUMBERS if draft.numbered else _EVIDENCE
 
 
 def _code(lines: str) -> str:

@@ -17,6 +17,7 @@ from notemill.files import explained
 from notemill.logs import Terminated
 from notemill.tasks.evidence import TASK_FILE, Evidence, read_evidence
 from notemill.tasks.importing import import_task, line_of
+from notemill.tasks.sentences import numbered
 
 NOTE_PLACE = "{note}"
 SYSTEM_PROMPT = "system.md"
@@ -72,8 +73,16 @@ class Task:
                 "classes of these",
             ) from error
 
+    def as_sent(self, note: str) -> str:
+        """The note as the user's message holds it: its sentences numbered where the task says so.
+
+        Control tokens are for the asking to break up, of what this gives back.
+        """
+        return numbered(note) if self.evidence and self.evidence.numbered else note
+
     def user_message(self, note: str, hint: str = "") -> str:
-        """The user's message about one note; a hint (for a retry) stands before the prompt."""
+        """The user's message about one note, as `as_sent` gives it; a hint (for a retry) stands
+        before the prompt."""
         prompt = self.user_prompt.removesuffix(NOTE_PLACE)  # a hint may quote the place's name
         return f"{hint}\n\n{prompt}{note}" if hint else prompt + note
 

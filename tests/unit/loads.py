@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from notemill.answers.columns import answer_columns
+from notemill.answers.grades import graded_by
 from notemill.answers.outcome import Outcome
 from notemill.answers.shard import ShardOrigin, write_answers
 from notemill.clock import now
@@ -75,6 +76,7 @@ class Loads:
                     "tokens": 30 * entry.texts,
                     "seconds": 2.0,
                     "jobs": 1,
+                    "evidence": graded_by(self.task),
                     **changes,
                 }
             )
@@ -86,7 +88,8 @@ class Loads:
                 for note in notes
             }
             out = self.shard(entry.name, cohort, origin.experiment)
-            write_answers(out, iter(notes), outcomes, manifest.id_columns, columns, origin)
+            ids, evidence = manifest.id_columns, self.task.evidence
+            write_answers(out, iter(notes), outcomes, ids, columns, origin, evidence)
 
     def notes(self, cohort: str = "chest") -> list[Note]:
         """All notes of the cohort, with their texts."""

@@ -3,6 +3,7 @@
 
 # ancient: notes or a record written again never ask answered notes again. The job itself checks
 # that they are still the ones that its answers belong to.
+# update: what is written again for its evidence alone keeps its failed notes, unasked.
 rule answer:
     input:
         manifest=ancient(LAYOUT.manifest("{cohort}", "{cut}")),
@@ -10,9 +11,11 @@ rule answer:
         pilot=ancient(pilot_of),
         tables=ancient(LAYOUT.tables("{cohort}", "{experiment}")),
     output:
-        ensure(
-            LAYOUT.answers("{cohort}", "{experiment}", "{cut}", "{shard}"),
-            non_empty=True,
+        update(
+            ensure(
+                LAYOUT.answers("{cohort}", "{experiment}", "{cut}", "{shard}"),
+                non_empty=True,
+            )
         ),
     log:
         LAYOUT.log("answer", "{cohort}", "{experiment}", "{cut}", "{shard}"),
@@ -27,6 +30,6 @@ rule answer:
         # None: a job's own environment says where temporary files go. The default is a formula.
         tmpdir=None,
     params:
-        fingerprint=fingerprint_of,
+        result=result_of,
     script:
         "../scripts/answer.py"

@@ -14,9 +14,12 @@ from notemill.environment import without_environment
 from notemill.errors import NotemillError
 
 try:
+    from notemill.comparison.planned import planned_comparisons
     from notemill.config import read_config
     from notemill.paths import Layout, cut_name, shard_names
+    from notemill.plan.evaluations import check_gold, evaluated_runs
     from notemill.plan.runs import checked_plan
+    from notemill.answers.grades import graded_by
     from notemill.answers.refusal import PLAN_VARIABLE
     from notemill.pilot.record import GPUS_VARIABLE
     from notemill.slurm import mend_executor
@@ -39,18 +42,24 @@ if workflow.exec_mode == ExecMode.DEFAULT:
 
 
 def _checked_plan():
-    """Configuration, layout and runs; a wrong configuration ends here, before any job."""
+    """Configuration, layout, runs, those of each evaluation, and comparisons; a wrong configuration
+    ends here, before any job."""
     try:
         checked = read_config(
             config,
             where=", ".join(os.path.abspath(file) for file in workflow.configfiles),
         )
-        return checked, Layout(checked.results), checked_plan(checked)
+        runs = checked_plan(checked)
+        if workflow.is_main_process:
+            check_gold(checked)
+        evaluated = evaluated_runs(checked, runs)
+        compared = planned_comparisons(checked, runs)
+        return checked, Layout(checked.results), runs, evaluated, compared
     except NotemillError as error:
         raise WorkflowError(str(error)) from None
 
 
-CONFIG, LAYOUT, RUNS = _checked_plan()
+CONFIG, LAYOUT, RUNS, EVALUATED, COMPARED = _checked_plan()
 RUN = {run.experiment_id: run for run in RUNS}
 
 if workflow.is_main_process:
@@ -91,6 +100,15 @@ ANSWERS = {
 LOADS = [
     LAYOUT.load(cohort, run.experiment_id) for run in RUNS for cohort in run.cohorts
 ]
+COMPARISONS = [LAYOUT.comparison(name) for name in COMPARED]
+REPEATS = [
+    LAYOUT.repeat(cohort, run.experiment_id)
+    for run in RUNS
+    for cohort in run.cohorts
+    if run.experiment.repeat.notes
+]
+
+EVALUATIONS = [LAYOUT.evaluation(name) for name in EVALUATED]
 
 
 wildcard_constraints:
@@ -99,6 +117,8 @@ wildcard_constraints:
     cut=r"cut-\d{4}",
     shard=r"\d{4}",
     model="|".join({run.model_id for run in RUNS}),
+    evaluation="|".join(EVALUATED) or "none",
+    comparison="|".join(COMPARED) or "none",
 
 
 def manifest_of(wildcards):
@@ -116,9 +136,10 @@ def pilot_of(wildcards):
     return PILOTS.get((wildcards.cohort, wildcards.experiment), [])
 
 
-def fingerprint_of(wildcards):
-    """What the answers depend on, so that a change of it is seen as one."""
-    return RUN[wildcards.experiment].fingerprint
+def result_of(wildcards):
+    """What a result shard depends on, so that a change of it is seen as one."""
+    run = RUN[wildcards.experiment]
+    return " ".join(filter(None, [run.fingerprint, graded_by(run.task)]))
 
 
 def shards_of(wildcards):
@@ -127,7 +148,50 @@ def shards_of(wildcards):
 
 
 def tables_of(wildcards):
-    """The tables that a load writes, so that another name or prefix loads again."""
+    """The tables that a load writes, so that another name, prefix or column loads again."""
     experiment = RUN[wildcards.experiment].experiment
     names = [experiment.results_table, experiment.failures, experiment.answer_prefix]
-    return [*names, CONFIG.experiments_table]
+    further = ["evidence"] if RUN[wildcards.experiment].task.evidence else []
+    return [*names, CONFIG.experiments_table, *further]
+
+
+def loads_of_evaluation(wildcards):
+    """The loads of the experiments that an evaluation is of."""
+    cohort = CONFIG.evaluations[wildcards.evaluation].cohort
+    return [
+        LAYOUT.load(cohort, run.experiment_id)
+        for run in EVALUATED[wildcards.evaluation]
+    ]
+
+
+def gold_of(wildcards):
+    """The gold's file, none where it is a query."""
+    return CONFIG.evaluations[wildcards.evaluation].file or []
+
+
+def evaluation_of(wildcards):
+    """All that an evaluation is told, so that a change of it computes it anew."""
+    told = CONFIG.evaluations[wildcards.evaluation].model_dump_json()
+    return [told, CONFIG.evaluations_table]
+
+
+def loads_compared(wildcards):
+    """The loads of a comparison's two experiments, an earlier one's too."""
+    compared = COMPARED[wildcards.comparison]
+    return [LAYOUT.load(compared.cohort, each) for each in compared.experiments]
+
+
+def evaluation_compared(wildcards):
+    """The evaluation whose labels say which of the two is right, none without."""
+    name = COMPARED[wildcards.comparison].settings.evaluation
+    return LAYOUT.evaluation(name) if name else []
+
+
+def comparison_of(wildcards):
+    """What a comparison depends on beside the answers."""
+    return COMPARED[wildcards.comparison].settings.model_dump_json()
+
+
+def repeat_of(wildcards):
+    """What is asked again, so that a change of it is seen as one."""
+    return RUN[wildcards.experiment].experiment.repeat.model_dump_json()

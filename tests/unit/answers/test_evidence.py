@@ -10,14 +10,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from notemill.answers.evidence import (
-    Span,
-    evidence_in,
-    find_quote,
-    merged,
-    normalised,
-    quotes_of,
-)
+from notemill.answers.evidence import evidence_in, merged, quotes_of
+from notemill.answers.searching import Span, find_quote, normalised
 
 SCHEMA = {
     "properties": {

@@ -48,6 +48,18 @@ def test_without_a_terminal_options_say_what_is_asked(project: Path, capsys: Cap
     assert str(Path("config/tasks/side")) in capsys.readouterr().err
 
 
+def test_sentences_are_numbered_where_that_is_asked_for(project: Path, capsys: Capture) -> None:
+    options = ["--defaults", "--numbered-sentences"]
+    assert new("side", *options, "--no-evidence") == 1
+    assert "leave out one of them" in capsys.readouterr().err
+    assert new("side", *options) == 0
+    assert "system.md, user.md, schema.py, task.yaml" in capsys.readouterr().out
+    task = read_task(project / "config" / "tasks", "side")
+    check_schema(task)
+    assert task.evidence
+    assert task.evidence.numbered
+
+
 def test_the_block_that_it_shows_is_one_that_the_check_takes(
     project: Path, capsys: Capture
 ) -> None:

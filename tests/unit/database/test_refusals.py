@@ -176,7 +176,7 @@ def test_a_query_that_writes_is_told_as_one(clinic: Clinic, verb: str) -> None:
 def test_a_query_that_may_not_write_is_told_as_one_that_wants_to() -> None:
     words = "DELETE command denied to user 'me'@'h' for table 'notes'"
     error = DBAPIError("DELETE FROM notes", {}, pymysql.err.OperationalError(1142, words))
-    told = explain(error, DATABASE, "reading cohort 'chest'", query_of="chest")
+    told = explain(error, DATABASE, "reading cohort 'chest'", query_of="cohorts.chest.query")
     assert "wants to write" in told.what
     assert told.where == "cohorts.chest.query"
 

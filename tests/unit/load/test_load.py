@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notemill.answers.grades import Grade
 from notemill.config import OllamaEngine
+from notemill.errors import NotemillError
 from notemill.load.loader import load
+from notemill.tasks.task import read_task
 from tests.unit.conftest import Clinic, write_task
-from tests.unit.load.rows import FAILURES, RESULTS, everything
+from tests.unit.load.rows import FAILURES, RESULTS, everything, statements
 from tests.unit.loads import ID, NAME, Loads
 
 
@@ -50,6 +53,69 @@ def test_the_experiments_table_says_how_the_rows_were_made(loads: Loads) -> None
     assert loads.clinic.rows(f"SELECT {columns} FROM experiments") == [
         (NAME, "cough", "m:1", "m" * 64, "small 1", "You read notes.", "Read:\n{note}", 6, 3)
     ]
+
+
+def quoting(loads: Loads, *lines: str) -> Loads:
+    """The same clinic, with a task that names evidence."""
+    folder = loads.task.folder
+    (folder / "task.yaml").write_text("\n".join(lines or ("evidence: reason",)))
+    return Loads(loads.clinic, read_task(folder.parent, folder.name), loads.answer_to)
+
+
+def test_evidence_comes_into_the_table_with_its_place_and_its_share(loads: Loads) -> None:
+    text = "\N{STETHOSCOPE} No fever, and a cough for three days."
+    loads.clinic.fill((7, text))
+    loads.clinic.extract("fever")
+    loads = quoting(loads)
+    loads.answer({"two": "schema"}, reason="A cough for three days.", cohort="fever")
+    report = loads.load("fever")
+    columns = "visit, evidence_grade, evidence_start, evidence_end"
+    assert loads.clinic.rows(f"SELECT {columns} FROM answers ORDER BY visit") == [
+        (1, "absent", None, None),
+        (3, "absent", None, None),
+        (4, "absent", None, None),
+        (7, "normalised", text.index("a cough"), text.index(".")),
+    ]
+    assert report.evidence == dict.fromkeys(Grade, 0) | {"absent": 3, "normalised": 1}
+    ((shares,),) = loads.clinic.rows("SELECT evidence FROM experiments")
+    assert json.loads(shares) == report.evidence
+    names = [row[1] for row in loads.clinic.rows("PRAGMA table_info(answers)")]
+    assert names[:4] == ["visit", "llm_response", "llm_reason", "query_meta"]
+    assert names[-3:] == ["evidence_grade", "evidence_start", "evidence_end"]
+    assert "evidence_grade" not in str(loads.clinic.rows("PRAGMA table_info(answers_failures)"))
+
+
+def test_without_evidence_there_is_no_column_and_no_share(loads: Loads) -> None:
+    assert loads.load().evidence is None
+    assert "evidence" not in str(loads.clinic.rows("PRAGMA table_info(answers)"))
+    assert loads.clinic.rows("SELECT evidence FROM experiments") == [(None,)]
+
+
+def test_shards_of_before_evidence_was_named_are_not_loaded_as_if_they_had_it(
+    loads: Loads,
+) -> None:
+    loads.load()
+    before = everything(loads.clinic)
+    loads = quoting(loads)
+    with pytest.raises(NotemillError, match="has other evidence: none") as refused:
+        loads.load(results_table="fresh")
+    assert "--forcerun answer" in (refused.value.remedy or "")
+    loads.answer({"two": "schema"})
+    with pytest.raises(
+        NotemillError, match="evidence_grade, evidence_start, evidence_end are missing"
+    ) as refused:
+        loads.load()
+    assert everything(loads.clinic) == before
+    for statement in statements(refused.value):
+        loads.clinic.run(statement)
+    report = loads.load()
+    assert report.evidence == dict.fromkeys(Grade, 0) | {"not_a_quote": 3}
+    columns = "visit, llm_response, llm_reason, experiment"
+    kept = f"SELECT {columns} FROM answers ORDER BY visit"
+    assert loads.clinic.rows(kept) == loads.clinic.rows(kept.replace("answers", "answers_before"))
+    other = quoting(loads, "evidence: reason", "no_evidence: of one")
+    with pytest.raises(NotemillError, match="has other evidence: evidence reason"):
+        other.load()
 
 
 def test_a_repeated_load_leaves_the_same_rows(loads: Loads) -> None:

@@ -26,7 +26,9 @@ ANSWERS = [
 
 
 def tables(*ids: IdColumn) -> Tables:
-    return Tables(list(ids), ANSWERS, collation=None, results="r", failures="f", experiments="e")
+    return Tables(
+        list(ids), ANSWERS, [], collation=None, results="r", failures="f", experiments="e"
+    )
 
 
 VISIT = IdColumn(name="visit", kind="integer")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from notemill.answers.evidence import Span
+from notemill.answers.searching import Span
 from notemill.errors import NotemillError
 from notemill.look import page
 from notemill.look.page import check_place, write_page
@@ -32,7 +32,7 @@ def test_the_page_is_its_owners_alone_from_its_first_byte(
         modes.extend(path.stat().st_mode & 0o777 for path in file.parent.iterdir())
         return []
 
-    monkeypatch.setattr(page, "evidence_in", while_it_is_written)
+    monkeypatch.setattr(page, "marks_of", while_it_is_written)
     before = os.umask(0)
     try:
         write_page(file, ABOUT, [entry("a note"), entry("another")])

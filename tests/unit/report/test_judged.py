@@ -16,14 +16,7 @@ from notemill.audit.record import (
     Estimated,
     StratumRead,
 )
-from notemill.comparison.record import (
-    Agreement,
-    Change,
-    ChoiceComparison,
-    ClassDifference,
-    FieldComparison,
-    FieldRepeat,
-)
+from notemill.comparison.record import Change, ChoiceComparison, FieldComparison, FieldRepeat
 from notemill.evaluation.record import (
     EvaluationRecord,
     ExperimentEvaluated,
@@ -34,9 +27,10 @@ from notemill.evaluation.record import (
 )
 from notemill.report.audited import audited
 from notemill.report.compared import _field_compared, _field_repeated
-from notemill.report.count import exactly
+from notemill.report.count import Count, exactly
 from notemill.report.evaluated import evaluated
 from notemill.report.quality import PartMeasured
+from notemill.statistics.agreement import Agreement, ClassDifference
 from notemill.statistics.figure import Figure
 from notemill.statistics.measures import measured
 from notemill.statistics.proportion import share
@@ -222,7 +216,7 @@ def audit(wrong: int) -> AuditEstimate:
 
 
 def test_an_audit_is_told_to_the_hundredth_where_few_were_wrong() -> None:
-    told = audited(audit(3), 5)
+    told = audited(audit(3), 5, exactly(900))
     assert not small_counts(told)
     assert told.strata[0].truths == [] and told.remarks == ["there was one reader"]
     assert told.answered.accuracy.value == 0.98 and told.answered.accuracy.n == 0
@@ -231,7 +225,7 @@ def test_an_audit_is_told_to_the_hundredth_where_few_were_wrong() -> None:
 
 
 def test_an_audit_without_small_counts_is_told_whole_and_names_no_reader() -> None:
-    told = audited(audit(20), 5)
+    told = audited(audit(20), 5, exactly(900))
     assert [each.count for each in told.strata[0].truths[:2]] == [exactly(180), exactly(20)]
     assert told.answered.accuracy.value == 0.9849
     assert "Reader" not in told.model_dump_json()
@@ -268,14 +262,22 @@ def comparison(table: list[list[int]]) -> FieldComparison:
 
 
 def test_a_comparison_with_many_flips_is_told_and_one_with_few_only_roughly() -> None:
-    told = _field_compared(comparison([[100, 20], [10, 270]]), 5)
+    told = _field_compared(comparison([[100, 20], [10, 270]]), 5, exactly(400))
     assert told.choices and told.choices.table.cells[0] == [exactly(100), exactly(20)]
     assert told.choices.classes[0].p == 0.04
-    few = _field_compared(comparison([[100, 3], [20, 277]]), 5)
+    few = _field_compared(comparison([[100, 3], [20, 277]]), 5, exactly(400))
     assert not small_counts(few)
     assert few.choices and few.choices.classes[0].p is None
     assert few.same.why.startswith("at least 90%")
-    assert few == _field_compared(comparison([[101, 2], [19, 278]]), 5)
+    assert few == _field_compared(comparison([[101, 2], [19, 278]]), 5, exactly(400))
+
+
+def test_a_comparison_says_nothing_of_how_many_notes_there_are_where_that_is_a_range() -> None:
+    """Blank notes may be the rest of the rows."""
+    asked = Count(low=397, high=400)
+    one = _field_compared(comparison([[100, 20], [10, 270]]), 5, asked)
+    assert one == _field_compared(comparison([[100, 20], [10, 268]]), 5, asked)
+    assert one.choices and one.choices.table.cells[0][0] == Count(low=0, high=400)
 
 
 def test_a_repeat_tells_its_changes_where_none_is_small() -> None:

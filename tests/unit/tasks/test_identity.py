@@ -13,6 +13,7 @@ import pytest
 
 from notemill.config import Engine, LlamaCppEngine, OllamaEngine, OpenAiEngine
 from notemill.plan.runs import plan_runs
+from notemill.tasks import identity as identity_module
 from notemill.tasks.identity import fingerprint
 from notemill.tasks.task import Task, read_task
 from tests.unit.conftest import SCHEMA, config, config_values, write_task
@@ -166,6 +167,28 @@ def test_what_editors_and_python_leave_behind_leaves_it(tmp_path: Path, leftover
     place.parent.mkdir(exist_ok=True)
     place.write_text("x")
     assert identity(read_task(tmp_path, "cough")) == before
+
+
+def test_which_field_is_the_evidence_leaves_it_and_numbered_sentences_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = SCHEMA + "    numbers: list[int]\n"
+
+    def told(*lines: str) -> Task:
+        file = write_task(tmp_path, schema).folder / "task.yaml"
+        file.write_text("\n".join(lines))
+        return read_task(tmp_path, "cough")
+
+    plain = write_task(tmp_path, schema)
+    for task in (told(), told("evidence: reason"), told("evidence: reason", "no_evidence: x")):
+        assert identity(task) == identity(plain)
+        assert (task.files, task.schema_source) == (plain.files, plain.schema_source)
+    numbered = told("evidence: numbers", "numbered_sentences: true")
+    assert identity(numbered) != identity(plain)
+    before = identity(numbered)
+    monkeypatch.setattr(identity_module, "SPLITTING", 99)
+    assert identity(numbered) != before
+    assert identity(plain) == identity(told("evidence: reason"))
 
 
 def test_line_endings_and_blank_lines_around_a_file_leave_it(tmp_path: Path) -> None:

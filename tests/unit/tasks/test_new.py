@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from notemill.errors import NotemillError
+from notemill.tasks.evidence import Evidence
 from notemill.tasks.new import (
     Draft,
     as_answers,
@@ -37,16 +38,33 @@ def written(folder: Path, draft: Draft, name: str = "lung_cancer") -> Task:
     return task
 
 
-def test_a_task_is_three_files_that_the_plan_takes(tmp_path: Path) -> None:
+FILES = ["schema.py", "system.md", "task.yaml", "user.md"]
+
+
+def test_a_task_is_four_files_that_the_plan_takes(tmp_path: Path) -> None:
     task = written(tmp_path, Draft(QUESTION))
     assert names_in(tmp_path) == ["lung_cancer"]
-    assert names_in(tmp_path / "lung_cancer") == ["schema.py", "system.md", "user.md"]
+    assert names_in(tmp_path / "lung_cancer") == FILES
     assert "Does the note say that the patient has lung cancer now?" in task.system_prompt
     assert list(task.json_schema["properties"]) == ["evidence", "response"]
     assert enum_of(task) == ["yes", "no", "not stated"]
     for answer in enum_of(task):
         assert f'- "{answer}"' in task.system_prompt
         assert task.answer_model.model_validate({"evidence": "", "response": answer})
+
+
+def test_evidence_of_a_new_task_is_a_quote_or_numbers_of_sentences(tmp_path: Path) -> None:
+    quoting = written(tmp_path / "quoting", Draft("?"))
+    assert quoting.evidence == Evidence(field="evidence")
+    assert "copied exactly" in quoting.system_prompt
+    numbered = written(tmp_path / "numbered", Draft("?", numbered=True))
+    assert numbered.evidence == Evidence(field="evidence", numbered=True)
+    assert "begins with its number in square brackets" in numbered.system_prompt
+    answer = {"evidence": [1, 2, 3], "response": "yes"}
+    assert numbered.answer_model.model_validate(answer)
+    with pytest.raises(ValidationError):
+        numbered.answer_model.model_validate(answer | {"evidence": "words"})
+    assert written(tmp_path / "none", Draft("?", evidence=False)).evidence is None
 
 
 def enum_of(task: Task) -> list[str]:
@@ -135,7 +153,7 @@ def test_the_schema_takes_what_was_typed_or_it_is_refused(typed: list[str]) -> N
             return
         assert enum_of(task)[: len(answers)] == list(answers) == [each.strip() for each in typed]
         assert task.user_prompt.count("{note}") == 1
-        assert names_in(Path(folder) / "lung_cancer") == ["schema.py", "system.md", "user.md"]
+        assert names_in(Path(folder) / "lung_cancer") == FILES
         for answer in answers:
             assert task.answer_model.model_validate({"evidence": "", "response": answer})
         with pytest.raises(ValidationError):
@@ -193,7 +211,7 @@ def test_a_task_holds_no_note_and_has_the_usual_mode(tmp_path: Path) -> None:
         os.umask(before)
     place = tmp_path / "tasks" / "cough"
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [place, *place.iterdir()]}
-    files = dict.fromkeys(("schema.py", "system.md", "user.md"), 0o644)
+    files = dict.fromkeys(FILES, 0o644)
     assert modes == {"cough": 0o755, **files}
 
 
