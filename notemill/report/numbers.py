@@ -94,6 +94,20 @@ def p_value(p: float | None) -> str:
     return decimal(p, 3 if p < 0.1 else 2)
 
 
+def hours(number: float) -> str:
+    """A length of time in what it is best told: 3.42 hours, 12 minutes, 40 seconds."""
+    if number >= 1:
+        return f"{significant(number)} hours"
+    if number * 60 >= 1:
+        return f"{significant(number * 60, 2)} minutes"
+    return f"{significant(number * 3600, 2)} seconds"
+
+
+def capital(sentence: str) -> str:
+    """A sentence with a large first letter."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def listed(words: Sequence[str], most: int = 8) -> str:
     """Words as a sentence has them: a, b and c; the first of many."""
     if len(words) > most:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from notemill.report import tables
 from notemill.report.blocks import Block, Drawing, Facts, Heading, Section, Shown, Text, left
 from notemill.report.charts.lines import histogram
 from notemill.report.charts.marks import bar
 from notemill.report.count import Count, Named
+from notemill.report.numbers import capital, figure, significant
 from notemill.report.numbers import count as counted
-from notemill.report.numbers import figure, significant
 from notemill.report.record import Across, Answered, FieldAnswered, Histogram, Report
 from notemill.report.sections.names import answers_called
 from notemill.report.tables import Cell, Column, Table, told, told_share
@@ -83,21 +84,32 @@ def _experiment(name: str, each: Answered, most: int) -> Iterator[Block]:
         yield from _histogram(numbers)
 
 
+def answered_of(each: Answered) -> str:
+    """How many notes have an answer, in words."""
+    if each.asked.high and not each.failed.high and not each.waiting.high:
+        return f"all of {told(each.asked)} notes have a valid answer"
+    return (
+        f"{told(each.answered)} of {told(each.asked)} notes have a valid answer "
+        f"({told_share(each.answered, each.asked)})"
+    )
+
+
 def _ended(each: Answered) -> str:
     parts = [
-        f"{told(each.answered)} of {told(each.asked)} notes have a valid answer "
-        f"({told_share(each.answered, each.asked)})",
+        answered_of(each),
         f"{told(each.failed)} failed" if each.failed.high else "none failed",
     ]
     if each.waiting.high:
         parts.append(f"{told(each.waiting)} were not asked yet")
-    sentence = f"{', '.join(parts)}."
-    if each.loaded and each.values_compared is not None:
+    sentence = capital(f"{', '.join(parts)}.")
+    if each.loaded:
+        compared = each.values_compared
+        values = "every value was" if compared is None else f"{counted(compared)} values were"
         sentence += (
-            f" They are in table {each.results_table}; {counted(each.values_compared)} values were "
-            "read back from the database, and each was equal."
+            f" They are in table {each.results_table}; {values} read back from the database, and "
+            "each was equal."
         )
-    elif not each.loaded:
+    else:
         sentence += " They are not loaded into the database yet."
     return sentence
 
@@ -189,12 +201,16 @@ def _histogram(of: Histogram) -> Iterator[Block]:
     if not of.counts:
         return
     name = f"{of.name} ({of.unit})" if of.unit and of.unit not in of.name else of.name
+    unit = min(high - low for low, high in pairwise(of.edges)) or 1.0
+    # A wider range has a lower bar, of the same area.
     bins = [
-        (low, high, count.middle)
-        for low, high, count in zip(of.edges, of.edges[1:], of.counts, strict=False)
+        (low, high, count.middle * unit / ((high - low) or unit))
+        for (low, high), count in zip(pairwise(of.edges), of.counts, strict=True)
     ]
+    alike = all(abs(high - low - unit) < 1e-9 for low, high, _ in bins)
+    title = f"Notes by {name}{'' if alike else f', in each {_edge(unit)}'}"
     yield Drawing(
-        f"Notes by {name}",
+        title,
         histogram(
             f"notes by {name}",
             f"from {significant(of.edges[0])} to {significant(of.edges[-1])}",

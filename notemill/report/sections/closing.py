@@ -28,7 +28,6 @@ def _methods(report: Report) -> list[Block]:
 def _checklist(report: Report) -> Iterator[Block]:
     guidelines = list(dict.fromkeys(item.guideline for item in report.checklist))
     columns = [
-        Column("part", number=False),
         Column("item", number=False),
         Column("what the run says", number=False),
         Column("yours to say", number=False),
@@ -40,10 +39,14 @@ def _checklist(report: Report) -> Iterator[Block]:
         yield Shown(
             Table(
                 f"{guideline}: {filled} of {len(items)} items have something from the run",
-                columns,
-                [_item(item) for item in items],
+                [*([Column("part", number=False)] if _parted(items) else []), *columns],
+                [_item(item)[0 if _parted(items) else 1 :] for item in items],
             )
         )
+
+
+def _parted(items: list[ChecklistItem]) -> bool:
+    return any(item.section for item in items)
 
 
 def _item(item: ChecklistItem) -> list[Cell]:

@@ -16,9 +16,7 @@ from notemill.report.tables import Cell, Column, Table, told
 
 _BOTH = ("notes that both answered", "all notes, no answer is another one")
 _COUNTING = {"answered": "notes that both answered", "all": "all notes, no answer is wrong"}
-_DIFFERENCE = Column(
-    "difference, second less first", copied=tables.interval("difference, second less first")
-)
+_DIFFERENCE = Column("second less first", copied=tables.interval("second less first"))
 _MCNEMAR = Column("p (McNemar, exact)")
 _NO_P = "there is nothing to test, or it would give a small count away"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from notemill.report.numbers import figure, listed, significant
+from notemill.report.numbers import capital, figure, hours, listed
 from notemill.report.record import Answered, FieldAnswered, Report
+from notemill.report.sections.answers import answered_of
 from notemill.report.sections.evaluation import main_figures
 from notemill.report.sections.names import answers_called, called
 from notemill.report.tables import told, told_share
@@ -63,10 +64,7 @@ def _one(report: Report, each: Answered) -> str:
     shares = ""
     if choice and len(choice.classes) <= _CLASSES and each.answered.low:
         shares = f"; {choice.name}: {_shares(choice, each)}"
-    return (
-        f"{by}{told(each.answered)} of {told(each.asked)} notes have a valid answer "
-        f"({told_share(each.answered, each.asked)}){shares}."
-    )
+    return f"{by}{answered_of(each)}{shares}."
 
 
 def _shares(field: FieldAnswered, each: Answered) -> str:
@@ -76,13 +74,13 @@ def _shares(field: FieldAnswered, each: Answered) -> str:
 
 
 def _took(report: Report) -> str:
-    hours = [each.computing.gpu_hours for each in report.answers]
-    known = [each for each in hours if each is not None]
+    held = [each.computing.gpu_hours for each in report.answers]
+    known = [each for each in held if each is not None]
     if known:
         gpus = listed(sorted({gpu for each in report.answers for gpu in each.computing.gpus}), 3)
-        return f"It took {significant(sum(known))} GPU hours{f' ({gpus})' if gpus else ''}."
+        return f"Its jobs held GPUs for {hours(sum(known))}{f' ({gpus})' if gpus else ''}."
     jobs = sum(each.computing.job_hours for each in report.answers)
-    return f"It took {significant(jobs)} hours of jobs."
+    return f"Its jobs took {hours(jobs)}."
 
 
 def _good(report: Report) -> str:
@@ -112,7 +110,7 @@ def _evaluated(report: Report) -> Iterator[str]:
         ]
         told_of = told(field.parts[0].notes)
         yield (
-            f"{name[0].upper()}{name[1:]} in {field.field} against the right values of {told_of} "
+            f"{capital(name)} in {field.field} against the right values of {told_of} "
             f"notes ({evaluation.name}), no answer counted as wrong: {listed(each, _EXPERIMENTS)}."
         )
 

@@ -53,7 +53,7 @@ def _row(report: Report, each: Answered) -> list[Cell]:
         tables.number(took.jobs),
         tables.measured(took.job_hours),
         tables.measured(took.gpu_hours, _NO_GPU),
-        tables.measured(took.notes_per_s, "no note was answered"),
+        tables.measured(took.notes_per_s, "not known, or it would give a small count away"),
         tables.number(took.tokens),
         tables.measured(took.kwh, "no pilot measured the power"),
     ]

@@ -8,6 +8,7 @@ from notemill.report.numbers import (
     bounds,
     count,
     figure,
+    hours,
     listed,
     p_value,
     percent,
@@ -30,6 +31,11 @@ def test_numbers_are_printed_as_journals_have_them() -> None:
         "0.43",
         "<0.001",
         "–",
+    ]
+    assert [hours(each) for each in (3.42, 0.2, 0.005)] == [
+        "3.42 hours",
+        "12 minutes",
+        "18 seconds",
     ]
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed(["a", "b", "c"], 2) == "a, b and 1 more"

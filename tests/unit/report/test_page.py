@@ -197,3 +197,14 @@ def test_a_count_that_would_give_a_small_one_away_is_not_summed_to_it() -> None:
     assert (told(small), told(rest)) == ("<5", "96 to 99")
     assert told_share(small, exactly(100)) == "<5.0%"
     assert told_share(rest, exactly(100)) == "96.0% to 99.0%"
+
+
+def test_a_bar_over_a_wider_range_is_lower(tmp_path: Path) -> None:
+    even = reports.lengths()
+    wide = even.model_copy(
+        update={"edges": [0.0, 100.0, 500.0], "counts": [exactly(100), exactly(400)]}
+    )
+    html = written(tmp_path, reports.report(answers=[reports.answered(tokens=[wide])]))
+    assert "length of the prompt (tokens), in each 100" in html
+    heights = re.findall(r"M[\d.]+ 140V([\d.]+)", html.partition("in each 100")[2])[:2]
+    assert heights[0] == heights[1]  # 100 notes in each 100 tokens
