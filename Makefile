@@ -17,15 +17,16 @@ help:
 	@echo "make schema      write config/config.schema.json anew, after a change of notemill/config"
 
 demo: $(VENV)/installed $(DEMO)/clinical.sqlite
-	$(BIN)/snakemake --profile profiles/demo
+	$(BIN)/snakemake --profile profiles/demo report
 	@$(BIN)/python -m notemill summary --configfile config/demo.yaml
-	@$(BIN)/python -m demo.score $(DEMO)/clinical.sqlite
 	@echo "The demo's model is a toy that knows this one task (models/CARD.md). All else is real."
 	@echo "Results: $(DEMO)/clinical.sqlite; logs: $(DEMO)/results/logs"
+	@echo "How good it is, to look at in a browser: $(DEMO)/results/report/report.html"
 	@echo "Its commands:"
 	@echo "  $(BIN)/python -m notemill status --configfile config/demo.yaml"
 	@echo "  $(BIN)/python -m notemill summary --configfile config/demo.yaml"
 	@echo "  $(BIN)/python -m notemill look synthetic pneumonia --configfile config/demo.yaml"
+	@echo "  $(BIN)/python -m notemill audit draw synthetic pneumonia --readers ana,ben --configfile config/demo.yaml"
 
 clean-demo:
 	rm -rf $(DEMO)
