@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.workflow.project import REPOSITORY, job_table
+from tests.workflow.pages import BLOCK, copied, page, run
+from tests.workflow.project import job_table
 
-PAGE = (REPOSITORY / "docs" / "tutorial.md").read_text()
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"`(study/[\w./]+)`[^`]*$")
 """A file's block follows the paragraph in which its path stands last."""
 SAME = re.compile(r"^(?:Nothing to be done|\(\d+, ).*", re.MULTILINE)
@@ -22,16 +17,16 @@ FEWER = {"draw(198, seed=11)": "draw(3, seed=11)", "    shards: 2\n": "    shard
 
 def test_the_tutorial_does_what_it_shows(tmp_path: Path) -> None:
     """On fewer notes. Plans that the page shows have the rules that come."""
-    page = PAGE
+    tutorial = page("tutorial.md")
     for words, fewer in FEWER.items():
-        assert words in page
-        page = page.replace(words, fewer)
-    clone = copied(tmp_path / "clone")
+        assert words in tutorial
+        tutorial = tutorial.replace(words, fewer)
+    clone = copied(tmp_path / "clone", "demo")
     output = ""
     plans = 0
-    for number, block in enumerate(BLOCK.finditer(page)):
+    for number, block in enumerate(BLOCK.finditer(tutorial)):
         language, text = block.groups()
-        named = NAMED.search(page[: block.start()].rstrip())
+        named = NAMED.search(tutorial[: block.start()].rstrip())
         if language == "text":
             if shown := job_table(text):
                 assert job_table(output).keys() == shown.keys(), output
@@ -48,26 +43,3 @@ def test_the_tutorial_does_what_it_shows(tmp_path: Path) -> None:
     summary = run("python -m notemill summary -d study", clone)
     assert re.search(r"answered +│ +3 ", summary), summary
     assert "5 of 5" in summary
-
-
-def copied(folder: Path) -> Path:
-    """The repository as a clone has it, without what the page does not use."""
-    unused = (".*", "tests", "demo", "benchmarks", "results", "build", "study")
-    shutil.copytree(REPOSITORY, folder, ignore=shutil.ignore_patterns(*unused))
-    return folder
-
-
-def run(commands: str, folder: Path) -> str:
-    """Their output, of which none may fail."""
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=folder,
-        env=os.environ | {"PATH": programs, "COLUMNS": "100"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{commands}\n{done.stdout}"
-    return done.stdout

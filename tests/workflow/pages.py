@@ -1,0 +1,42 @@
+"""A page of docs/ done word for word: its blocks, and where they are run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.workflow.project import REPOSITORY
+
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def page(name: str) -> str:
+    """A page of docs/."""
+    return (REPOSITORY / "docs" / name).read_text()
+
+
+def copied(folder: Path, *unused: str) -> Path:
+    """The repository as a clone has it, without what the page does not use."""
+    left_out = (".*", "tests", "benchmarks", "results", "build", "study", "work", *unused)
+    shutil.copytree(REPOSITORY, folder, ignore=shutil.ignore_patterns(*left_out))
+    return folder
+
+
+def run(commands: str, folder: Path) -> str:
+    """Their output, of which none may fail."""
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=folder,
+        env=os.environ | {"PATH": programs, "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{commands}\n{done.stdout}"
+    return done.stdout
