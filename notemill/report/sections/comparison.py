@@ -18,7 +18,7 @@ _BOTH = ("notes that both answered", "all notes, no answer is another one")
 _COUNTING = {"answered": "notes that both answered", "all": "all notes, no answer is wrong"}
 _DIFFERENCE = Column("second less first", copied=tables.interval("second less first"))
 _MCNEMAR = Column("p (McNemar, exact)")
-_NO_P = "there is nothing to test, or it would give a small count away"
+_NO_P = "there is nothing to test"
 
 
 def comparison_section(report: Report, forests: Forests) -> Section:
@@ -65,7 +65,7 @@ def _cost(of: Compared) -> Table:
         Column("share with an answer", copied=tables.interval("share with an answer")),
         *(Column(f"{each.field}: right") for each in of.fields if _right(each)),
         Column("tokens a note"),
-        Column("hours of jobs"),
+        Column("time of all jobs"),
         Column("notes/s of a job"),
         Column("GPU", number=False),
     ]
@@ -90,7 +90,7 @@ def _side(of: Compared, side: SideCompared, which: int) -> list[Cell]:
         tables.figure(cost.coverage),
         *(tables.figure((right.first, right.second)[which]) for right in rights),
         tables.measured(cost.tokens_per_note, "nothing was asked"),
-        tables.measured(cost.job_seconds / 3600),
+        tables.hours(cost.job_seconds / 3600),
         tables.measured(cost.notes_per_s, "nothing was asked"),
         tables.text(gpus) if gpus else tables.dash("no kind is known"),
     ]
