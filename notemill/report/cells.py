@@ -72,8 +72,9 @@ def _cover(cells: np.ndarray, low: np.ndarray, high: np.ndarray, smallest: int) 
     total, there = int(cells.sum()), cells > 0
     if not loose.any() or there.sum() < 2:  # the only one is its total
         return False
-    least, most = total - (high.sum() - high), total - (low.sum() - low)
-    if ((least <= low) & (most >= high))[loose].all():
+    least = np.maximum(low, total - (high.sum() - high))
+    most = np.minimum(high, total - (low.sum() - low))
+    if (least < most)[loose].all():
         return False
     for at in np.argsort(cells, kind="stable"):
         reach = int(cells[at] + cells[loose].sum())

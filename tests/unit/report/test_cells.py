@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_no_sum_of_a_row_or_a_column_gives_a_small_cell_away(rows: list[list[int
     told = matrix(rows, 5)
     lines = [*zip(rows, told, strict=True)]
     lines += zip(zip(*rows, strict=True), zip(*told, strict=True), strict=True)  # type: ignore[arg-type]
-    lines.append((sum(rows, []), sum(told, [])))
+    lines.append(([*chain(*rows)], [*chain(*told)]))
     for cells, counts in lines:
         assert not [count for count in counts if count.exact and is_small(count.low, 5)]
         if sum(cell > 0 for cell in cells) > 1:  # the only one of a line is its total
@@ -74,7 +75,7 @@ def test_a_small_count_is_told_as_such_and_the_next_smallest_as_a_range() -> Non
         Count(low=1, high=4),
         exactly(0),
     ]
-    assert partition([3990, 4, 3], 5)[0] == Count(low=3989, high=3995)
+    assert partition([3990, 4, 3], 5)[0] == exactly(3990)  # either may be 3 or 4
     assert alone(3, 5) == Count(low=1, high=4)
 
 
@@ -82,7 +83,7 @@ def test_a_table_has_ranges_in_its_rows_and_columns() -> None:
     small = Count(low=1, high=4)
     assert matrix([[97, 3, 0], [20, 180, 0], [60, 70, 80]], 5) == [
         [Count(low=96, high=99), small, exactly(0)],
-        [exactly(20), exactly(180), exactly(0)],
+        [Count(low=18, high=21), Count(low=179, high=182), exactly(0)],
         [Count(low=58, high=61), Count(low=69, high=72), exactly(80)],
     ]
 
