@@ -1,4 +1,4 @@
-"""notemill.report.cells: what is told of counts, attacked by all that an attacker could subtract."""
+"""notemill.report.cells: what is told of counts, attacked by all that one could subtract."""
 
 from __future__ import annotations
 
