@@ -87,8 +87,8 @@ def _reading(report: Report) -> list[Block]:
         Text(
             "Figures are told twice. Over answered notes alone, and over all notes, where one "
             "without a valid answer counts as wrong. Sensitivity, specificity, PPV and NPV over "
-            "all notes are the worst case: a failure is missed in its own class and a false alarm of "
-            "each other one, so with more than two classes they can't all be true at once.",
+            "all notes are the worst case: a failure is missed in its own class and a false alarm "
+            "of each other one, so with more than two classes they can't all be true at once.",
             label="Answered, all.",
         ),
         Text(
