@@ -9,7 +9,7 @@ from notemill.report.blocks import Block, Facts, Heading, Legend, Section, Shown
 from notemill.report.charts import grid
 from notemill.report.charts.forest import TWICE, Forest, Forests, Row
 from notemill.report.count import exactly
-from notemill.report.numbers import when
+from notemill.report.numbers import listed, when
 from notemill.report.quality import Audited, StratumAudited
 from notemill.report.record import Report
 from notemill.report.sections.names import called
@@ -47,6 +47,7 @@ def _audit(report: Report, of: Audited, forests: Forests) -> Iterator[Block]:
     yield Facts(
         [
             ("readers", f"{of.readers}"),
+            ("texts of each", listed([f"{texts:,}" for texts in of.read])),
             ("drawn", when(of.drawn_at)),
             ("seed", f"{of.seed}"),
             ("sizes of the strata", of.allocation),
@@ -59,13 +60,12 @@ def _audit(report: Report, of: Audited, forests: Forests) -> Iterator[Block]:
     yield Shown(_strata(of))
     yield Shown(_agreement(of, forests))
     for each in of.between_readers:
-        if each.table is not None:
-            first, second = each.readers
-            yield from grid.blocks(
-                f"Texts that readers {first} and {second} both read",
-                grid.Grid(each.table, (f"reader {first}", f"reader {second}"), "texts"),
-                forests.most,
-            )
+        first, second = each.readers
+        yield from grid.blocks(
+            f"Texts that readers {first} and {second} both read",
+            grid.Grid(each.table, (f"reader {first}", f"reader {second}"), "texts"),
+            forests.most,
+        )
 
 
 def _cohort(of: Audited, forests: Forests) -> Table:
@@ -114,12 +114,7 @@ def _stratum(each: StratumAudited, truths: list[str], evidence: bool) -> list[Ce
         tables.counted(each.notes),
         tables.counted(each.texts),
         tables.counted(each.drawn),
-        *(
-            tables.counted(found.get(name, exactly(0)))
-            if found
-            else tables.dash("it would give a small count away")
-            for name in truths
-        ),
+        *(tables.counted(found.get(name, exactly(0))) for name in truths),
     ]
 
 
@@ -128,9 +123,9 @@ def _agreement(of: Audited, forests: Forests) -> Table:
         Row([f"readers {each.readers[0]} and {each.readers[1]}", name], [told_figure])
         for each in of.between_readers
         for name, told_figure in (
-            ("agreement", each.agreement),
-            ("kappa", each.kappa),
-            ("AC1", each.ac1),
+            ("agreement, not weighted", each.agreement),
+            ("kappa, not weighted", each.kappa),
+            ("AC1, not weighted", each.ac1),
         )
     ]
     rows += [
