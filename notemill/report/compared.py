@@ -10,10 +10,9 @@ from notemill.comparison.record import (
     Correctness,
     Cost,
     FieldComparison,
-    FieldRepeat,
-    RepeatRecord,
     Side,
 )
+from notemill.comparison.repeat_record import FieldRepeat, RepeatRecord
 from notemill.report.cells import alone
 from notemill.report.computing import rounded
 from notemill.report.count import Count

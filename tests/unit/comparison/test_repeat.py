@@ -14,8 +14,9 @@ from scipy.stats import binomtest
 
 from notemill.answers.live import State, read_live
 from notemill.comparison import repeat
-from notemill.comparison.record import NO_ANSWER, RepeatRecord, read_repeat
+from notemill.comparison.record import NO_ANSWER
 from notemill.comparison.repeat import RepeatJob, run_repeat
+from notemill.comparison.repeat_record import RepeatRecord, read_repeat
 from notemill.config import Engine as EngineConfig
 from notemill.engines.protocol import End, Engine, EngineGone, Question, Reply, Start
 from notemill.engines.record import ModelRecord
