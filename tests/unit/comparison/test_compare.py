@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.contingency_tables import mcnemar
 
@@ -303,6 +304,28 @@ def test_what_it_took_is_told_beside(sides: Sides) -> None:
     assert cost.tokens == 150
     assert cost.notes_per_s == pytest.approx(7 / 4)
     assert cost.coverage.value == pytest.approx(6 / 7)
+
+
+def test_notes_of_a_text_fail_together_so_coverage_is_no_surer_than_its_texts(
+    clinic: Clinic,
+) -> None:
+    """Ten texts of ten notes each, of which one failed, tell about what ten notes do."""
+    notes = {n: f"text {n // 10}" for n in range(100)}
+    record = Sides(clinic, notes, {"text 3": "schema"}, {}).compare()
+    one, other = record.first.cost.coverage, record.second.cost.coverage
+    assert (one.value, one.n, other.value, other.n) == (0.9, 100, 1, 100)
+    of_notes = binomtest(90, 100).proportion_ci(method="wilson")
+    of_texts = binomtest(10, 10).proportion_ci(method="wilson")
+    assert of_notes.low - 0.15 > (one.low or 0)
+    assert other.low == pytest.approx(of_texts.low)
+
+
+def test_the_whole_cohort_is_compared_and_a_reader_is_told_what_intervals_are_for(
+    sides: Sides,
+) -> None:
+    last = sides.compare().remarks[-1]
+    assert last.startswith("all 5 texts of the cohort were compared, so of this cohort")
+    assert "for further texts" in last
 
 
 # With labels
