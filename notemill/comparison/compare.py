@@ -56,6 +56,9 @@ def compare(config: Config, planned: PlannedComparison, runs: dict[str, Run]) ->
     columns = {
         name: (one.column.column, other.column.column) for name, (one, other) in fields.items()
     }
+    judgement = None
+    if planned.settings.evaluation:
+        judgement = judged(config, planned, (first, second), runs, list(fields), SEED)
     ids = [column.name for column in manifest.id_columns]
     counts = _Counts()
     path = layout.flips(planned.name)
@@ -63,9 +66,6 @@ def compare(config: Config, planned: PlannedComparison, runs: dict[str, Run]) ->
         labels = {each.name: each.labels for each in compared}
         for texts in counts.of(paired_texts(first, second, ids, columns)):
             flips.add(texts, {each.name: each.add(texts) for each in compared}, labels)
-    judgement = None
-    if planned.settings.evaluation:
-        judgement = judged(config, planned, (first, second), runs, list(fields), SEED)
     told = differences(first, second)
     log.info("%d notes (%d texts) compared, %d flip", counts.notes, counts.texts, flips.notes)
     return ComparisonRecord(

@@ -7,14 +7,16 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # this notemill, whatever el
 
 from notemill.comparison.planned import planned_comparisons
 from notemill.config import read_config
-from notemill.logs import job_log
+from notemill.logs import job_log, told_standing
 from notemill.plan.runs import plan_runs
 
 with job_log(snakemake.log[0]):
     from notemill.comparison.compare import compare
 
+    output = Path(snakemake.output.record)
     config = read_config(snakemake.config)
     runs = plan_runs(config)
     planned = planned_comparisons(config, runs)[snakemake.wildcards.comparison]
     by_id = {run.experiment_id: run for run in runs}
-    compare(config, planned, by_id).write(Path(snakemake.output.record))
+    with told_standing(output):
+        compare(config, planned, by_id).write(output)

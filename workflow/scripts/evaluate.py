@@ -6,14 +6,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))  # this notemill, whatever else is installed
 
 from notemill.config import read_config
-from notemill.logs import job_log
+from notemill.logs import job_log, told_standing
 from notemill.plan.evaluations import evaluated_runs
 from notemill.plan.runs import plan_runs
 
 with job_log(snakemake.log[0]):
     from notemill.evaluation.evaluate import evaluate
 
+    output = Path(snakemake.output[0])
     config = read_config(snakemake.config)
     name = snakemake.wildcards.evaluation
     runs = evaluated_runs(config, plan_runs(config))[name]
-    evaluate(config, name, runs).write(Path(snakemake.output[0]))
+    with told_standing(output):
+        evaluate(config, name, runs).write(output)

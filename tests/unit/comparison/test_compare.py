@@ -391,9 +391,13 @@ def test_labels_of_the_test_split_alone_count_where_there_is_one(sides: Sides) -
 def test_labels_that_changed_since_they_were_evaluated_are_refused(sides: Sides) -> None:
     sides.gold("visit,response\n1,yes\n")
     sides.evaluate(experiments=(ID, OTHER))
+    sides.compare(gold=True)
+    paths = sides.layout.comparison("c"), sides.layout.flips("c")
+    before = [(path.stat().st_ino, path.read_bytes()) for path in paths]
     sides.gold("visit,response\n1,no\n")
     with pytest.raises(NotemillError, match="not what its figures were computed from"):
         sides.compare(gold=True)
+    assert [(path.stat().st_ino, path.read_bytes()) for path in paths] == before
 
 
 def test_labels_of_no_compared_field_are_refused(sides: Sides) -> None:
