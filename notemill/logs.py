@@ -60,17 +60,6 @@ def job_log(path: str | Path) -> Iterator[logging.Logger]:
         sys.exit(1)
 
 
-@contextmanager
-def told_standing(path: Path) -> Iterator[None]:
-    """Say, where what makes a file anew is refused, that the file of before stands."""
-    try:
-        yield
-    except NotemillError:
-        if path.exists():
-            log.warning("%s stands as it was made before; it is not of what was refused now", path)
-        raise
-
-
 def unexpected(error: Exception) -> str:
     """Kind and place of an error that notemill has no words for, without its text."""
     frame = traceback.extract_tb(error.__traceback__)[-1]

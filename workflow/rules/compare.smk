@@ -1,14 +1,13 @@
 # Two experiments on the same notes, from their result shards.
 
 
-# update: one that fails leaves the comparison of before.
 rule compare:
     input:
         loads=loads_compared,
         evaluation=evaluation_compared,
     output:
-        record=update(LAYOUT.comparison("{comparison}")),
-        flips=update(LAYOUT.flips("{comparison}")),
+        record=LAYOUT.comparison("{comparison}"),
+        flips=LAYOUT.flips("{comparison}"),
     log:
         LAYOUT.log("compare", "{comparison}"),
     localrule: DATABASE_IS_HERE

@@ -1,13 +1,12 @@
 # Loaded answers held against gold labels: figures, no answer is asked.
 
 
-# update: where labels are refused, the figures of before stand.
 rule evaluate:
     input:
         loads=loads_of_evaluation,
         gold=gold_of,
     output:
-        update(LAYOUT.evaluation("{evaluation}")),
+        LAYOUT.evaluation("{evaluation}"),
     log:
         LAYOUT.log("evaluate", "{evaluation}"),
     localrule: DATABASE_IS_HERE

@@ -7,8 +7,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # this notemill, whatever el
 
 from notemill.comparison.planned import planned_comparisons
 from notemill.config import read_config
-from notemill.logs import job_log, told_standing
+from notemill.logs import job_log
 from notemill.plan.runs import plan_runs
+from notemill.standing import last_one_kept
 
 with job_log(snakemake.log[0]):
     from notemill.comparison.compare import compare
@@ -18,5 +19,5 @@ with job_log(snakemake.log[0]):
     runs = plan_runs(config)
     planned = planned_comparisons(config, runs)[snakemake.wildcards.comparison]
     by_id = {run.experiment_id: run for run in runs}
-    with told_standing(output):
+    with last_one_kept(output, Path(snakemake.output.flips)):
         compare(config, planned, by_id).write(output)

@@ -6,9 +6,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))  # this notemill, whatever else is installed
 
 from notemill.config import read_config
-from notemill.logs import job_log, told_standing
+from notemill.logs import job_log
 from notemill.plan.evaluations import evaluated_runs
 from notemill.plan.runs import plan_runs
+from notemill.standing import last_one_kept
 
 with job_log(snakemake.log[0]):
     from notemill.evaluation.evaluate import evaluate
@@ -17,5 +18,5 @@ with job_log(snakemake.log[0]):
     config = read_config(snakemake.config)
     name = snakemake.wildcards.evaluation
     runs = evaluated_runs(config, plan_runs(config))[name]
-    with told_standing(output):
+    with last_one_kept(output):
         evaluate(config, name, runs).write(output)
