@@ -36,30 +36,6 @@ def whole_truth(label: str) -> dict[str, float]:
     }
 
 
-def test_a_reader_of_the_figures_is_told_what_no_interval_holds(filled: Auditing) -> None:
-    """Of 32 texts a fifth, or one a stratum, have both readers, the others one."""
-    filled.read()
-    key, remarks = filled.key(), filled.estimate().remarks
-    once = [text for text in key.texts if ("ana" in text.rows) != ("ben" in text.rows)]
-    assert 0 < len(once) < len(key.texts)
-    told = f"{len(once)} of {len(key.texts)} texts had one reader"
-    assert sum(each.startswith(told) for each in remarks) == 1
-    assert sum("sampling error alone" in each for each in remarks) == 1
-    assert sum("kappa and AC1 between readers are of texts as" in each for each in remarks) == 1
-
-
-def test_where_all_texts_had_both_readers_none_is_said_to_have_had_one(
-    auditing: Auditing,
-) -> None:
-    auditing.draw("--texts", "32", "--shared", "1")
-    for reader in ("ana", "ben"):
-        auditing.fill(reader, right)
-    auditing.read()
-    remarks = auditing.estimate().remarks
-    assert not any("had one reader" in each for each in remarks)
-    assert sum("sampling error alone" in each for each in remarks) == 1
-
-
 def test_read_whole_the_cohorts_figures_are_the_true_ones(auditing: Auditing) -> None:
     everything = [f"--size={name}=all" for name in ("yes", "no", "not said", "no answer")]
     auditing.draw(*everything, "--shared", "0.1")
