@@ -14,8 +14,8 @@ class ReportSection(Section):
         5,
         ge=0,
         le=1000,
-        description="Counts of notes from 1 to below this are not told in report.html and "
-        "report.json; 0 or 1 tells all.",
+        description="Counts of notes by what they say or who they are, from 1 to below this, are "
+        "not told in report.html and report.json; 0 or 1 tells all.",
     )
     title: str = Field(
         "", max_length=200, description="The report's title; empty makes one of the names."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
 from notemill.answers.columns import answer_columns, evidence_columns
@@ -19,14 +20,11 @@ from notemill.load.report import LoadReport
 from notemill.look.words import IN_WORDS
 from notemill.notes.manifest import Manifest
 from notemill.paths import Layout
-from notemill.report.asked import CohortTold
-from notemill.report.cells import Parts, partition, total
 from notemill.report.computing import computing, live_files, over_time, pilot_of
-from notemill.report.count import Count, Named
-from notemill.report.record import Answered, FieldAnswered, Histogram
-from notemill.report.tally import NumberTally, Tally
-from notemill.report.told import across_all, field_told, histogram
-from notemill.statistics.figure import Figure, undefined
+from notemill.report.count import Named, exactly
+from notemill.report.record import Answered, CohortRead, Histogram
+from notemill.report.tally import Lengths, NumberTally, Tally
+from notemill.report.told import field_told, histogram
 from notemill.statistics.proportion import share
 from notemill.tasks.run import Run
 
@@ -94,144 +92,71 @@ def _find_ranges(tally: Tally, paths: Sequence[Path]) -> None:
 
 def answered(
     layout: Layout,
-    cohort: CohortTold,
+    cohort: CohortRead,
     run: Run,
     shards: Shards,
     tally: Tally,
     smallest: int,
 ) -> Answered:
     """What is told of an experiment's answers over a cohort."""
-    flow = _Flow(cohort, tally, smallest)
-    name, experiment = cohort.told.name, run.experiment_id
+    name, experiment = cohort.name, run.experiment_id
     lives = live_files(shards.paths, name, experiment)
     load = _load(layout, name, experiment) if shards.whole else None
     finished = [path.stat().st_mtime for path in shards.paths]
-    hidden = bool(cohort.hidden or flow.parts.hidden)
+    failed = {
+        IN_WORDS[Status(status)]: tally.statuses[status]
+        for status in sorted(tally.statuses)
+        if status not in (Status.ANSWERED.value, Status.BLANK.value)
+    }
+    notes = tally.statuses[Status.ANSWERED.value]
     return Answered(
         cohort=name,
         experiment=experiment,
-        asked=cohort.told.asked,
-        answered=flow.parts.counts[0],
-        failed=total(flow.parts.counts[2:]),
-        failed_by=[
-            Named(name=IN_WORDS[Status(status)], count=count)
-            for status, count in zip(flow.failed, flow.parts.counts[2:], strict=True)
-        ],
-        waiting=flow.parts.counts[1],
-        attempts=_attempts(tally, flow, smallest),
-        **_evidence(tally, run, flow, smallest),
-        fields=_fields(tally, run, flow, smallest),
-        tokens=_tokens(tally, flow, smallest),
-        computing=computing(
-            run, tally, shards.origins, lives, pilot_of(layout, name, experiment), hidden=hidden
+        asked=cohort.asked,
+        answered=exactly(notes),
+        failed=exactly(sum(failed.values())),
+        failed_by=_named(failed),
+        waiting=exactly(cohort.asked.low - notes - sum(failed.values())),
+        attempts=_named(
+            {str(tries): int(tally.attempts.counts[tries]) for tries in _there(tally.attempts)}
         ),
-        over_time=over_time(lives, finished, smallest=smallest, hidden=hidden),
+        **_evidence(tally, run, notes),
+        fields=[field_told(each, run.task.json_schema, smallest) for each in tally.fields],
+        tokens=_tokens(tally),
+        computing=computing(run, tally, shards.origins, lives, pilot_of(layout, name, experiment)),
+        over_time=over_time(lives, finished),
         shards=shards.of,
         shards_done=len(shards.paths),
         loaded=load is not None,
-        # So many values a row of either table: with it, how many rows each has.
-        values_compared=load.values_compared if load and not hidden else None,
+        values_compared=load.values_compared if load else None,
         results_table=run.experiment.results_table,
     )
 
 
-class _Flow:
-    """What became of the notes that are asked.
-
-    parts: answered, waiting, and failed by `failed`. hidden: in the total of answered, None where
-    their number is itself too small to be told in parts; ended_hidden: in the total of those that
-    are answered or failed, None likewise.
-    """
-
-    def __init__(self, cohort: CohortTold, tally: Tally, smallest: int) -> None:
-        not_failed = (Status.ANSWERED.value, Status.BLANK.value)
-        self.failed = sorted(name for name in tally.statuses if name not in not_failed)
-        self.answered = tally.statuses[Status.ANSWERED.value]
-        failed = [tally.statuses[name] for name in self.failed]
-        asked = cohort.counts.notes - cohort.counts.blank
-        waiting = asked - self.answered - sum(failed)
-        self.parts: Parts = partition([self.answered, waiting, *failed], smallest, cohort.hidden)
-        told_answered, told_waiting = self.parts.counts[:2]
-        free = told_answered.exact or told_answered.low >= max(smallest, 1)
-        self.hidden = self.parts.below(0) if free else None
-        self.ended_hidden: tuple[int, ...] | None = None
-        if told_waiting.exact:
-            self.ended_hidden = cohort.hidden if free else None
-        elif 0 < waiting < smallest and free:
-            self.ended_hidden = (*cohort.hidden, waiting)
+def _named(counts: Mapping[str, int]) -> list[Named]:
+    return [Named(name=name, count=exactly(count)) for name, count in counts.items()]
 
 
-def _tokens(tally: Tally, flow: _Flow, smallest: int) -> list[Histogram]:
-    if flow.ended_hidden is None:
-        return []
+def _there(lengths: Lengths) -> list[int]:
+    return [int(each) for each in np.flatnonzero(lengths.counts)]
+
+
+def _tokens(tally: Tally) -> list[Histogram]:
     found = [
-        histogram(name, "tokens", of.counts, smallest, hidden=flow.ended_hidden)
+        histogram(name, "tokens", of.counts)
         for name, of in (("prompt", tally.prompt_tokens), ("answer", tally.answer_tokens))
     ]
     return [each for each in found if each]
 
 
-def _attempts(tally: Tally, flow: _Flow, smallest: int) -> list[Named]:
-    if flow.ended_hidden is None:
-        return []
-    counts = tally.attempts.counts
-    there = [tries for tries in range(1, len(counts)) if counts[tries]]
-    there = ([0] if counts[0] else []) + there
-    told = partition([int(counts[tries]) for tries in there], smallest, flow.ended_hidden).counts
-    return [Named(name=str(tries), count=count) for tries, count in zip(there, told, strict=True)]
-
-
-def _evidence(tally: Tally, run: Run, flow: _Flow, smallest: int) -> dict[str, Any]:
-    if flow.hidden is None or not tally.grades or not evidence_columns(run.task.evidence):
+def _evidence(tally: Tally, run: Run, answered: int) -> dict[str, Any]:
+    if not tally.grades or not evidence_columns(run.task.evidence):
         return {"evidence": [], "evidence_found": None}
-    grades = list(Grade)
-    counts = [tally.grades[grade.value] for grade in grades]
-    told = partition(counts, smallest, flow.hidden).counts
-    named = [
-        Named(name=grade.value, count=count) for grade, count in zip(grades, told, strict=True)
-    ]
-    found = sum(count for grade, count in zip(grades, counts, strict=True) if grade in FOUND)
-    if all(count.exact for count in told):
-        figure = share(found, flow.answered)
-    else:
-        figure = between(
-            total([c for grade, c in zip(grades, told, strict=True) if grade in FOUND]),
-            total(told),
-        )
-    return {"evidence": named, "evidence_found": figure}
-
-
-def between(k: Count, n: Count) -> Figure:
-    """A share of which no more is told than counts do."""
-    low, high = k.low / max(n.high, 1), min(k.high / max(n.low, 1), 1.0)
-    return undefined(f"between {low:.1%} and {high:.1%}: a small count is not told")
-
-
-def _fields(tally: Tally, run: Run, flow: _Flow, smallest: int) -> list[FieldAnswered]:
-    if flow.hidden is None:
-        return []
-    schema = run.task.json_schema
-    parts = {
-        each.column.field: partition(
-            [*(int(count) for count in each.classes)], smallest, flow.hidden
-        )
-        for each in tally.fields
-        if each.kind == "choice"
+    found = sum(count for grade, count in tally.grades.items() if Grade(grade) in FOUND)
+    return {
+        "evidence": _named({grade.value: tally.grades[grade.value] for grade in Grade}),
+        "evidence_found": share(found, answered),
     }
-    untold = {name for name, told in parts.items() if len(told.hidden) > len(flow.hidden)}
-    across = across_all(tally.fields, untold, smallest, flow.hidden)
-    return [
-        field_told(
-            each,
-            schema,
-            parts.get(each.column.field),
-            across[each.column.field],
-            smallest,
-            flow.answered,
-            flow.hidden,
-        )
-        for each in tally.fields
-    ]
 
 
 def _load(layout: Layout, cohort: str, experiment: str) -> LoadReport | None:

@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from notemill.answers.experiment_record import ExperimentRecord, asked_of, experiment_record
 from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import NotemillError
-from notemill.notes.manifest import Counts, Snapshot
+from notemill.notes.manifest import Snapshot
 from notemill.paths import Layout
-from notemill.report.cells import alone, partition, total
-from notemill.report.count import Count
+from notemill.report.count import exactly
 from notemill.report.record import CohortRead, ExperimentAsked, ModelUsed
 from notemill.tasks.run import Run
 
 
-@dataclass(frozen=True)
-class CohortTold:
-    """A cohort as it is told. hidden: small counts for which `told.asked` is a range, if it is."""
-
-    told: CohortRead
-    counts: Counts
-    hidden: tuple[int, ...]
-
-
-def cohort_told(manifest: Snapshot, smallest: int) -> CohortTold:
-    """Which notes a cohort has, its small counts left untold."""
+def cohort_read(manifest: Snapshot) -> CohortRead:
+    """Which notes a cohort has."""
     counts = manifest.counts
-    parts = partition(
-        [
-            counts.notes - counts.blank,
-            counts.blank - counts.null,
-            counts.null,
-            counts.collapsed,
-            counts.dropped,
-        ],
-        smallest,
-    )
-    asked, seen_blank, null, collapsed, dropped = parts.counts
-    told = CohortRead(
+    return CohortRead(
         name=manifest.cohort,
         query=manifest.query,
         id_columns=[column.name for column in manifest.id_columns],
@@ -49,27 +27,15 @@ def cohort_told(manifest: Snapshot, smallest: int) -> CohortTold:
         extracted_at=manifest.extracted_at,
         digest=manifest.digest,
         notemill=manifest.notemill,
-        rows=alone(counts.rows, smallest),
-        collapsed=collapsed,
-        dropped=dropped,
-        notes=_at_most(total([asked, seen_blank, null]), counts.rows),
-        blank=_at_most(total([seen_blank, null]), counts.rows),
-        null=null,
-        texts=_texts(counts.texts, asked, smallest),
-        asked=asked,
+        rows=exactly(counts.rows),
+        collapsed=exactly(counts.collapsed),
+        dropped=exactly(counts.dropped),
+        notes=exactly(counts.notes),
+        blank=exactly(counts.blank),
+        null=exactly(counts.null),
+        texts=exactly(counts.texts),
+        asked=exactly(counts.notes - counts.blank),
     )
-    return CohortTold(told, counts, parts.below(0))
-
-
-def _at_most(count: Count, most: int) -> Count:
-    return Count(low=count.low, high=max(min(count.high, most), count.low))
-
-
-def _texts(texts: int, asked: Count, smallest: int) -> Count:
-    """Texts are no more than the notes that have them, so they may not say how many these are."""
-    if asked.exact:
-        return alone(texts, smallest)
-    return alone(texts, smallest) if texts < asked.low else asked
 
 
 def experiment_asked(run: Run, layout: Layout, engines: list[str]) -> ExperimentAsked:

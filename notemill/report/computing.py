@@ -19,9 +19,6 @@ from notemill.tasks.run import Run
 
 NO_GPU = ("CPU", "address")
 _HOUR_S = 3600
-_STEPS = 20
-_ENOUGH = 1000
-"""Notes from which two digits of a rate leave several of them open."""
 
 
 def live_files(shards: Sequence[Path], cohort: str, experiment: str) -> list[Live]:
@@ -47,17 +44,14 @@ def computing(
     origins: Sequence[ShardOrigin],
     lives: Sequence[Live],
     pilot: PilotRecord | None,
-    *,
-    hidden: bool,
 ) -> Computing:
-    """What the answers took, of all jobs. hidden: whether the notes must not be counted by it."""
+    """What the answers took, of all jobs."""
     seconds = sum(origin.seconds for origin in origins)
     gpus = _gpus(lives, pilot)
     on_gpu = run.engine.kind != "llamacpp" and not (gpus.keys() & set(NO_GPU))
     watts = _watts(pilot)
     ended = sum(tally.statuses.values()) - tally.statuses["blank"]
     hours = seconds / _HOUR_S
-    tellable = not hidden or ended >= _ENOUGH
     return Computing(
         first_answer_at=tally.first.isoformat() if tally.first else None,
         last_answer_at=tally.last.isoformat() if tally.last else None,
@@ -65,36 +59,22 @@ def computing(
         jobs=sum(origin.jobs for origin in origins),
         job_hours=round(hours, 4),
         gpu_hours=round(hours, 4) if on_gpu else None,
-        notes_per_s=rounded(ended / seconds) if tellable and seconds and ended else None,
+        notes_per_s=round(ended / seconds, 4) if seconds and ended else None,
         tokens=sum(origin.tokens for origin in origins),
         watts=watts,
-        kwh=rounded(watts * hours / 1000) if watts and hours else None,
+        kwh=round(watts * hours / 1000, 4) if watts and hours else None,
         slots=sorted({each.slots for each in lives if each.slots}),
     )
 
 
-def over_time(
-    lives: Sequence[Live], finished: Sequence[float], *, smallest: int, hidden: bool
-) -> OverTime:
-    """How the work went. hidden: whether the number of texts must not follow from it."""
+def over_time(lives: Sequence[Live], finished: Sequence[float]) -> OverTime:
+    """How the work went."""
     line = timeline(lives, finished)
-    rates = [(second, texts / line.width_s) for second, texts in line.texts]
-    peak = max((rate for _, rate in rates), default=0.0)
-    step = max(peak / _STEPS, 2 * smallest / line.width_s) if hidden else 0.0
     return OverTime(
         width_s=line.width_s,
-        texts_per_s=[
-            (second, told)
-            for second, rate in rates
-            if (told := round(round(rate / step) * step if step else rate, 4))
-        ],
+        texts_per_s=[(second, round(texts / line.width_s, 4)) for second, texts in line.texts],
         shards_done=line.shards_done,
     )
-
-
-def rounded(value: float) -> float:
-    """Two digits: with the hours it took, it does not say how many notes there were."""
-    return float(f"{value:.2g}")
 
 
 def _gpus(lives: Sequence[Live], pilot: PilotRecord | None) -> dict[str, int]:

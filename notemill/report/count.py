@@ -14,7 +14,7 @@ class Part(BaseModel):
 class Count(Part):
     """How many notes, or texts. Where low < high, the true count is one of low to high.
 
-    A count that is small (1 to smallest_cell - 1) is told as just that range. Another is told as a
+    A cell that is small (1 to smallest_cell - 1) is told as just that range. Another is told as a
     range where the exact one, with a total, would give a small one away (docs/report.md).
     """
 

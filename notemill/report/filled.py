@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from notemill.report.count import exactly
 from notemill.report.methods import name_of
+from notemill.report.numbers import hours as duration
 from notemill.report.record import Answered, Report
 from notemill.report.words import day, days, listed, told
 
@@ -205,9 +206,9 @@ def compute(report: Report) -> str:
         took = of.computing
         if took.job_hours:
             gpus = f" on {listed(sorted(took.gpus))}" if took.gpus else ""
-            rate = f", {took.notes_per_s:g} notes/s" if took.notes_per_s else ""
-            hours = f"{took.job_hours:.3g} hours of {took.jobs} jobs{gpus}{rate}"
-            found.append(f"{name_of(report, of.experiment)} over {of.cohort}: {hours}")
+            rate = f", {took.notes_per_s:.3g} notes/s" if took.notes_per_s else ""
+            words = f"{duration(took.job_hours)} of {took.jobs} jobs{gpus}{rate}"
+            found.append(f"{name_of(report, of.experiment)} over {of.cohort}: {words}")
     return _lines(found)
 
 

@@ -17,15 +17,14 @@ from notemill.evaluation.record import read_evaluation
 from notemill.notes.manifest import Manifest, read_manifest
 from notemill.paths import Layout, cut_name
 from notemill.report.answered import answered, counted, shards_there
-from notemill.report.asked import CohortTold, cohort_told, experiment_asked
+from notemill.report.asked import cohort_read, experiment_asked
 from notemill.report.audited import audited
 from notemill.report.checklist import checklist
 from notemill.report.compared import compared, repeated
-from notemill.report.count import Count
 from notemill.report.evaluated import evaluated
 from notemill.report.methods import methods
 from notemill.report.quality import Audited, Compared, Evaluated, Repeated
-from notemill.report.record import Answered, Report
+from notemill.report.record import Answered, CohortRead, Report
 from notemill.report.unknown import unknown
 from notemill.statistics.figure import DRAWS, LEVEL
 from notemill.tasks.run import Run
@@ -48,7 +47,7 @@ class _Gathering:
         self._layout = Layout(config.results)
         self._smallest = config.report.smallest_cell
         self._missing: list[str] = []
-        self._cohorts: dict[str, tuple[Manifest, CohortTold]] = {}
+        self._cohorts: dict[str, tuple[Manifest, CohortRead]] = {}
         self._engines: dict[str, set[str]] = {run.experiment_id: set() for run in runs}
 
     def report(self) -> Report:
@@ -74,7 +73,7 @@ class _Gathering:
             draws=DRAWS,
             done=False,
             missing=[],
-            cohorts=[told.told for _, told in self._cohorts.values()],
+            cohorts=[told for _, told in self._cohorts.values()],
             experiments=experiments,
             answers=answers,
             evaluations=self._evaluations(),
@@ -108,7 +107,7 @@ class _Gathering:
             self._missing.append(f"cohort {name} is not extracted")
             return
         manifest = read_manifest(path, of=name)
-        self._cohorts[name] = manifest, cohort_told(manifest, self._smallest)
+        self._cohorts[name] = manifest, cohort_read(manifest)
 
     def _answers(self, run: Run, cohort: str) -> Answered | None:
         if cohort not in self._cohorts:
@@ -124,10 +123,6 @@ class _Gathering:
         elif not answer.loaded:
             self._missing.append(f"the load of {whose}")
         return answer
-
-    def _of(self, cohort: str) -> tuple[int, Count]:
-        """What is small, and how many of the cohort's notes are asked, as that is told."""
-        return self._smallest, self._cohorts[cohort][1].told.asked
 
     def _is_there(self, path: Path, what: str) -> bool:
         if not path.exists():
@@ -147,7 +142,7 @@ class _Gathering:
             for name in self._config.comparisons
             if self._is_there(path := self._layout.comparison(name), f"the comparison {name}")
         ]
-        return [compared(of, *self._of(of.cohort)) for of in records if of.cohort in self._cohorts]
+        return [compared(of, self._smallest) for of in records if of.cohort in self._cohorts]
 
     def _repeats(self) -> list[Repeated]:
         return [
@@ -169,7 +164,7 @@ class _Gathering:
                 folder = self._layout.audits(cohort, run.experiment_id)
                 for design in sorted(path for path in folder.glob("*/") if path.is_dir()):
                     if (design / ESTIMATE).exists():
-                        found.append(audited(read_estimate(design / ESTIMATE), *self._of(cohort)))
+                        found.append(audited(read_estimate(design / ESTIMATE), self._smallest))
                     else:
                         self._missing.append(f"the readings of audit {design.name} of {run.name}")
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from notemill.report.count import exactly
+from notemill.report.numbers import hours
 from notemill.report.quality import Audited, Compared, Evaluated, Repeated
 from notemill.report.record import (
     Answered,
@@ -146,10 +147,10 @@ def _answers(of: Answered) -> Iterator[str]:
         yield f"Notes without a valid answer were kept as such, by reason: {listed(reasons)}."
     took = of.computing
     if took.gpu_hours:
-        energy = f", some {took.kwh:g} kWh by the mean draw measured" if took.kwh else ""
-        yield f"This took {took.gpu_hours:.3g} GPU hours{energy}."
+        energy = f", some {took.kwh:.2g} kWh by the mean draw measured" if took.kwh else ""
+        yield f"This took {hours(took.gpu_hours)} of GPU time{energy}."
     elif took.job_hours:
-        yield f"This took {took.job_hours:.2g} hours of computing."
+        yield f"This took {hours(took.job_hours)} of computing."
     if of.loaded:
         values = f" ({of.values_compared:,})" if of.values_compared else ""
         yield (
@@ -179,6 +180,8 @@ def _evaluation(of: Evaluated) -> Iterator[str]:
         f"Intervals are at {of.level:.0%}; notes of {alike} were resampled together "
         f"({of.draws:,} draws, seed {of.seed})."
     )
+    if of.clustered_by == "text":
+        yield "Patients were not known: notes of different texts were taken as independent."
     for each in of.experiments:
         pilot = told(each.pilot_notes)
         if each.pilot_notes != exactly(0) and pilot:
@@ -199,13 +202,33 @@ def _audit(of: Audited) -> Iterator[str]:
         f"{day(of.drawn_at)} (seed {of.seed}), was read by {of.readers} reader(s) who did not see "
         "the model's answers."
     )
-    agreements = [words for each in of.between_readers if (words := figure(each.kappa))]
-    if agreements:
-        yield f"Cohen's kappa between readers was {listed(agreements)}."
+    yield _read(of)
+    for each in of.between_readers:
+        measures = (
+            ("agreement", each.agreement),
+            ("Cohen's kappa", each.kappa),
+            ("Gwet's AC1", each.ac1),
+        )
+        if words := [f"{name} {said}" for name, of_two in measures if (said := figure(of_two))]:
+            first, second = each.readers
+            yield (
+                f"Between readers {first} and {second}, of texts as they were drawn and not "
+                f"weighted: {listed(words)}."
+            )
     yield (
         "Figures of the whole cohort are weighted by the notes of each stratum, with intervals "
         f"from Jeffreys draws in each stratum ({of.draws:,} draws)."
     )
+
+
+def _read(of: Audited) -> str:
+    texts = sum(each.drawn.low for each in of.strata)
+    shared = sum(each.shared.low for each in of.strata)
+    words = f"{texts:,} texts were read"
+    if of.readers > 1:
+        words += f", {shared:,} of them by all readers and the others by one"
+        words += f"; {told(of.adjudicated)} were settled by a third look"
+    return f"{words}."
 
 
 def _comparison(of: Compared) -> Iterator[str]:
@@ -216,6 +239,7 @@ def _comparison(of: Compared) -> Iterator[str]:
         "Agreement is given with Cohen's kappa and Gwet's AC1; paired differences with an exact "
         f"McNemar test and intervals by resampling ({of.draws:,} draws, seed {of.seed})."
     )
+    yield "P values are not corrected for their number."
 
 
 def _repeat(of: Repeated) -> Iterator[str]:
@@ -237,8 +261,11 @@ def _software(report: Report) -> Iterator[str]:
     yield f"The workflow was notemill {report.notemill}{_with(versions)}."
     if report.evaluations or report.audits or report.comparisons:
         yield (
-            "Intervals of proportions are Wilson's where notes are independent; all others are "
-            f"taken from {report.draws:,} seeded draws."
+            f"Intervals are at {report.level:.0%}: Wilson's for proportions of independent notes; "
+            "where notes share a patient or a text, the widest of Wilson's, of resampled clusters "
+            "and of Wilson's at the effective sample size (Korn and Graubard); kappa, AC1 and "
+            "macro F1 from seeded Dirichlet draws; means by Student's t over clusters; strata by "
+            f"seeded Beta draws ({report.draws:,} draws)."
         )
 
 

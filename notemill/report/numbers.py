@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,9 +11,10 @@ from notemill.statistics.figure import Figure
 
 DASH = "–"
 _MINUS = "\u2212"
-_BETWEEN = re.compile(r"between (-?[\d.]+%?) and (-?[\d.]+%?)")
 _FEW = 100
-"""Fewer than so many tell no third decimal, and no tenth of a percent."""
+"""Fewer than so many tell no tenth of a percent."""
+_MANY = 1_000
+"""Fewer than so many tell no third decimal of a figure."""
 
 
 def count(number: float) -> str:
@@ -44,6 +44,8 @@ def percent(share: float, n: float) -> str:
     places = 1 if n >= _FEW else 0
     least = 10.0**-places
     value = share * 100
+    if value in (0, 100):
+        return f"{value:g}%"
     if 0 < value < least / 2:
         return f"<{least:g}%"
     if 100 - least / 2 < value < 100:
@@ -58,31 +60,18 @@ def share(k: float, n: float) -> str:
 
 def places(n: float) -> int:
     """Decimals of a figure that was counted over n."""
-    return 3 if n >= _FEW else 2
+    return 3 if n >= _MANY else 2
 
 
 def figure(told: Figure, *, signed: bool = False) -> str:
-    """A figure with its interval: 0.912 (0.881 to 0.935); 0.96 to 0.99 where no more is told."""
+    """A figure with its interval: 0.912 (0.881 to 0.935)."""
     if told.value is None:
-        found = _BETWEEN.match(told.why)
-        return " to ".join(found.groups()) if found else DASH
+        return DASH
     value = decimal(told.value, places(told.n), signed=signed)
     if told.low is None or told.high is None:
         return f"{value} ({DASH})"
     low, high = (decimal(each, places(told.n), signed=signed) for each in (told.low, told.high))
     return f"{value} ({low} to {high})"
-
-
-def bounds(told: Figure) -> tuple[float, float] | None:
-    """Between what a figure lies of which no more may be told, by its `why`."""
-    found = _BETWEEN.match(told.why) if told.value is None else None
-    if not found:
-        return None
-    low, high = (
-        float(each.removesuffix("%")) / (100 if each.endswith("%") else 1)
-        for each in found.groups()
-    )
-    return low, high
 
 
 def p_value(p: float | None) -> str:

@@ -66,7 +66,7 @@ def _page(report: Report, most: int, details: int, largest: int | None) -> bytes
 
 
 def _sections(report: Report, most: int, details: int) -> list[Section]:
-    forests = Forests(most, details, report.smallest_cell)
+    forests = Forests(most, details)
     return [
         notes_section(report),
         asked_section(report),

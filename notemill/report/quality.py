@@ -1,6 +1,6 @@
-"""How good the answers are, as the report shows it: the rooms' records, counts as `Count`.
+"""How good the answers are, as the report shows it: the rooms' records, cells as `Count`.
 
-A figure that would give a small count away has no value: `why` says between what it lies.
+Figures are as they were measured; one that rests on fewer than `smallest_cell` has no value.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Table(Part):
 
 class ChoicesMeasured(Part):
     """statistics.measures.Measured. table: right values by answers, the last column without one;
-    None where it is not told. clusters: patients or texts, 0 where each note was independent."""
+    None of a subgroup whose notes are a range. clusters: patients or texts, 0 where each note was
+    independent."""
 
     table: Table | None
     clusters: int
@@ -39,8 +40,8 @@ class ChoicesMeasured(Part):
 
 
 class PartMeasured(Part):
-    """evaluation.record.PartEvaluated. One of choices, numbers and items is there, or `accuracy`
-    alone (notes without an answer are wrong), or nothing: `withheld` says why."""
+    """evaluation.record.PartEvaluated. One of choices, numbers and items is there, or nothing:
+    `withheld` says why. Where notes are a range, no figure says over how many it was counted."""
 
     part: PartName
     column: str
@@ -49,7 +50,6 @@ class PartMeasured(Part):
     choices: ChoicesMeasured | None = None
     numbers: MeasuredNumbers | None = None
     items: MeasuredItems | None = None
-    accuracy: Figure | None = None
     withheld: str = ""
 
 
@@ -97,7 +97,7 @@ class Evaluated(Part):
 
 
 class StratumAudited(Part):
-    """audit.record.StratumRead; truths, with `cannot tell`, are empty where they are not told."""
+    """audit.record.StratumRead. truths: with `cannot tell`."""
 
     name: str
     answer: str | None
@@ -105,6 +105,7 @@ class StratumAudited(Part):
     notes: Count
     texts: Count
     drawn: Count
+    shared: Count
     truths: list[Named]
 
 
@@ -112,20 +113,22 @@ class ReadersAgree(Part):
     """audit.record.BetweenReaders; readers by number: 1 and 2."""
 
     readers: tuple[int, int]
-    table: Table | None
+    table: Table
     agreement: Figure
     kappa: Figure
     ac1: Figure
 
 
 class Audited(Part):
-    """audit.record.AuditEstimate. readers: how many; with_model: each one's agreement with it."""
+    """audit.record.AuditEstimate. readers: how many; read: texts that each was given;
+    with_model: each one's agreement with it."""
 
     name: str
     cohort: str
     experiment: str
     field: str
     readers: int
+    read: list[int]
     seed: int
     allocation: str
     drawn_at: str
@@ -155,8 +158,7 @@ class SideCompared(Part):
 
 
 class ClassCompared(Part):
-    """comparison.record.ClassDifference. p: exact McNemar; None where nothing is to test, or where
-    it would give a small count away."""
+    """comparison.record.ClassDifference. p: exact McNemar; None where nothing is to test."""
 
     label: str
     first: Figure
@@ -203,7 +205,8 @@ class FieldCompared(Part):
 
 
 class Compared(Part):
-    """comparison.record.ComparisonRecord. evaluation: whose gold says what is right, or empty."""
+    """comparison.record.ComparisonRecord. evaluation: whose gold says what is right, or empty;
+    gold_clusters: what is resampled of it."""
 
     name: str
     cohort: str
@@ -214,6 +217,7 @@ class Compared(Part):
     not_compared: list[NotCompared]
     evaluation: str
     gold_split: str
+    gold_clusters: Literal["patients", "texts"]
     remarks: list[str]
     seed: int
     draws: int

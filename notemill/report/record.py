@@ -1,6 +1,7 @@
 """The report as data: report.json, and what its page is made of.
 
-No note, no quote, no free text of an answer; no count of notes below `smallest_cell`; no host.
+No note, no quote, no free text of an answer, no host. Counts by what notes say or who they are are
+cells, of which none is told below `smallest_cell` (cells.py); the others are exact.
 Everything that notemill does not know is None or empty, and `unknown` says why.
 """
 
@@ -127,12 +128,13 @@ class Histogram(Part):
 class Across(Part):
     """Notes by class and by another thing: `length` (tokens of the prompt) or a date.
 
-    by: what, such as `length` or the column's name; columns: its ranges in order, in words.
+    by: what, `length` or `time`; columns: its ranges in order, in words; notes: in each.
     cells: a row for each class, a column for each range.
     """
 
     by: str
     columns: list[str]
+    notes: list[int]
     classes: list[str]
     cells: list[list[Count]]
 
@@ -143,7 +145,7 @@ class FieldAnswered(Part):
     kind: `choice`, whose classes are told; `number`, by a histogram; `text` and `list`, whose
     values are never told, by their length alone. description: of the schema. classes: of a choice
     field in the schema's order, those without a note too. null: answers that leave the field empty.
-    across: by length and time; left_out: why something of it is not told.
+    across: by length and time.
     """
 
     name: str
@@ -153,7 +155,6 @@ class FieldAnswered(Part):
     null: Count
     histogram: Histogram | None
     across: list[Across]
-    left_out: list[str]
 
 
 class Answered(Part):
@@ -219,7 +220,7 @@ class Unknown(Part):
 class Report(Record):
     """What a run came to. made_at: UTC.
 
-    libraries: versions of what made the figures. smallest_cell: counts from 1 to below it are not
+    libraries: versions of what made the figures. smallest_cell: cells from 1 to below it are not
     told; 0 or 1: all are. missing: what a whole report would have and this one has not yet, empty
     if `done`. level, draws: of the intervals.
     """

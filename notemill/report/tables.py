@@ -13,8 +13,6 @@ from notemill.report.count import Count
 from notemill.report.numbers import DASH
 from notemill.statistics.figure import Figure
 
-_RANGE = "no interval: it lies in this range, and more would give a small count away"
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -131,10 +129,13 @@ def measured(value: float | None, why: str = "", digits: int = 3) -> Cell:
     return Cell(numbers.significant(value, digits), (value,))
 
 
+def hours(value: float | None, why: str = "") -> Cell:
+    """A length of time; it sorts by hours and is copied as them."""
+    return dash(why) if value is None else Cell(numbers.hours(value), (value,))
+
+
 def figure(told: Figure, *, signed: bool = False) -> Cell:
     """A figure with its interval."""
-    if lies := numbers.bounds(told):
-        return Cell(numbers.figure(told), (None, *lies), by=sum(lies) / 2, why=_RANGE)
     copied = (told.value, told.low, told.high)
     return Cell(numbers.figure(told, signed=signed), copied, why=told.why)
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from notemill.answers.choices import Schema
-from notemill.report.cells import Parts, merged_columns, partition
-from notemill.report.count import Count, Named, exactly
+from notemill.report.cells import alone, matrix, merged_columns, partition
+from notemill.report.count import Named
 from notemill.report.record import Across, FieldAnswered, Histogram
 from notemill.report.tally import ANOTHER, BUCKET, FieldTally, months_told
 
@@ -25,15 +25,15 @@ def histogram(
     name: str,
     unit: str,
     counts: np.ndarray,
-    smallest: int,
     *,
     low: float = 0.0,
     width: float = 1.0,
-    hidden: Sequence[int] = (),
+    smallest: int = 0,
+    others: Sequence[int] = (),
 ) -> Histogram | None:
     """Bars of a nice width, none of them small. None where there is nothing to show.
 
-    counts: of steps of `width`, from `low` on; hidden: see `cells.partition`.
+    counts: of steps of `width`, from `low` on; others: that make a total with all bars.
     """
     there = np.flatnonzero(counts)
     if not len(there):
@@ -49,12 +49,11 @@ def histogram(
     merged = [int(summed[each].sum()) for each in slices]
     edges = [low + (start + each.start * step) * width for each in slices]
     edges.append(low + (start + bars * step) * width)
-    told = partition(merged, smallest, hidden)
     return Histogram(
         name=name,
         unit=unit,
         edges=[round(edge, 9) for edge in edges],
-        counts=told.counts,
+        counts=partition([*merged, *others], smallest)[: len(merged)],
         quantiles=_quantiles(counts, smallest, low, width),
     )
 
@@ -90,73 +89,27 @@ class Ranges:
     slices: list[slice]
 
 
-def across_all(
-    fields: Sequence[FieldTally], untold: set[str], smallest: int, hidden: Sequence[int]
-) -> dict[str, list[Across]]:
-    """Choice fields by length and by time, as far as no cell of them is small.
-
-    All fields have the same ranges, so none says what another leaves out. untold: names of fields
-    with a small class, which have none.
-    """
-    choices = [each for each in fields if each.kind == "choice" and each.column.field not in untold]
-    found: dict[str, list[Across]] = {each.column.field: [] for each in fields}
-    for by in ("by_length", "by_month"):
-        tables = {e.column.field: t for e in choices if (t := getattr(e, by)) is not None}
-        for name, across in _together(tables, by, choices, smallest, hidden).items():
-            found[name].append(across)
-    return found
-
-
-def _together(
-    tables: dict[str, np.ndarray],
-    by: str,
-    fields: Sequence[FieldTally],
-    smallest: int,
-    hidden: Sequence[int],
-) -> dict[str, Across]:
-    """Ranges without small cells; a field whose classes are too rare for two ranges is left out."""
-    left = dict(tables)
-    while left:
-        stacked = np.concatenate(list(left.values()))
-        ranges = _ranges(stacked, by, smallest)
-        if len(ranges.slices) > 1:
-            by_name = {each.column.field: each for each in fields}
-            told = {
-                name: _across(by_name[name], table, ranges, smallest, hidden)
-                for name, table in left.items()
-            }
-            return {name: across for name, across in told.items() if across}
-        rarest = min(left, key=lambda name: _rarest(left[name]))
-        del left[rarest]
-    return {}
-
-
-def _rarest(table: np.ndarray) -> int:
-    sums = table.sum(-1)
-    return int(sums[sums > 0].min(initial=np.iinfo(np.int64).max))
-
-
-def _ranges(stacked: np.ndarray, by: str, smallest: int) -> Ranges:
-    columns = stacked.sum(0)
+def _ranges(table: np.ndarray, by: str, smallest: int) -> Ranges:
+    columns = table.sum(0)
     there = np.flatnonzero(columns)
     if not len(there):
         return Ranges(by, [], [])
     first, last = int(there[0]), int(there[-1])
-    cuts = _equal_parts(columns, first, last) if by == "by_length" else _calendar(first, last)
+    cuts = _equal_parts(columns, first, last) if by == LENGTH else _calendar(first, last)
     slices = [slice(a, b) for a, b in pairwise(cuts)]
-    summed = np.stack([stacked[:, each].sum(-1) for each in slices], axis=1)
-    merged = [
-        slice(slices[each.start].start, slices[each.stop - 1].stop)
-        for each in merged_columns(summed, smallest)
-    ]
-    if by == "by_length":
-        names = [f"{each.start * BUCKET:,}–{each.stop * BUCKET - 1:,}" for each in merged]
-        return Ranges(LENGTH, names, merged)
+    summed = np.stack([table[:, each].sum(-1) for each in slices], axis=1)
+    # Of a class that is rare itself no range has enough, so the others need not be told as one.
+    merged = merged_columns(summed[summed.sum(-1) >= smallest], smallest)
+    if len(merged) > 1:
+        slices = [slice(slices[a.start].start, slices[a.stop - 1].stop) for a in merged]
+    if by == LENGTH:
+        names = [f"{each.start * BUCKET:,}–{each.stop * BUCKET - 1:,}" for each in slices]
+        return Ranges(by, names, slices)
     names = []
-    for each in merged:
+    for each in slices:
         begin, *_, end = months_told(np.arange(each.start, each.stop)) * 2
         names.append(begin if each.stop - each.start == 1 else f"{begin} to {end}")
-    return Ranges("time", names, merged)
+    return Ranges(by, names, slices)
 
 
 def _equal_parts(columns: np.ndarray, first: int, last: int) -> list[int]:
@@ -173,101 +126,67 @@ def _calendar(first: int, last: int) -> list[int]:
     return list(range(start, last + step + 1, step))
 
 
-def _across(
-    field: FieldTally, table: np.ndarray, ranges: Ranges, smallest: int, hidden: Sequence[int]
-) -> Across | None:
-    """None where what is hidden in the total can't be left free."""
+def _across(field: FieldTally, table: np.ndarray | None, by: str, smallest: int) -> list[Across]:
+    """A table of the field's classes by a thing; none where all notes are in one range of it."""
+    ranges = _ranges(table, by, smallest) if table is not None else None
+    if table is None or ranges is None or len(ranges.slices) < 2:
+        return []
     cells = np.stack([table[:, each].sum(-1) for each in ranges.slices], axis=1)
     names = _row_names(field)
     rows = [row for row in range(len(names)) if row < len(field.labels) or cells[row].any()]
-    told = [[exactly(int(cell)) for cell in row] for row in cells]
-    if hidden and not _left_free(told, cells, smallest, hidden):
-        return None
-    return Across(
-        by=ranges.by,
-        columns=ranges.names,
-        classes=[names[row] for row in rows],
-        cells=[told[row] for row in rows],
-    )
-
-
-def _left_free(
-    told: list[list[Count]], cells: np.ndarray, smallest: int, hidden: Sequence[int]
-) -> bool:
-    """Tell a cell as a range that takes up what is hidden in the total; whether one can.
-
-    It is of the class that is a range in the field's own counts, and of the same column in all
-    fields, whose columns have the same sums.
-    """
-    by_row = partition([int(each) for each in cells.sum(-1)], smallest, hidden).counts
-    by_column = partition([int(each) for each in cells.sum(0)], smallest, hidden).counts
-    row, column = _only_range(by_row), _only_range(by_column)
-    if row is None or column is None:
-        return False
-    cell = partition([int(cells[row, column])], smallest, hidden).counts[0]
-    if cell.low < smallest:
-        return False
-    told[row][column] = cell
-    return True
-
-
-def _only_range(counts: Sequence[Count]) -> int | None:
-    found = [which for which, count in enumerate(counts) if not count.exact]
-    return found[0] if len(found) == 1 else None
+    return [
+        Across(
+            by=ranges.by,
+            columns=ranges.names,
+            notes=[int(each) for each in cells.sum(0)],
+            classes=[names[row] for row in rows],
+            cells=matrix(cells[rows], smallest),
+        )
+    ]
 
 
 def _row_names(field: FieldTally) -> list[str]:
     return [*field.labels, ANOTHER, "(empty)"]
 
 
-def field_told(
-    field: FieldTally,
-    schema: Schema,
-    parts: Parts | None,
-    across: list[Across],
-    smallest: int,
-    answered: int,
-    hidden: Sequence[int],
-) -> FieldAnswered:
-    """What is told of a field. parts: of a choice field, its classes and null."""
-    left_out = []
+def field_told(field: FieldTally, schema: Schema, smallest: int) -> FieldAnswered:
+    """What is told of a field."""
     classes: list[Named] = []
-    if parts is not None:
-        names = _row_names(field)[:-1]
-        counts = dict(zip(names, parts.counts, strict=False))
-        if not field.classes[len(field.labels)]:
-            del counts[ANOTHER]
-        classes = [Named(name=name, count=count) for name, count in counts.items()]
-        null = parts.counts[-1]
-        if parts.hidden and len(parts.hidden) > len(hidden):
-            left_out.append(f"by length and time: a class has fewer than {smallest} notes")
-        elif answered and not any(each.by == LENGTH for each in across):
-            left_out.append(f"by length: there would be counts below {smallest}")
-        elif answered and field.by_month is not None and len(across) < 2:
-            left_out.append(f"over time: there would be counts below {smallest}")
+    across: list[Across] = []
+    if field.kind == "choice":
+        counts = partition([int(count) for count in field.classes], smallest)
+        classes = [
+            Named(name=name, count=count)
+            for name, count in zip(_row_names(field), counts[:-1], strict=False)
+            if name != ANOTHER or count.high
+        ]
+        null = counts[-1]
+        across = [
+            *_across(field, field.by_length, LENGTH, smallest),
+            *_across(field, field.by_month, "time", smallest),
+        ]
     else:
-        null = partition([answered - field.nulls, field.nulls], smallest, hidden).counts[1]
+        null = alone(field.nulls, smallest)
     return FieldAnswered(
         name=field.column.field,
         kind=field.kind,
         description=_description(schema, field.column.field),
         classes=classes,
         null=null,
-        histogram=_field_histogram(field, smallest, hidden),
+        histogram=_field_histogram(field, smallest),
         across=across,
-        left_out=left_out,
     )
 
 
-def _field_histogram(field: FieldTally, smallest: int, hidden: Sequence[int]) -> Histogram | None:
-    free = (*hidden, *([field.nulls] if 0 < field.nulls < smallest else []))
-    name = field.column.field
-    if field.numbers is not None:
-        of = field.numbers
-        return histogram(name, "", of.counts, smallest, low=of.low, width=of.width, hidden=free)
+def _field_histogram(field: FieldTally, smallest: int) -> Histogram | None:
+    name, others = field.column.field, [field.nulls]
+    if (of := field.numbers) is not None:
+        return histogram(
+            name, "", of.counts, low=of.low, width=of.width, smallest=smallest, others=others
+        )
     if field.lengths is not None:
         unit = "characters" if field.kind == "text" else "characters, as JSON"
-        return histogram(name, unit, field.lengths.counts, smallest, hidden=free)
+        return histogram(name, unit, field.lengths.counts, smallest=smallest, others=others)
     return None
 
 

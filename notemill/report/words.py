@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from notemill.report.count import Count
+from notemill.report.numbers import decimal, places
 from notemill.statistics.figure import Figure
 
 
@@ -27,10 +28,11 @@ def listed(words: Sequence[str]) -> str:
 def figure(of: Figure) -> str:
     """A figure with its interval."""
     if of.value is None:
-        return of.why.partition(":")[0] if of.why.startswith(("between", "at least")) else ""
-    if of.low is None or of.high is None:
-        return f"{of.value:.3f}"
-    return f"{of.value:.3f} (95 % interval {of.low:.3f} to {of.high:.3f})"
+        return ""
+    value, low, high = (
+        "" if each is None else decimal(each, places(of.n)) for each in (of.value, of.low, of.high)
+    )
+    return f"{value} (95 % interval {low} to {high})" if low and high else value
 
 
 def day(time: str | None) -> str:

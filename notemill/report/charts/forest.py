@@ -9,7 +9,7 @@ from itertools import count
 from notemill.report import tables
 from notemill.report.charts.marks import axis, forest_scale, points
 from notemill.report.tables import Cell, Column, Table
-from notemill.statistics.figure import Figure, undefined
+from notemill.statistics.figure import Figure
 
 TWICE = ("answered notes", "all notes, no answer is wrong")
 """How figures are told twice."""
@@ -47,13 +47,11 @@ class Forests:
     """Makes the tables of one page, in which each grid of lines has a name of its own.
 
     most: rows that a table may have. details: experiments that may have tables of their own.
-    smallest: counts below it are not told.
     """
 
-    def __init__(self, most: int, details: int, smallest: int) -> None:
+    def __init__(self, most: int, details: int) -> None:
         self.most = most
         self.details = details
-        self._smallest = smallest
         self._names = count(1)
 
     def table(self, of: Forest) -> Table:
@@ -80,10 +78,8 @@ class Forests:
         left_out = f"{left:,} more rows are in report.json" if left else ""
         return Table(of.caption, [*columns, *of.more], rows, left_out)
 
-    def _cells(self, told: Figure, of: Forest) -> list[Cell]:
+    @staticmethod
+    def _cells(told: Figure, of: Forest) -> list[Cell]:
         """The figure, and what it was counted over."""
-        if 0 < told.n < self._smallest:
-            why = f"it rests on fewer than {self._smallest:,}"
-            return [tables.figure(undefined(why)), Cell(f"<{self._smallest}", by=told.n)]
         n = tables.number(told.n) if told.n else Cell()
         return [tables.figure(told, signed=of.signed), n]

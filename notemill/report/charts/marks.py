@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
-from notemill.report.numbers import Scale, bounds, scale
+from notemill.report.numbers import Scale, scale
 from notemill.statistics.figure import Figure
 
 _LINE = 12
@@ -34,7 +34,11 @@ def forest_scale(figures: Iterable[Figure], *, share: bool = True) -> Scale:
     told = [
         number
         for each in figures
-        for number in (each.value, each.low, each.high, *(bounds(each) or ()))
+        for number in (
+            each.value,
+            each.low,
+            each.high,
+        )
         if number is not None
     ]
     if not told:
@@ -67,7 +71,7 @@ def points(on: Scale, figures: Sequence[Figure], grid: str) -> Markup:
     marks = [
         _point(on, each, top + _LINE * place, place)
         for place, each in enumerate(figures)
-        if each.value is not None or bounds(each)
+        if each.value is not None
     ]
     return Markup(
         '<svg class="points" aria-hidden="true"><use href="#{}"/><svg y="50%">{}</svg></svg>'
@@ -77,10 +81,6 @@ def points(on: Scale, figures: Sequence[Figure], grid: str) -> Markup:
 def _point(on: Scale, told: Figure, y: float, place: int) -> Markup:
     kind = "first" if place == 0 else "second"
     line = Markup("")
-    if lies := bounds(told):
-        return Markup('<line class="{} lies" x1="{}%" x2="{}%" y1="{}" y2="{}"/>').format(
-            kind, _g(on.at(lies[0])), _g(on.at(lies[1])), _g(y), _g(y)
-        )
     assert told.value is not None
     if told.low is not None and told.high is not None:
         line = Markup('<line class="{}" x1="{}%" x2="{}%" y1="{}" y2="{}"/>').format(

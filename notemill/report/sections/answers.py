@@ -9,7 +9,7 @@ from notemill.report import tables
 from notemill.report.blocks import Block, Drawing, Facts, Heading, Section, Shown, Text, left
 from notemill.report.charts.lines import histogram
 from notemill.report.charts.marks import bar
-from notemill.report.count import Count, Named
+from notemill.report.count import Count, Named, exactly
 from notemill.report.numbers import capital, figure, significant
 from notemill.report.numbers import count as counted
 from notemill.report.record import Across, Answered, FieldAnswered, Histogram, Report
@@ -86,8 +86,6 @@ def _experiment(name: str, each: Answered, most: int) -> Iterator[Block]:
 
 def answered_of(each: Answered) -> str:
     """How many notes have an answer, in words."""
-    if each.asked.high and not each.failed.high and not each.waiting.high:
-        return f"all of {told(each.asked)} notes have a valid answer"
     return (
         f"{told(each.answered)} of {told(each.asked)} notes have a valid answer "
         f"({told_share(each.answered, each.asked)})"
@@ -102,12 +100,10 @@ def _ended(each: Answered) -> str:
     if each.waiting.high:
         parts.append(f"{told(each.waiting)} were not asked yet")
     sentence = capital(f"{', '.join(parts)}.")
-    if each.loaded:
-        compared = each.values_compared
-        values = "every value was" if compared is None else f"{counted(compared)} values were"
+    if each.loaded and each.values_compared is not None:
         sentence += (
-            f" They are in table {each.results_table}; {values} read back from the database, and "
-            "each was equal."
+            f" They are in table {each.results_table}; {counted(each.values_compared)} values were "
+            "read back from the database, and each was equal."
         )
     else:
         sentence += " They are not loaded into the database yet."
@@ -130,8 +126,6 @@ def _field(field: FieldAnswered, answered: Count, most: int) -> Iterator[Block]:
             yield Text("Its values are not told, only how long they are.", "quiet")
     if field.histogram is not None:
         yield from _histogram(field.histogram)
-    for why in field.left_out:
-        yield Text(why, "quiet")
 
 
 def _left_empty(field: FieldAnswered) -> list[Named]:
@@ -166,7 +160,7 @@ def _classes(caption: str, named: Sequence[Named], what: str, of: Count, most: i
 
 def _across(field: str, across: Across, most: int) -> Table:
     """Ranges below each other; of each the share of every class, those with the most notes."""
-    totals = [sum(count.middle for count in row) for row in across.cells]
+    totals = [_sum(row).middle for row in across.cells]
     order = sorted(range(len(totals)), key=lambda place: -totals[place])[:_ACROSS]
     named = [place for place in range(len(totals)) if place in order]
     others = [place for place in range(len(totals)) if place not in order]
@@ -185,7 +179,7 @@ def _across(field: str, across: Across, most: int) -> Table:
 
 
 def _range(across: Across, column: int, groups: Sequence[Sequence[int]]) -> list[Cell]:
-    all_of = _sum([row[column] for row in across.cells])
+    all_of = exactly(across.notes[column])
     shares = [
         tables.counted_share(_sum([across.cells[place][column] for place in group]), all_of)
         for group in groups

@@ -86,7 +86,9 @@ def _reading(report: Report) -> list[Block]:
         ),
         Text(
             "Figures are told twice. Over answered notes alone, and over all notes, where one "
-            "without a valid answer counts as wrong.",
+            "without a valid answer counts as wrong. Sensitivity, specificity, PPV and NPV over "
+            "all notes are the worst case: a failure is missed in its own class and a false alarm "
+            "of each other one, so with more than two classes they can't all be true at once.",
             label="Answered, all.",
         ),
         Text(
@@ -99,16 +101,12 @@ def _reading(report: Report) -> list[Block]:
         small = report.smallest_cell
         blocks.append(
             Text(
-                f"Stands for a count from 1 to {small - 1:,}, which is not told, so that nobody is "
-                "known by it. Other counts are told as ranges where they would give it away.",
+                f"Stands for 1 to {small - 1:,} notes, so that nobody is known by what notes say "
+                "or who they are. Another cell is told as a range where one subtraction would give "
+                "it away. Figures are as they were measured: with its n, one may let somebody who "
+                "computes work such a cell out. Who may not know that should not be given this "
+                "report; counts in the other files below results/ are true.",
                 label=f"<{small:,}.",
-            )
-        )
-        blocks.append(
-            Text(
-                "A figure that would give a small count away is told as the range that it lies in, "
-                "with a broad bar in its plot and without an interval.",
-                label="0.96 to 0.99.",
             )
         )
     blocks.append(

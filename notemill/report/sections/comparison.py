@@ -17,8 +17,8 @@ from notemill.report.tables import Cell, Column, Table, told
 _BOTH = ("notes that both answered", "all notes, no answer is another one")
 _COUNTING = {"answered": "notes that both answered", "all": "all notes, no answer is wrong"}
 _DIFFERENCE = Column("second less first", copied=tables.interval("second less first"))
-_MCNEMAR = Column("p (McNemar, exact)")
-_NO_P = "there is nothing to test, or it would give a small count away"
+_UNCORRECTED = "The p values of this comparison are not corrected for how many there are."
+_NO_P = "there is nothing to test"
 
 
 def comparison_section(report: Report, forests: Forests) -> Section:
@@ -65,7 +65,7 @@ def _cost(of: Compared) -> Table:
         Column("share with an answer", copied=tables.interval("share with an answer")),
         *(Column(f"{each.field}: right") for each in of.fields if _right(each)),
         Column("tokens a note"),
-        Column("hours of jobs"),
+        Column("time of all jobs"),
         Column("notes/s of a job"),
         Column("GPU", number=False),
     ]
@@ -90,7 +90,7 @@ def _side(of: Compared, side: SideCompared, which: int) -> list[Cell]:
         tables.figure(cost.coverage),
         *(tables.figure((right.first, right.second)[which]) for right in rights),
         tables.measured(cost.tokens_per_note, "nothing was asked"),
-        tables.measured(cost.job_seconds / 3600),
+        tables.hours(cost.job_seconds / 3600),
         tables.measured(cost.notes_per_s, "nothing was asked"),
         tables.text(gpus) if gpus else tables.dash("no kind is known"),
     ]
@@ -131,6 +131,7 @@ def _field(field: FieldCompared, of: Compared, forests: Forests) -> Iterator[Blo
     if field.choices:
         yield Legend(_names(of))
         yield Shown(_classes(field, of, forests))
+        yield Text(_UNCORRECTED, "quiet")
 
 
 def _same(field: FieldCompared, forests: Forests) -> Table:
@@ -165,7 +166,7 @@ def _classes(field: FieldCompared, of: Compared, forests: Forests) -> Table:
             ["class"],
             _names(of),
             rows,
-            more=[_DIFFERENCE, _MCNEMAR],
+            more=[_DIFFERENCE, _mcnemar("texts")],
             n=False,
         )
     )
@@ -197,7 +198,7 @@ def _alone(field: FieldCompared, of: Compared) -> Table:
     columns = [
         Column("counted over", number=False),
         *(Column(f"only {name} is right") for name in _names(of)),
-        _MCNEMAR,
+        _mcnemar(of.gold_clusters),
     ]
     rows = [
         [
@@ -217,6 +218,11 @@ def _names(of: Compared) -> tuple[str, str]:
     if first.name == second.name:
         return first.experiment, second.experiment
     return first.name, second.name
+
+
+def _mcnemar(unit: str) -> Column:
+    """unit: of what it counts those that only one of the two has."""
+    return Column(f"p (McNemar, exact, of {unit})")
 
 
 def _p(p: float | None) -> Cell:

@@ -19,7 +19,7 @@ from notemill.report.quality import (
 from notemill.report.record import Report
 from notemill.report.sections.names import called
 from notemill.report.tables import Cell, Column, told
-from notemill.statistics.figure import Figure
+from notemill.statistics.figure import Figure, undefined
 from notemill.statistics.items import MeasuredItems
 from notemill.statistics.numbers import MeasuredNumbers
 
@@ -236,8 +236,5 @@ def _part(part: PartMeasured) -> Row | None:
     size: list[Cell] = [tables.counted(part.notes)]
     if main is not None:
         return Row([name], main[1:], size)
-    if part.accuracy is not None:
-        nothing = Figure(value=None, why=part.withheld or "not told")
-        return Row([name], [nothing, part.accuracy], size)
-    nothing = Figure(value=None, why=part.withheld or "not told")
+    nothing = undefined(part.withheld)
     return Row([name], [nothing, nothing], size)

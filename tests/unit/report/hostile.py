@@ -45,7 +45,8 @@ def hostile(experiments: int = 1) -> Report:
     months = [f"{year}-{month:02}" for year in range(2018, 2026) for month in range(1, 13)]
     cells = [[exactly(60 + place % 7) for place in range(len(months))] for _ in LABELS]
     classes = [Named(name=label, count=exactly(100 + n)) for n, label in enumerate(LABELS)]
-    across = [Across(by="month", columns=months, classes=LABELS, cells=cells)]
+    notes = [sum(row[place].low for row in cells) for place in range(len(months))]
+    across = [Across(by="month", columns=months, notes=notes, classes=LABELS, cells=cells)]
     choice = reports.choice(name=MARKUP, classes=classes, across=across)
     names = [MARKUP, *(f"experiment_{number}" for number in range(1, experiments))]
     part = PartMeasured(part="headline", column="", value="", notes=exactly(8_000), choices=wide())

@@ -191,6 +191,7 @@ def audited(**changes: Any) -> Audited:
             notes=exactly(notes),
             texts=exactly(notes - 7),
             drawn=exactly(drawn),
+            shared=exactly(drawn // 2),
             truths=truths,
         )
         for answer, evidence, notes, drawn, truths in (
@@ -229,6 +230,7 @@ def audited(**changes: Any) -> Audited:
         "experiment": "pneumonia-be294ea84522",
         "field": "response",
         "readers": 2,
+        "read": [320, 310],
         "seed": 7,
         "allocation": "by half width 0.02 of the accuracy",
         "drawn_at": "2026-11-20T13:00:00+00:00",
@@ -363,6 +365,7 @@ def compared(**changes: Any) -> Compared:
         "not_compared": [NotCompared(field="reason", why="only pneumonia has it")],
         "evaluation": "chest_gold",
         "gold_split": "test",
+        "gold_clusters": "patients",
         "remarks": ["Both have the same model and engine."],
         "seed": 1,
         "draws": 4_000,

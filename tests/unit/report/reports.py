@@ -116,6 +116,7 @@ def choice(**changes: Any) -> FieldAnswered:
             Across(
                 by="length",
                 columns=["up to 480 tokens", "480 to 810 tokens", "more than 810 tokens"],
+                notes=[4_274, 4_271, 4_262],
                 classes=["yes", "no", "unclear"],
                 cells=[
                     [exactly(402), exactly(700), exactly(1_012)],
@@ -124,7 +125,6 @@ def choice(**changes: Any) -> FieldAnswered:
                 ],
             )
         ],
-        "left_out": [],
     }
     return FieldAnswered(**(values | changes))
 
@@ -170,7 +170,6 @@ def answered(experiment: str = "pneumonia-be294ea84522", **changes: Any) -> Answ
                 null=exactly(0),
                 histogram=lengths("length of reason", "characters"),
                 across=[],
-                left_out=[],
             ),
         ],
         "tokens": [lengths(), lengths("length of the answer", "tokens")],

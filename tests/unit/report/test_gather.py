@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from notemill.answers.columns import AnswerColumn
 from notemill.config import Config, read_config
 from notemill.errors import NotemillError
 from notemill.report.count import Count, exactly
 from notemill.report.gather import gather, refuse_unfinished
 from notemill.report.record import Answered, Report
+from notemill.report.tally import FieldTally
+from notemill.report.told import field_told
 from notemill.report.write import write_report
 from notemill.tasks.run import Run
 from tests.unit.conftest import Clinic, config_values, write_task
@@ -180,60 +184,49 @@ def test_answers_of_other_notes_do_not_count(reports: Reports) -> None:
     assert only(reports.report()).shards_done == 0
 
 
-def numbers(report: Report) -> set[int]:
-    """Every exact count that report.json tells."""
-    found: set[int] = set()
+CELLS = ("classes", "null", "cells")
+"""Keys of report.json below which counts are cells; so are bars of a field."""
 
-    def walk(part: object) -> None:
+
+def cells(report: Report) -> list[dict[str, int]]:
+    """Every cell of the answers as report.json has it."""
+    found: list[dict[str, int]] = []
+
+    def walk(part: object, cell: bool) -> None:
         if isinstance(part, dict):
-            if part.keys() == {"low", "high"} and part["low"] == part["high"]:
-                found.add(part["low"])
-            for value in part.values():
-                walk(value)
+            if part.keys() == {"low", "high"} and cell:
+                found.append(part)
+            for name, value in part.items():
+                walk(value, cell or name in CELLS or name == "histogram")
         elif isinstance(part, list):
             for value in part:
-                walk(value)
+                walk(value, cell)
 
-    walk(json.loads(report.model_dump_json()))
+    walk(json.loads(report.model_dump_json())["answers"], False)
     return found
 
 
-@pytest.mark.parametrize("x", [1, 4])
-def test_a_few_failed_notes_can_not_be_computed(
-    make_reports: Callable[[str], Reports], x: int
+def test_no_small_cell_is_told_and_technical_counts_are_exact(
+    reports: Reports, tmp_path: Path
 ) -> None:
-    """Whoever adds and subtracts has the same numbers, however many of so few there are."""
-
-    def told(failed: int) -> dict[str, Any]:
-        reports = make_reports(f"of{failed}").fill(no=198, yes=62 - failed, broken=failed, blank=7)
-        report = reports.answer().load().report()
-        of = only(report)
-        dumped = of.model_dump(exclude={"computing", "over_time", "fields", "tokens"})
-        dumped["classes"] = of.fields[0].classes
-        dumped["across"] = of.fields[0].across
-        dumped["flow"] = report.cohorts[0].model_dump(exclude={"digest", "extracted_at"})
-        return dumped
-
-    assert told(x) == told(2)
-
-
-@pytest.fixture
-def make_reports(tmp_path: Path) -> Callable[[str], Reports]:
-    def make(name: str) -> Reports:
-        folder = tmp_path / name
-        folder.mkdir()
-        return Reports(Clinic(folder))
-
-    return make
-
-
-def test_no_small_count_is_told(reports: Reports) -> None:
     report = reports.fill(yes=3, no=190, maybe=17, broken=2, blank=1).answer().load().report()
-    assert not numbers(report) & {1, 2, 3, 4}
+    told = cells(report)
+    assert told and not [each for each in told if each["low"] == each["high"] in (1, 2, 3, 4)]
     of = only(report)
-    assert of.values_compared is None
-    assert of.fields[0].classes[0].count == Count(low=1, high=4)
-    assert of.fields[0].across == [] and of.fields[0].left_out
+    yes, no, maybe = (each.count for each in of.fields[0].classes)
+    assert (yes, no, maybe) == (Count(low=1, high=4), exactly(190), Count(low=16, high=19))
+    assert (of.asked, of.answered, of.failed) == (exactly(212), exactly(210), exactly(2))
+    assert report.cohorts[0].blank == exactly(1) and of.values_compared
+    assert sum(count.low for count in of.tokens[0].counts) == 212
+    write_report(tmp_path / "r" / "report.html", report)
+    page = (tmp_path / "r" / "report.html").read_text()
+    captions = r"response|age|reason \([^<]*|signs \([^<]*"
+    bodies = re.findall(f"<caption><span>Notes by (?:{captions})<.*?</table>", page, re.DOTALL)
+    assert len(bodies) == 4
+    for body in bodies:  # the notes stand last, but for a share
+        told_cells = re.findall(r">([^<>]+)</td>(?:<td[^>]*>[^<]*%</td>)?</tr>", body)
+        assert told_cells and not set(told_cells) & {"1", "2", "3", "4"}
+    assert "210 of 212 notes have a valid answer" in page
 
 
 def test_all_is_told_where_the_configuration_says_so(reports: Reports) -> None:
@@ -243,10 +236,19 @@ def test_all_is_told_where_the_configuration_says_so(reports: Reports) -> None:
     assert of.failed == exactly(2)
 
 
-def test_classes_are_told_by_length(reports: Reports) -> None:
-    report = reports.fill(yes=60, no=60).answer().load().report()
-    # All prompts of this clinic are as long, so there is one range and nothing to tell.
-    assert only(report).fields[0].left_out == ["by length: there would be counts below 5"]
+def test_a_rare_class_does_not_keep_the_others_from_being_told_by_length() -> None:
+    field = FieldTally(
+        AnswerColumn("response", "response", "text", None),
+        "choice",
+        labels=["yes", "no"],
+        by_length=np.zeros((4, 64), np.int64),
+    )
+    assert field.by_length is not None
+    field.by_length[:2, :10] = [[0, 0, 0, 3, 0, 0, 0, 0, 0, 0], [60] * 10]
+    (across,) = field_told(field, {}, 5).across
+    assert sum(across.notes) == 603 and len(across.columns) > 2
+    assert [each for each in across.cells[0] if each.high] == [Count(low=1, high=4)]
+    assert not [each for row in across.cells for each in row if each.exact and 0 < each.low < 5]
 
 
 def test_the_engine_and_the_times_are_those_of_the_answers(reports: Reports) -> None:

@@ -16,7 +16,7 @@ from notemill.audit.record import (
     Estimated,
     StratumRead,
 )
-from notemill.comparison.record import ChoiceComparison, FieldComparison
+from notemill.comparison.record import ChoiceComparison, Correctness, FieldComparison
 from notemill.comparison.repeat_record import Change, FieldRepeat
 from notemill.evaluation.record import (
     EvaluationRecord,
@@ -27,7 +27,7 @@ from notemill.evaluation.record import (
     PilotUse,
 )
 from notemill.report.audited import audited
-from notemill.report.compared import _field_compared, _field_repeated
+from notemill.report.compared import _field_compared, _field_repeated, _right
 from notemill.report.count import Count, exactly
 from notemill.report.evaluated import evaluated
 from notemill.report.quality import PartMeasured
@@ -115,34 +115,45 @@ def small_counts(told: BaseModel) -> set[int]:
 
 def test_an_evaluation_tells_no_small_count() -> None:
     told = evaluated(evaluation(part([[97, 3, 0], [2, 198, 1]])), 5)
-    assert not small_counts(told)
+    (part_told,) = told.experiments[0].fields[0].parts
+    assert not small_counts(part_told)
+    assert told.gold_patients == exactly(3)
     assert told.gold_sha256 == "a" * 64
 
 
-def test_subgroups_are_told_whole_where_nothing_of_them_is_small() -> None:
-    a, b = [[50, 10, 0], [8, 60, 0]], [[40, 9, 0], [7, 90, 0]]
-    whole = (np.array(a) + np.array(b)).tolist()
-    _, first, second = parts_told(part(whole), part(a, "subgroup", "A"), part(b, "subgroup", "B"))
-    assert first.choices and second.choices and not first.withheld
-    assert first.choices.answered.accuracy.value == pytest.approx(110 / 128)
+def test_figures_are_told_as_they_were_measured() -> None:
+    of = part([[97, 3, 0], [2, 198, 1]])
+    (told,) = parts_told(of)
+    assert told.choices and of.choices and told.choices.table
+    assert (told.choices.answered, told.choices.all) == (of.choices.answered, of.choices.all)
+    assert told.choices.table.cells[0][1:] == [Count(low=1, high=4), exactly(0)]
+    assert told.choices.table.cells[0][0] == Count(low=96, high=99)
 
 
-def test_a_subgroup_with_few_errors_can_not_be_had_from_the_others() -> None:
-    """The whole's table is told, and of its parts no table, but all errors of each together."""
-    told = []
-    for x in (1, 4):
-        a, b = [[60 - (9 - x), 9 - x, 0], [20, 60, 0]], [[40 - x, x, 0], [12, 90, 0]]
-        whole = part([[91, 9, 0], [32, 150, 0]])
-        told.append(parts_told(whole, part(a, "subgroup", "A"), part(b, "subgroup", "B")))
-    assert all(each.choices is None and each.withheld for each in told[0][1:])
-    for one, other in zip(told[0][1:], told[1][1:], strict=True):
-        assert (one.choices, one.withheld) == (other.choices, other.withheld)
+def test_a_figure_of_fewer_than_five_notes_is_not_told() -> None:
+    (told,) = parts_told(part([[2, 1, 0], [2, 198, 1]]))
+    assert told.choices
+    sensitivity = told.choices.answered.classes[0].sensitivity
+    assert (sensitivity.value, sensitivity.n) == (None, 0)
+    assert sensitivity.why == "it rests on fewer than 5"
 
 
-def test_what_the_pilot_saw_is_not_the_difference_of_two_tables() -> None:
-    whole, without = [[97, 10, 0], [20, 198, 0]], [[94, 10, 0], [20, 198, 0]]
-    headline, other = parts_told(part(whole), part(without, "without_pilot"))
-    assert headline.choices and other.choices is None and other.withheld
+def test_a_small_subgroup_is_not_told_and_the_next_one_not_over_how_many_notes() -> None:
+    a, b, c = [[60, 10, 0], [8, 60, 0]], [[40, 9, 0], [7, 90, 0]], [[1, 1, 0], [0, 1, 0]]
+    whole = (np.array(a) + np.array(b) + np.array(c)).tolist()
+    _, first, second, few = parts_told(
+        part(whole),
+        part(a, "subgroup", "A"),
+        part(b, "subgroup", "B"),
+        part(c, "subgroup", "C"),
+    )
+    assert few.choices is None and few.withheld == "fewer than 5 notes"
+    assert few.notes == Count(low=1, high=4)
+    assert first.notes == Count(low=137, high=140)
+    assert first.choices and first.choices.table is None
+    accuracy = first.choices.answered.accuracy
+    assert (accuracy.value, accuracy.n) == (pytest.approx(120 / 138), 0)
+    assert second.notes == exactly(146) and second.choices and second.choices.table
 
 
 def figures(value: float) -> CohortFigures:
@@ -216,19 +227,19 @@ def audit(wrong: int) -> AuditEstimate:
     )
 
 
-def test_an_audit_is_told_to_the_hundredth_where_few_were_wrong() -> None:
-    told = audited(audit(3), 5, exactly(900))
-    assert not small_counts(told)
-    assert told.strata[0].truths == [] and told.remarks == ["there was one reader"]
-    assert told.answered.accuracy.value == 0.98 and told.answered.accuracy.n == 0
-    assert told.between_readers[0].table is None
+def test_an_audit_is_told_with_its_figures_and_remarks_and_names_no_reader() -> None:
+    of = audit(3)
+    told = audited(of, 5)
+    assert not small_counts(told.model_copy(update={"strata": [], "adjudicated": exactly(0)}))
+    assert [each.count for each in told.strata[0].truths] == [
+        Count(low=196, high=199),
+        Count(low=1, high=4),
+        exactly(0),
+    ]
+    assert (told.strata[0].drawn, told.read) == (exactly(200), [125, 125])
+    assert (told.remarks, told.answered) == (of.remarks, of.answered)
     assert told.between_readers[0].readers == (1, 2)
-
-
-def test_an_audit_without_small_counts_is_told_whole_and_names_no_reader() -> None:
-    told = audited(audit(20), 5, exactly(900))
-    assert [each.count for each in told.strata[0].truths[:2]] == [exactly(180), exactly(20)]
-    assert told.answered.accuracy.value == 0.9849
+    assert told.between_readers[0].table.cells[0][1] == Count(low=1, high=4)
     assert "Reader" not in told.model_dump_json()
 
 
@@ -262,37 +273,46 @@ def comparison(table: list[list[int]]) -> FieldComparison:
     )
 
 
-def test_a_comparison_with_many_flips_is_told_and_one_with_few_only_roughly() -> None:
-    told = _field_compared(comparison([[100, 20], [10, 270]]), 5, exactly(400))
-    assert told.choices and told.choices.table.cells[0] == [exactly(100), exactly(20)]
-    assert told.choices.classes[0].p == 0.04
-    few = _field_compared(comparison([[100, 3], [20, 277]]), 5, exactly(400))
-    assert not small_counts(few)
-    assert few.choices and few.choices.classes[0].p is None
-    assert few.same.why.startswith("at least 90%")
-    assert few == _field_compared(comparison([[101, 2], [19, 278]]), 5, exactly(400))
+def test_a_comparison_is_told_with_its_p_and_without_its_small_cells() -> None:
+    told = _field_compared(comparison([[100, 3], [20, 277]]), 5)
+    assert not small_counts(told)
+    assert told.choices and told.choices.classes[0].p == 0.04
+    assert told.same == share(377, 400)
+    assert told.choices.table.cells[0] == [Count(low=99, high=102), Count(low=1, high=4)]
 
 
-def test_a_comparison_says_nothing_of_how_many_notes_there_are_where_that_is_a_range() -> None:
-    """Blank notes may be the rest of the rows."""
-    asked = Count(low=397, high=400)
-    one = _field_compared(comparison([[100, 20], [10, 270]]), 5, asked)
-    assert one == _field_compared(comparison([[100, 20], [10, 268]]), 5, asked)
-    assert one.choices and one.choices.table.cells[0][0] == Count(low=0, high=400)
+def test_which_of_two_is_right_is_told_without_a_small_cell() -> None:
+    figure = share(90, 100)
+    told = _right(
+        Correctness(
+            counting="all",
+            notes=100,
+            both=80,
+            only_first=10,
+            only_second=2,
+            neither=8,
+            first=figure,
+            second=figure,
+            difference=figure,
+            p=0.04,
+        ),
+        5,
+    )
+    assert (told.only_first, told.only_second) == (exactly(10), Count(low=1, high=4))
+    assert (told.p, told.first) == (0.04, figure)
 
 
-def test_a_repeat_tells_its_changes_where_none_is_small() -> None:
-    def repeat(changed: int) -> FieldRepeat:
-        changes = [
-            Change(was="yes", now="yes", texts=80),
-            Change(was="yes", now="no", texts=changed),
-        ]
-        same = share(200 - changed, 200)
-        return FieldRepeat(
-            field="response", kind="choices", same=same, same_all=same, changes=changes
-        )
-
-    assert _field_repeated(repeat(9), 5).changes
-    few = _field_repeated(repeat(2), 5)
-    assert few.changes is None and few == _field_repeated(repeat(3), 5)
-    assert few.same.why.startswith("between 0.98 and 0.99")
+def test_a_repeat_tells_its_changes() -> None:
+    changes = [
+        Change(was="yes", now="yes", texts=80),
+        Change(was="yes", now="no", texts=2),
+        Change(was="no", now="no", texts=118),
+    ]
+    same = share(198, 200)
+    repeat = FieldRepeat(
+        field="response", kind="choices", same=same, same_all=same, changes=changes
+    )
+    told = _field_repeated(repeat, 5)
+    assert told.same == same and told.changes
+    assert told.changes.cells[0] == [Count(low=78, high=81), Count(low=1, high=4)]
+    assert not small_counts(told)

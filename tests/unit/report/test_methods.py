@@ -13,6 +13,7 @@ from notemill.report.crate import crate
 from notemill.report.methods import methods
 from notemill.report.record import Report
 from notemill.report.unknown import unknown
+from tests.unit.report import judged
 from tests.unit.report.reports import answered, asked, cohort, report
 
 
@@ -41,7 +42,7 @@ def with_computing(**changes: Any) -> Report:
             with_cohort(dropped=exactly(0)),
             "the first row was kept and 8 rows were left out",
         ),
-        (with_computing(gpu_hours=3.5), with_computing(gpu_hours=None), "GPU hours"),
+        (with_computing(gpu_hours=3.5), with_computing(gpu_hours=None), "of GPU time"),
         (with_computing(kwh=1.4), with_computing(kwh=None), "1.4 kWh"),
         (with_computing(), with_computing(first_answer_at=None), "The model was queried"),
         (
@@ -138,3 +139,23 @@ def test_the_crate_is_whole() -> None:
     outside = {"http://schema.org/CompletedActionStatus", "http://schema.org/ActiveActionStatus"}
     outside.add("https://w3id.org/ro/crate/1.1")
     assert references(graph) <= entities.keys() | outside
+
+
+def test_the_methods_of_an_evaluation_say_what_its_intervals_take_for_granted() -> None:
+    of = report(evaluations=[judged.evaluated(clustered_by="text")])
+    unknown_patients = "Patients were not known: notes of different texts were taken as independent"
+    assert unknown_patients in sentences(of)
+    assert unknown_patients not in sentences(report(evaluations=[judged.evaluated()]))
+    assert "Korn and Graubard" in sentences(of)
+
+
+def test_the_methods_of_an_audit_say_who_read_what_and_how_readers_agree() -> None:
+    told = sentences(report(audits=[judged.audited()]))
+    assert "420 texts were read, 210 of them by all readers and the others by one; 15 were" in told
+    assert "not weighted: agreement 0.93 (95 % interval 0.90 to 0.96), Cohen's kappa 0.42" in told
+    assert "Gwet's AC1 0.92" in told
+
+
+def test_the_methods_of_a_comparison_say_that_p_is_not_corrected() -> None:
+    told = sentences(report(comparisons=[judged.compared()]))
+    assert "P values are not corrected for their number." in told
