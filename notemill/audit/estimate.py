@@ -58,7 +58,7 @@ def estimate(
         answered=_estimated(design, [each for each in strata if each.answer is not None]),
         all=_estimated(design, strata),
         accuracy_if_untold_wrong=cohort_accuracy(wrong, seed=design.seed),
-        remarks=[*_remarks(design), *remarks],
+        remarks=[*_remarks(design, key), *remarks],
         estimated_at=now(),
         notemill=__version__,
     )
@@ -175,11 +175,22 @@ def _read(design: AuditDesign, key: AuditKey, settled: Mapping[str, str]) -> Ite
         )
 
 
-def _remarks(design: AuditDesign) -> Iterator[str]:
+def _remarks(design: AuditDesign, key: AuditKey) -> Iterator[str]:
     yield "Texts were taken as independent of each other, those of one patient too."
     if design.blank:
         yield f"{design.blank} blank notes were not asked and are in no figure."
     if len(design.readers) == 1:
         yield "There was one reader: how far readers agree is not known."
+    else:
+        yield (
+            "Agreement, kappa and AC1 between readers are of texts as they were drawn, where rare "
+            "answers are frequent: they are not the cohort's."
+        )
+    once = sum(sum(reader in text.rows for reader in design.readers) == 1 for text in key.texts)
+    if once:
+        yield (
+            f"{once} of {len(key.texts)} texts had one reader, and no second one to find an error."
+        )
+    yield "Intervals hold sampling error alone, not what readers err by."
     if unread := [stratum.name for stratum in design.strata if not stratum.drawn]:
         yield f"Not read at all: {'; '.join(unread)}."

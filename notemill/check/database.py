@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from notemill.check.finding import Findings
-from notemill.check.queries import try_query
+from notemill.check.queries import try_gold, try_query
 from notemill.check.rights import OF_EXPERIMENTS, OF_RESULTS, is_there, prove_rights
 from notemill.check.tables import tables_of
 from notemill.config import Config, Database
@@ -16,6 +16,7 @@ from notemill.database.connect import address, connect, server_name
 from notemill.database.keys import IdColumn
 from notemill.database.refusals import database_errors
 from notemill.errors import NotemillError
+from notemill.evaluation.source import wanted_columns
 from notemill.evaluation.table import evaluations_table
 from notemill.load.check import check_tables
 from notemill.load.tables import exact_collation
@@ -48,6 +49,7 @@ def database(config: Config, runs: list[Run], ids: dict[str, list[IdColumn]]) ->
             else:
                 if columns:
                     ids[name] = columns
+        _golds(engine, config, found)
         with (
             database_errors(config.database, "looking at tables"),
             engine.connect() as connection,
@@ -59,6 +61,23 @@ def database(config: Config, runs: list[Run], ids: dict[str, list[IdColumn]]) ->
     finally:
         engine.dispose()
     return found
+
+
+def _golds(engine: sa.Engine, config: Config, found: Findings) -> None:
+    """Labels that come by a query."""
+    for name, evaluation in config.evaluations.items():
+        if evaluation.query is None:
+            continue
+        wanted = wanted_columns(evaluation, config.cohorts[evaluation.cohort].id_columns)
+        doing, where = f"trying evaluation '{name}'", f"evaluations.{name}.query"
+        try:
+            with (
+                database_errors(config.database, doing, query_of=where),
+                _thrown_away(engine) as connection,
+            ):
+                try_gold(connection, name, evaluation.query, wanted, found)
+        except NotemillError as error:
+            found.refused(error)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""Cohorts' queries tried on the database: a few rows, their columns, and how many there are."""
+"""Queries tried on the database: a few rows and their columns, and how many a cohort has."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from notemill.check.planned import shard_sizes
 from notemill.config import Cohort
 from notemill.database.keys import BYTES_A_CHARACTER, IdColumn, check_key_length
 from notemill.database.refusals import error_number
+from notemill.evaluation.source import cells_of_rows
 from notemill.notes.columns import IdReader, column_positions
 from notemill.notes.query import bare, limited, only_read, over_query
 from notemill.notes.rows import checked_text
@@ -50,7 +52,7 @@ def try_query(
     """
     only_read(connection)
     connection = connection.execution_options(no_parameters=True)
-    look = _first_rows(connection, name, cohort, found)
+    look = _first_rows(connection, _Asked("cohort", name, cohort.query), found)
     if look is None:
         return None
     positions = column_positions(look.names, cohort, name)
@@ -81,6 +83,45 @@ def try_query(
     return reader.columns
 
 
+def try_gold(
+    connection: sa.Connection, name: str, query: str, wanted: Sequence[str], found: Findings
+) -> None:
+    """Read a few rows of an evaluation's labels. wanted: the columns that it must have.
+
+    Raises NotemillError for a column that is not there, and DBAPIError.
+    """
+    only_read(connection)
+    connection = connection.execution_options(no_parameters=True)
+    asked = _Asked("evaluation", name, query)
+    look = _first_rows(connection, asked, found)
+    if look is None:
+        return
+    cells_of_rows(look.names, iter(()), wanted, asked.where)
+    if look.rows:
+        found.ok(f"evaluation {name}: its query gives rows with {', '.join(wanted)}")
+    else:
+        found.refuse(
+            f"the query of evaluation '{name}' returned nothing",
+            where=asked.where,
+            remedy="run the query in your SQL client and correct it",
+        )
+
+
+class _Asked(NamedTuple):
+    """A query and whose it is: a cohort's or an evaluation's."""
+
+    of: str
+    name: str
+    query: str
+
+    @property
+    def where(self) -> str:
+        return f"{self.of}s.{self.name}.query"
+
+    def __str__(self) -> str:
+        return f"{self.of} {self.name}"
+
+
 class _Look(NamedTuple):
     """A few rows of a query."""
 
@@ -89,30 +130,28 @@ class _Look(NamedTuple):
     rows: list[Any]
 
 
-def _first_rows(
-    connection: sa.Connection, name: str, cohort: Cohort, found: Findings
-) -> _Look | None:
+def _first_rows(connection: sa.Connection, asked: _Asked, found: Findings) -> _Look | None:
     """A few rows; the whole result is never sent for them if the query can be wrapped."""
     try:
         with limited(connection, LOOK_S):
-            return _wrapped(connection, cohort) or _as_it_is(connection, name, cohort, found)
+            return _wrapped(connection, asked.query) or _as_it_is(connection, asked, found)
     except DBAPIError as error:
         if not _too_slow(error):
             raise
         found.warn(
-            f"cohort {name}: the query gave no row within {LOOK_S} s",
-            where=f"cohorts.{name}.query",
-            remedy="extract waits for it as long as it takes; an index may help (EXPLAIN)",
+            f"{asked}: the query gave no row within {LOOK_S} s",
+            where=asked.where,
+            remedy="the workflow waits for it as long as it takes; an index may help (EXPLAIN)",
         )
         return None
 
 
-def _wrapped(connection: sa.Connection, cohort: Cohort) -> _Look | None:
+def _wrapped(connection: sa.Connection, query: str) -> _Look | None:
     """The rows by a LIMIT around the query; None where the query can't stand in another."""
     if connection.dialect.name == "sqlite":
         return None  # it sends rows as they are fetched, and would rename columns here
     try:
-        result = connection.exec_driver_sql(over_query("*", cohort.query, f"LIMIT {_ROWS}"))
+        result = connection.exec_driver_sql(over_query("*", query, f"LIMIT {_ROWS}"))
     except DBAPIError as error:
         if error_number(error) not in _NOT_WRAPPED:
             raise
@@ -122,25 +161,23 @@ def _wrapped(connection: sa.Connection, cohort: Cohort) -> _Look | None:
     return _Look(names, description, list(result.fetchall()))
 
 
-def _as_it_is(
-    connection: sa.Connection, name: str, cohort: Cohort, found: Findings
-) -> _Look | None:
+def _as_it_is(connection: sa.Connection, asked: _Asked, found: Findings) -> _Look | None:
     """The rows of the query itself, cut short by the session."""
-    query = bare(cohort.query)
+    query = bare(asked.query)
     if connection.dialect.name != "sqlite":
         if does := _DOES_MORE.search(query):
             found.refuse(
-                f"cohort {name}: the query was not tried, because it does more than read "
+                f"{asked}: the query was not tried, because it does more than read "
                 f"({does[0].strip().upper()})",
-                where=f"cohorts.{name}.query",
-                remedy="a cohort's query is one SELECT that changes nothing",
+                where=asked.where,
+                remedy="the query is one SELECT that changes nothing",
             )
             return None
         if _OWN_LIMIT.search(query):  # which is stronger than the session's
             found.warn(
-                f"cohort {name}: the query can't be tried on a few rows, because two columns have "
+                f"{asked}: the query can't be tried on a few rows, because two columns have "
                 "one name and it has a LIMIT of its own",
-                where=f"cohorts.{name}.query",
+                where=asked.where,
                 remedy="give each column a name of its own (AS)",
             )
             return None
@@ -148,8 +185,8 @@ def _as_it_is(
     result = connection.exec_driver_sql(query)
     if not result.returns_rows:
         found.refuse(
-            f"the query of cohort '{name}' gives no rows, because it asks for none",
-            where=f"cohorts.{name}.query",
+            f"the query of {asked.of} '{asked.name}' gives no rows, because it asks for none",
+            where=asked.where,
             remedy="write one SELECT as the query",
         )
         return None

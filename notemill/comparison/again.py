@@ -16,12 +16,8 @@ from notemill.answers.finished import Finished
 from notemill.answers.outcome import Outcome
 from notemill.answers.verdict import Status
 from notemill.comparison.fields import items_of, label_of
-from notemill.comparison.record import (
-    ANOTHER,
-    NO_ANSWER,
-    Change,
-    FieldRepeat,
-)
+from notemill.comparison.record import ANOTHER, NO_ANSWER
+from notemill.comparison.repeat_record import Change, FieldRepeat
 from notemill.comparison.repeat_settings import RepeatSettings
 from notemill.comparison.sides import AnswerField
 from notemill.statistics.figure import Figure

@@ -28,8 +28,8 @@ def differences(first: Answered, second: Answered) -> list[Difference]:
     return [*told, Difference(part="model", known=True, diff=_diff(models[0], models[1], names))]
 
 
-def remarks(first: Answered, second: Answered, told: list[Difference]) -> list[str]:
-    """What a reader of the differences has to know."""
+def remarks(first: Answered, second: Answered, told: list[Difference], texts: int) -> list[str]:
+    """What a reader of the differences has to know. texts: that were compared."""
     lines = [
         f"of {side.experiment} it is not known what was asked, so no diff tells what differs: its "
         "record was written by a version of notemill that did not keep it"
@@ -45,6 +45,11 @@ def remarks(first: Answered, second: Answered, told: list[Difference]) -> list[s
     if not any(each.diff for each in told) and all(each.known for each in told):
         lines.append(
             "nothing of what was asked differs but how notemill asks, or files of the task"
+        )
+    if texts:
+        lines.append(
+            f"all {texts} texts of the cohort were compared, so of this cohort every difference is "
+            "known without sampling error: intervals and p are for further texts of the same kind"
         )
     return lines
 

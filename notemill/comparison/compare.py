@@ -7,7 +7,7 @@ intervals. Read from result shards, which the loads proved the tables to hold, s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow.parquet as pq
 
@@ -16,6 +16,7 @@ from notemill.clock import now
 from notemill.comparison.asked import differences, remarks
 from notemill.comparison.correct import Judged, judged
 from notemill.comparison.cost import side_of
+from notemill.comparison.counted import Counted
 from notemill.comparison.fields import ComparedField, compared_field
 from notemill.comparison.flips import flips_file
 from notemill.comparison.pairs import Texts, paired_texts
@@ -27,7 +28,7 @@ from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.notes.manifest import read_manifest
 from notemill.paths import Layout, cut_name
-from notemill.statistics.figure import DRAWS
+from notemill.statistics.figure import DRAWS, Figure
 from notemill.tasks.run import Run
 
 SEED = 1
@@ -55,6 +56,9 @@ def compare(config: Config, planned: PlannedComparison, runs: dict[str, Run]) ->
     columns = {
         name: (one.column.column, other.column.column) for name, (one, other) in fields.items()
     }
+    judgement = None
+    if planned.settings.evaluation:
+        judgement = judged(config, planned, (first, second), runs, list(fields), SEED)
     ids = [column.name for column in manifest.id_columns]
     counts = _Counts()
     path = layout.flips(planned.name)
@@ -62,9 +66,6 @@ def compare(config: Config, planned: PlannedComparison, runs: dict[str, Run]) ->
         labels = {each.name: each.labels for each in compared}
         for texts in counts.of(paired_texts(first, second, ids, columns)):
             flips.add(texts, {each.name: each.add(texts) for each in compared}, labels)
-    judgement = None
-    if planned.settings.evaluation:
-        judgement = judged(config, planned, (first, second), runs, list(fields), SEED)
     told = differences(first, second)
     log.info("%d notes (%d texts) compared, %d flip", counts.notes, counts.texts, flips.notes)
     return ComparisonRecord(
@@ -73,8 +74,8 @@ def compare(config: Config, planned: PlannedComparison, runs: dict[str, Run]) ->
         cut=cut,
         notes=counts.notes,
         texts=counts.texts,
-        first=side_of(layout, planned.cohort, first),
-        second=side_of(layout, planned.cohort, second),
+        first=side_of(layout, planned.cohort, first, counts.coverage(0)),
+        second=side_of(layout, planned.cohort, second, counts.coverage(1)),
         differences=told,
         both_answered=counts.both,
         only_first_answered=counts.only_first,
@@ -85,7 +86,7 @@ def compare(config: Config, planned: PlannedComparison, runs: dict[str, Run]) ->
         gold=judgement.gold if judgement else None,
         flips=path.name,
         flipped=flips.notes,
-        remarks=remarks(first, second, told),
+        remarks=remarks(first, second, told, counts.texts),
         seed=SEED,
         draws=DRAWS,
         notemill=notemill.__version__,
@@ -107,6 +108,7 @@ class _Counts:
     both: int = 0
     only_first: int = 0
     only_second: int = 0
+    _answered: tuple[Counted, Counted] = field(default_factory=lambda: (Counted(), Counted()))
 
     def of(self, some: Iterator[Texts]) -> Iterator[Texts]:
         """The texts, counted on their way."""
@@ -117,7 +119,13 @@ class _Counts:
             self.both += int(texts.sizes[first & second].sum())
             self.only_first += int(texts.sizes[first & ~second].sum())
             self.only_second += int(texts.sizes[~first & second].sum())
+            for counted, there in zip(self._answered, texts.answered, strict=True):
+                counted.add(there.astype(int), texts.sizes)
             yield texts
+
+    def coverage(self, side: int) -> Figure:
+        """Notes that the first (0) or the second (1) has an answer to; a text's fail together."""
+        return self._answered[side].share(1, [0, 1], SEED, why="no note has a text")
 
 
 def _fields(

@@ -17,11 +17,11 @@ from notemill.errors import NotemillError
 from notemill.paths import Layout
 from notemill.paths import live as live_path
 from notemill.pilot.record import read_pilot
-from notemill.statistics.proportion import share
+from notemill.statistics.figure import Figure
 
 
-def side_of(layout: Layout, cohort: str, side: Answered) -> Side:
-    """What is told of one of the two."""
+def side_of(layout: Layout, cohort: str, side: Answered, coverage: Figure) -> Side:
+    """What is told of one of the two. coverage: notes with an answer."""
     statuses: Counter[str] = Counter()
     engines: set[str] = set()
     times: list[str] = []
@@ -47,7 +47,7 @@ def side_of(layout: Layout, cohort: str, side: Answered) -> Side:
         asked=side.asked,
         answered=answered,
         failed=dict(sorted(statuses.items())),
-        cost=_cost(layout, cohort, side, answered, answered + statuses.total()),
+        cost=_cost(layout, cohort, side, coverage, answered + statuses.total()),
     )
 
 
@@ -64,7 +64,7 @@ def gpus_of(layout: Layout, cohort: str, experiment: str) -> list[str]:
     return []
 
 
-def _cost(layout: Layout, cohort: str, side: Answered, answered: int, notes: int) -> Cost:
+def _cost(layout: Layout, cohort: str, side: Answered, coverage: Figure, notes: int) -> Cost:
     seconds = sum(origin.seconds for origin in side.origins)
     tokens = sum(origin.tokens for origin in side.origins)
     return Cost(
@@ -74,7 +74,7 @@ def _cost(layout: Layout, cohort: str, side: Answered, answered: int, notes: int
         tokens=tokens,
         tokens_per_note=round(tokens / notes, 1) if notes else None,
         notes_per_s=round(notes / seconds, 3) if notes and seconds else None,
-        coverage=share(answered, notes, why="no note has a text"),
+        coverage=coverage,
         gpus=gpus_of(layout, cohort, side.experiment),
         slots=slots_of_shards(side.shards),
     )

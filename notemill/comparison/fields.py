@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from notemill.comparison.counted import Counted
 from notemill.comparison.pairs import Texts
 from notemill.comparison.record import (
     ANOTHER,
@@ -23,7 +24,6 @@ from notemill.comparison.record import (
 )
 from notemill.comparison.sides import AnswerField
 from notemill.statistics.agreement import CrossTable, paired
-from notemill.statistics.figure import Figure, undefined
 from notemill.statistics.ratio import Ratio
 
 _SAME, _OTHER, _NOT_BOTH = range(3)
@@ -39,27 +39,26 @@ class ComparedField(ABC):
         self.name = name
         self.kind = fields[0].kind
         self.labels: list[str] = []
-        self._same: Counter[tuple[int, int]] = Counter()
+        self._same = Counted()
 
     def add(self, texts: Texts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Count texts in. Returns which flip, and codes of the first and the second answer."""
         one, other = (answers[self.name].combine_chunks() for answers in texts.answers)
         same, flips, *codes = self._held_against(texts, one, other)
         state = np.where(texts.both, np.where(same, _SAME, _OTHER), _NOT_BOTH)
-        _count(self._same, state, texts.sizes)
+        self._same.add(state, texts.sizes)
         no_code = np.full(len(state), -1)
         flips = flips | (texts.answered[0] != texts.answered[1])
         return flips, *(codes or (no_code, no_code))
 
     def compared(self, seed: int) -> FieldComparison:
         """What the field comes to; seed: of the draws."""
-        state, sizes, texts = _kinds(self._same)
-        table = CrossTable(3, state * 3 + state, sizes, texts)
+        why = "no note has an answer from both"
         return FieldComparison(
             field=self.name,
             kind=self.kind,
-            same=_share_of_same(table, np.array([_SAME, _OTHER]), seed),
-            same_all=_share_of_same(table, np.array([_SAME, _OTHER, _NOT_BOTH]), seed),
+            same=self._same.share(_SAME, [_SAME, _OTHER], seed, why=why),
+            same_all=self._same.share(_SAME, [_SAME, _OTHER, _NOT_BOTH], seed, why=why),
             **self._further(seed),
         )
 
@@ -80,7 +79,7 @@ class ComparedChoices(ComparedField):
         self._columns = [field.column for field in fields]
         known = dict.fromkeys(label_of(value) for values in self._values for value in values)
         self.labels = [*known, ANOTHER, NO_ANSWER]
-        self._cells: Counter[tuple[int, int]] = Counter()
+        self._cells = Counted()
 
     def _held_against(self, texts: Texts, one: pa.Array, other: pa.Array) -> tuple[np.ndarray, ...]:
         first, second = (
@@ -89,7 +88,7 @@ class ComparedChoices(ComparedField):
                 zip((one, other), texts.answered, strict=True)
             )
         )
-        _count(self._cells, first * len(self.labels) + second, texts.sizes)
+        self._cells.add(first * len(self.labels) + second, texts.sizes)
         # Of two answers that are no choices that are known, nobody knows that they are the same.
         unknown = self.labels.index(ANOTHER)
         same = np.where(first == unknown, _equal(one, other), first == second)
@@ -105,7 +104,7 @@ class ComparedChoices(ComparedField):
         return codes
 
     def _further(self, seed: int) -> dict[str, Any]:
-        cells, sizes, texts = _kinds(self._cells)
+        cells, sizes, texts = self._cells.kinds()
         rows, columns = np.divmod(cells, len(self.labels))
         labels = self.labels
         if (unknown := labels.index(ANOTHER)) not in {*rows, *columns}:
@@ -148,7 +147,7 @@ class ComparedNumbers(ComparedField):
         super().__init__(name, fields)
         self._tolerance = tolerance
         self._signed, self._absolute = Ratio(), Ratio()
-        self._within: Counter[tuple[int, int]] = Counter()
+        self._within = Counted()
 
     def _held_against(self, texts: Texts, one: pa.Array, other: pa.Array) -> tuple[np.ndarray, ...]:
         there = texts.both & _valid(one) & _valid(other)
@@ -160,21 +159,20 @@ class ComparedNumbers(ComparedField):
         sizes = texts.sizes[there]
         self._signed.add(apart[there] * sizes, sizes)
         self._absolute.add(np.abs(apart[there]) * sizes, sizes)
-        _count(self._within, np.where(near[there], _SAME, _OTHER), sizes)
+        self._within.add(np.where(near[there], _SAME, _OTHER), sizes)
         none = ~_valid(one) & ~_valid(other)
         same = none | (there & _equal(one, other))
         return same, texts.both & ~(none | (there & near))
 
     def _further(self, seed: int) -> dict[str, Any]:
-        state, sizes, texts = _kinds(self._within)
+        _, sizes, texts = self._within.kinds()
         n, why = int((sizes * texts).sum()), "no note has a number from both"
-        within = CrossTable(3, state * 3 + state, sizes, texts)
         return {
             "numbers": NumberComparison(
                 tolerance=self._tolerance,
                 difference=self._signed.figure(n, why=why),
                 absolute=self._absolute.figure(n, why=why),
-                within=_share_of_same(within, np.array([_SAME, _OTHER]), seed),
+                within=self._within.share(_SAME, [_SAME, _OTHER], seed, why=why),
             )
         }
 
@@ -250,32 +248,3 @@ def _equal(one: pa.Array, other: pa.Array) -> np.ndarray:
     equal = pc.equal(one, other).fill_null(False).to_numpy(zero_copy_only=False)
     same: np.ndarray = equal | (~_valid(one) & ~_valid(other))
     return same
-
-
-def _count(counter: Counter[tuple[int, int]], cells: np.ndarray, sizes: np.ndarray) -> None:
-    """Count texts by their cell and their number of notes."""
-    pairs, texts = np.unique(np.stack([cells, sizes]), axis=1, return_counts=True)
-    for cell, size, count in zip(*pairs.tolist(), texts.tolist(), strict=True):
-        counter[cell, size] += count
-
-
-def _kinds(counter: Counter[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cells, sizes, and how many texts have both, in an order of their own."""
-    kinds = sorted(counter)
-    cells, sizes = np.array(kinds, dtype=np.int64).reshape(-1, 2).T
-    return cells, sizes, np.array([counter[kind] for kind in kinds], dtype=np.int64)
-
-
-def _share_of_same(table: CrossTable, counted: np.ndarray, seed: int) -> Figure:
-    """Share of notes in state _SAME of those in the states that count; a diagonal table."""
-    states = table.cells % table.classes
-    having = np.isin(states, counted)
-    why = "no note has an answer from both"
-    if not having.any():
-        return undefined(why)
-    part = CrossTable(table.classes, table.cells[having], table.sizes[having], table.texts[having])
-    diagonals = np.concatenate(
-        [np.diagonal(drawn, axis1=-2, axis2=-1) for drawn in part.resampled(seed)]
-    )
-    draws = diagonals[:, _SAME] / diagonals.sum(-1)
-    return part.share(states[having] == _SAME, np.ones(having.sum(), bool), draws, why)

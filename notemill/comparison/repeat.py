@@ -34,7 +34,7 @@ from notemill.answers.work import until_terminated
 from notemill.clock import now
 from notemill.comparison.again import Before, Repeated, drawn
 from notemill.comparison.cost import slots_of_shards
-from notemill.comparison.record import RepeatRecord, Round, read_repeat
+from notemill.comparison.repeat_record import RepeatRecord, Round, read_repeat
 from notemill.comparison.repeat_settings import SHARD, RepeatSettings, settings_of
 from notemill.comparison.sides import fields_of
 from notemill.engines.gpu import gpu_here

@@ -67,6 +67,12 @@ def evaluate(config: Config, name: str, runs: Sequence[Run]) -> EvaluationRecord
         notemill=notemill.__version__,
         experiments=[work.experiment(run, use, past) for run, use in zip(runs, uses, strict=True)],
     )
+    if shared := record.gold.shared_with_development:
+        log.warning(
+            "%d test notes have a patient or a text that is among the development notes too: they "
+            "are not unseen",
+            shared,
+        )
     write_rows(config.database, config.evaluations_table, name, rows_of(record))
     past.keep(uses)
     for line in told_figures(record):

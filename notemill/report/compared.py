@@ -9,10 +9,9 @@ from notemill.comparison.record import (
     ComparisonRecord,
     Correctness,
     FieldComparison,
-    FieldRepeat,
-    RepeatRecord,
     Side,
 )
+from notemill.comparison.repeat_record import FieldRepeat, RepeatRecord
 from notemill.report.cells import of_many, partition, table
 from notemill.report.count import exactly
 from notemill.report.quality import (

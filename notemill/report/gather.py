@@ -9,7 +9,8 @@ from pathlib import Path
 import notemill
 from notemill.audit.record import ESTIMATE, read_estimate
 from notemill.clock import now
-from notemill.comparison.record import read_comparison, read_repeat
+from notemill.comparison.record import read_comparison
+from notemill.comparison.repeat_record import read_repeat
 from notemill.config import Config
 from notemill.errors import NotemillError
 from notemill.evaluation.record import read_evaluation

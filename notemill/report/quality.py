@@ -225,7 +225,7 @@ class Compared(Part):
 
 
 class FieldRepeated(Part):
-    """comparison.record.FieldRepeat. changes: of choices, texts that were a and are b."""
+    """comparison.repeat_record.FieldRepeat. changes: of choices, texts that were a and are b."""
 
     field: str
     kind: str
@@ -235,7 +235,7 @@ class FieldRepeated(Part):
 
 
 class Repeated(Part):
-    """comparison.record.RepeatRecord. seeds: of each round; seed: `same` as asked or `other`."""
+    """comparison.repeat_record.RepeatRecord. seeds: of each round; seed: `same` or `other`."""
 
     experiment: str
     cohort: str

@@ -62,6 +62,18 @@ def test_todays_prompt_is_compared_with_an_earlier_one_and_asked_again_with_othe
     numbers = {number for number, *_ in NOTES}
     assert flipped == {n for n in numbers if said[0].get(n) != said[1].get(n)}
 
+    # One that can't be made leaves the comparison of before, and its flips, aside.
+    folder = finished.results / "comparisons"
+    made = {path.name: path.read_bytes() for path in folder.glob("prompts.*")}
+    finished.config["comparisons"]["prompts"]["fields"] = ["nosuch"]
+    finished.write_config()
+    failed = finished.snakemake("--retries", "0")
+    assert failed.returncode != 0
+    assert "is kept in results/comparisons/.prompts.last.json" in failed.stdout
+    for name, content in made.items():
+        assert (folder / name.replace("prompts", ".prompts.last")).read_bytes() == content
+    assert finished.planned() == {"compare": 1, "all": 1}
+
     repeat = the_repeat(finished)
     assert [each["seed"] for each in repeat["rounds"]] == [1001, 2001]
     assert repeat["same_all"]["value"] < 1

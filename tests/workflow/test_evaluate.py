@@ -105,12 +105,40 @@ def test_gold_that_can_not_be_taken_ends_before_any_job_or_names_its_row(
     assert "the gold file of evaluation 'in_file' is not there" in refusal(evaluated)
     gold.write_text(content.replace("right", "Right"))
     assert "'Right' is not 'right'" in refusal(evaluated)
+
+    record_file = Layout(evaluated.results).evaluation("in_file")
+    gold.write_text(content)
+    done = evaluated.snakemake()
+    assert done.returncode == 0, done.stdout
+    good, rows = record_file.read_bytes(), figures(evaluated)
     gold.write_text(content.replace(f"4;A4;2;a;{LIKELY}", "4;A4;2;a;Likely"))
-    done = evaluated.snakemake("--retries", "0")
+    told = refused_row(evaluated)
+    # What was good is kept aside, where nothing takes it for figures of these labels.
+    last = record_file.with_name(".in_file.last.json")
+    assert f"is kept in {last.relative_to(evaluated.folder)}" in told
+    assert (last.read_bytes(), figures(evaluated)) == (good, rows)
+    assert last.stat().st_mode & 0o777 == 0o600
+    assert not record_file.exists()
+
+    gold.write_text(content.replace(f"4;A4;2;a;{LIKELY}", f"4;A4;2;a;{UNLIKELY}"))
+    done = evaluated.snakemake()
+    assert done.returncode == 0, done.stdout
+    assert record_file.read_bytes() == last.read_bytes() != good
+
+
+def refused_row(project: Project) -> str:
+    """What a run says that ends at the label `Likely`."""
+    done = project.snakemake("--retries", "0")
     assert done.returncode != 0
     assert "right: is none of the answer's choices" in done.stdout
     assert "row 5" in done.stdout
-    assert not Layout(evaluated.results).evaluation("in_file").exists()
+    return done.stdout
+
+
+def figures(project: Project) -> list[Any]:
+    """The table of figures."""
+    with closing(sqlite3.connect(project.folder / "notes.sqlite")) as database:
+        return database.execute("SELECT * FROM notemill_evaluations ORDER BY 1, 2, 3").fetchall()
 
 
 def piloted(project: Project, experiment: str) -> int:

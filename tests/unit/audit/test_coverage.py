@@ -9,6 +9,7 @@ from notemill.audit.estimate import _strata
 from notemill.audit.key import AuditKey, KeyText
 from notemill.audit.population import _drawn, number_of
 from notemill.audit.record import AuditDesign, StratumDrawn
+from notemill.statistics import strata as of_strata
 from notemill.statistics.strata import Stratum, cohort_accuracy, cohort_figures, untold_share
 
 TEXTS = 12_000
@@ -17,12 +18,16 @@ TRIALS = 100
 
 
 def test_prevalence_and_sensitivity_of_a_rare_class_are_held(
-    prevalence: float = 0.02, sensitivity: float = 0.85, specificity: float = 0.98
+    monkeypatch: pytest.MonkeyPatch,
+    prevalence: float = 0.02,
+    sensitivity: float = 0.85,
+    specificity: float = 0.98,
 ) -> None:
     """200 read of the model's yes and 200 of its no; a normal approximation holds 64 of 100."""
+    monkeypatch.setattr(of_strata, "DRAWS", 400)
     rng = np.random.default_rng(1)
     numbers = {str(text): number_of(1, "drawn", str(text)) for text in range(TEXTS)}
-    by_number = sorted(numbers, key=lambda text: numbers[text])
+    by_number = np.array(sorted(range(TEXTS), key=lambda text: numbers[str(text)]))
     held = {"prevalence": 0, "sensitivity": 0}
     plain = 0
     for _ in range(TRIALS):
@@ -31,9 +36,10 @@ def test_prevalence_and_sensitivity_of_a_rare_class_are_held(
         said = np.where(truth, rng.random(TEXTS) < sensitivity, rng.random(TEXTS) >= specificity)
         strata, key = [], []
         for place, answer in enumerate((True, False)):
-            its = [text for text in by_number if said[int(text)] == answer]
-            smallest = [(-numbers[text], text, 1) for text in its[:READ]]
-            drawn = _drawn(smallest, [(1, text) for text in its[:READ]], READ, len(its))
+            its = by_number[said[by_number] == answer]
+            first = [str(text) for text in its[:READ]]
+            smallest = [(-numbers[text], text, 1) for text in first]
+            drawn = _drawn(smallest, [(1, text) for text in first], READ, len(its))
             assert len(drawn) == READ
             strata.append(stratum("yes" if answer else "no", len(its)))
             key += [
@@ -47,7 +53,9 @@ def test_prevalence_and_sensitivity_of_a_rare_class_are_held(
                 )
                 for each in drawn
             ]
-        settled = {text: "yes" if truth[int(text)] else "no" for text in numbers}
+        settled = {
+            text: "yes" if truth[int(text)] else "no" for text in {each.text_sha256 for each in key}
+        }
         read = list(_strata(design(strata), AuditKey(question=[], texts=key), settled))
         figures = cohort_figures(read, "yes", seed=1)
         true = {"prevalence": truth.mean(), "sensitivity": said[truth].mean()}

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from notemill.check import queries
+from notemill.database.connect import connect
+from notemill.evaluation.table import evaluations_table
 from tests.unit.check.conftest import Checked, files, one
 
 
@@ -107,6 +109,73 @@ def test_a_table_that_would_cut_answers_is_refused_before_anything_runs(checked:
     assert checked.status == 1
     assert one(found, "table r exists, and")["where"] == "r"
     assert checked.clinic.rows("SELECT name FROM sqlite_master ORDER BY 1") == [("notes",), ("r",)]
+
+
+LABELS = "SELECT visit, 'yes' AS gold FROM notes"
+
+
+def with_gold(checked: Checked, query: str, **more: Any) -> None:
+    """An evaluation of the answers to two notes, by a query's labels."""
+    checked.clinic.fill((1, "x"), (2, "y"))
+    values = {"cohort": "chest", "query": query, "fields": {"response": "gold"}}
+    checked.values["evaluations"] = {"labels": values | more}
+
+
+def test_labels_that_come_by_a_query_are_tried_and_their_columns_named(checked: Checked) -> None:
+    with_gold(checked, LABELS)
+    found = checked.found("--database")
+    assert checked.status == 0
+    assert one(found, "evaluation labels: its query gives rows with visit, gold")["level"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("query", "more", "words"),
+    [
+        ("SELECT visit, 'yes' AS Gold FROM notes", {}, "'Gold' is not 'gold'"),
+        (LABELS, {"patient": "whose"}, "the gold has no column whose"),
+        ("SELECT visit, gold FROM nowhere", {}, "no such table: nowhere"),
+        (f"{LABELS} WHERE 0", {}, "the query of evaluation 'labels' returned nothing"),
+        ("SAVEPOINT a", {}, "the query of evaluation 'labels' gives no rows"),
+        ("DELETE FROM notes RETURNING visit, 1 AS gold", {}, "wants to write"),
+    ],
+)
+def test_labels_that_evaluate_would_refuse_are_refused_before_anything_is_asked(
+    checked: Checked, query: str, more: dict[str, Any], words: str
+) -> None:
+    with_gold(checked, query, **more)
+    found = checked.found("--database")
+    assert checked.status == 1
+    (refusal,) = [each for each in found if each["level"] == "refusal"]
+    assert words in refusal["what"]
+    assert "labels" in refusal["what"] + refusal["where"]
+    assert checked.clinic.rows("SELECT COUNT(*) FROM notes") == [(2,)]
+
+
+def test_labels_that_take_too_long_are_not_waited_for(
+    checked: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    with_gold(checked, f"{endless} SELECT i AS visit, 1 AS gold FROM n WHERE i < 0")
+    monkeypatch.setattr(queries, "LOOK_S", 0)
+    found = checked.found("--database")
+    assert one(found, "evaluation labels: the query gave no row within 0 s")["level"] == "warning"
+
+
+def test_a_table_of_figures_that_would_cut_them_is_refused_and_one_that_keeps_them_told(
+    checked: Checked,
+) -> None:
+    with_gold(checked, LABELS)
+    table = evaluations_table(checked.config.evaluations_table)
+    engine = connect(checked.config.database)
+    table.create(engine)
+    engine.dispose()
+    kept = f"evaluations: {table.name} exists and keeps every figure"
+    assert one(checked.found("--database"), kept)["level"] == "ok"
+    checked.clinic.run(f"DROP TABLE {table.name}")
+    checked.clinic.run(f"CREATE TABLE {table.name} (evaluation TEXT, value TEXT)")
+    found = checked.found("--database")
+    assert checked.status == 1
+    assert one(found, f"table {table.name} exists, and")["where"] == table.name
 
 
 def test_a_missing_database_is_one_refusal(checked: Checked) -> None:

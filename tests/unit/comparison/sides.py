@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from notemill.answers.experiment_record import ExperimentRecord, asked_of
 from notemill.comparison.compare import compare
 from notemill.comparison.planned import PlannedComparison
 from notemill.comparison.record import ComparisonRecord, FieldComparison, read_comparison
@@ -15,6 +16,7 @@ from tests.unit.evaluation.labelled import Labelled
 from tests.unit.loads import ID
 
 OTHER = "cough-ba9876543210"
+YES, NO, NULL = {"response": "yes"}, {"response": "no"}, {"response": None}
 Answers = Mapping[str, dict[str, Any] | str]
 
 
@@ -56,3 +58,12 @@ def field(record: ComparisonRecord, name: str) -> FieldComparison:
     """What is told of a field."""
     (found,) = [each for each in record.fields if each.field == name]
     return found
+
+
+def earlier(sides: Sides, **changes: Any) -> None:
+    """OTHER as an experiment of another day, of which its record alone tells."""
+    asked = asked_of(sides.loads.work(experiment=OTHER).run)
+    values = {"experiment": OTHER, "model": "m:1", "digest": "m" * 64, "weights_sha256": "w"}
+    ExperimentRecord(**values, recorded_at="then", asked=asked.model_copy(update=changes)).write(
+        sides.layout.experiment(OTHER)
+    )

@@ -5,33 +5,21 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.contingency_tables import mcnemar
 
-from notemill.answers.experiment_record import ExperimentRecord, asked_of
+from notemill.answers.experiment_record import asked_of
 from notemill.comparison.record import ANOTHER, NO_ANSWER
 from notemill.comparison.sides import fields_of
 from notemill.errors import NotemillError
-from tests.unit.comparison.sides import OTHER, Answers, Sides, field
+from tests.unit.comparison.sides import NO, NULL, OTHER, YES, Sides, earlier, field
 from tests.unit.conftest import Clinic
-from tests.unit.evaluation.labelled import csv_of
 from tests.unit.loads import ID
-
-YES, NO, NULL = {"response": "yes"}, {"response": "no"}, {"response": None}
-
-
-@pytest.fixture
-def sides(clinic: Clinic) -> Sides:
-    """Six texts of eight notes, one of them blank; `two` stands for three notes."""
-    notes = {1: "one", 2: "two", 3: "two", 4: "two", 5: "three", 6: "four", 7: " ", 8: "five"}
-    first: Answers = {"one": YES, "two": NO, "three": YES, "four": "schema", "five": YES}
-    second: Answers = {"one": YES, "two": YES, "three": NULL, "four": NO, "five": "truncated"}
-    return Sides(clinic, notes, first, second)
 
 
 def test_notes_are_counted_and_texts_beside_them_and_blank_ones_are_in_neither(
@@ -221,15 +209,6 @@ def test_what_was_asked_is_told_with_its_diff(sides: Sides) -> None:
     assert record.first.asked.system_prompt == sides.task.system_prompt
 
 
-def earlier(sides: Sides, **changes: Any) -> None:
-    """OTHER as an experiment of another day, of which its record alone tells."""
-    asked = asked_of(sides.loads.work(experiment=OTHER).run)
-    values = {"experiment": OTHER, "model": "m:1", "digest": "m" * 64, "weights_sha256": "w"}
-    ExperimentRecord(**values, recorded_at="then", asked=asked.model_copy(update=changes)).write(
-        sides.layout.experiment(OTHER)
-    )
-
-
 def test_an_earlier_prompt_is_told_by_its_record_whatever_the_task_says_now(sides: Sides) -> None:
     earlier(sides, system_prompt="You read fast.", options={"temperature": 1})
     record = sides.compare(known=(ID,))
@@ -305,87 +284,26 @@ def test_what_it_took_is_told_beside(sides: Sides) -> None:
     assert cost.coverage.value == pytest.approx(6 / 7)
 
 
-# With labels
+def test_notes_of_a_text_fail_together_so_coverage_is_no_surer_than_its_texts(
+    clinic: Clinic,
+) -> None:
+    """Ten texts of ten notes each, of which one failed, tell about what ten notes do."""
+    notes = {n: f"text {n // 10}" for n in range(100)}
+    record = Sides(clinic, notes, {"text 3": "schema"}, {}).compare()
+    one, other = record.first.cost.coverage, record.second.cost.coverage
+    assert (one.value, one.n, other.value, other.n) == (0.9, 100, 1, 100)
+    of_notes = binomtest(90, 100).proportion_ci(method="wilson")
+    of_texts = binomtest(10, 10).proportion_ci(method="wilson")
+    assert of_notes.low - 0.15 > (one.low or 0)
+    assert other.low == pytest.approx(of_texts.low)
 
 
-def test_which_of_the_two_is_right_is_told_by_the_evaluations_labels(sides: Sides) -> None:
-    sides.gold("visit,response\n1,yes\n2,yes\n3,yes\n4,no\n5,yes\n6,no\n7,no\n8,yes\n")
-    sides.evaluate(experiments=(ID, OTHER))
-    record = sides.compare(gold=True)
-    answered, every = field(record, "response").correctness
-    assert (answered.notes, answered.both, answered.only_first, answered.only_second) == (
-        5,
-        1,
-        2,
-        2,
-    )
-    assert (every.notes, every.both, every.only_first, every.only_second, every.neither) == (
-        8, 1, 3, 3, 1,
-    )  # fmt: skip
-    assert every.first.value == 4 / 8
-    assert every.difference.value == 0
-    assert every.p == 1.0
-    assert record.gold
-    assert (record.gold.evaluation, record.gold.clusters_of, record.gold.clusters) == (
-        "gold", "texts", 6,
-    )  # fmt: skip
-    assert field(record, "age").correctness == []
-
-
-def test_correctness_is_that_of_statsmodels_and_patients_widen_it(clinic: Clinic) -> None:
-    chance = random.Random(2)
-    texts = [f"text {n}" for n in range(90)]
-    right = {text: chance.choice([YES, NO]) for text in texts}
-    wrong = {text: YES if answer is NO else NO for text, answer in right.items()}
-    bad = {f"text {n}" for n in range(90) if n // 9 in (1, 4, 7)}  # three patients of ten
-    first = {text: right[text] for text in texts}
-    second = {text: (wrong if text in bad else right)[text] for text in texts}
-    sides = Sides(clinic, dict(enumerate(texts)), first, second)
-    rows = [(n, right[text]["response"], n // 9) for n, text in enumerate(texts)]
-    sides.gold(csv_of("visit,response,patient", rows))
-    widths = []
-    for more in ({}, {"patient": "patient"}):
-        sides.gold_settings = more
-        sides.evaluate(experiments=(ID, OTHER), **more)
-        _, every = field(sides.compare(gold=True), "response").correctness
-        # Three patients of ten flip, each with all nine notes: that is no evidence at all.
-        by_note = mcnemar([[63, 27], [0, 0]], exact=True).pvalue
-        assert every.p == pytest.approx(2 / 2**3 if more else by_note)
-        assert every.difference.value == pytest.approx(-0.3)
-        widths.append((every.difference.high or 0) - (every.difference.low or 0))
-    assert widths[1] > 1.5 * widths[0]
-
-
-def test_labels_of_the_test_split_alone_count_where_there_is_one(sides: Sides) -> None:
-    sides.gold("visit,response,s\n1,yes,test\n2,yes,development\n5,yes,test\n")
-    sides.gold_settings = {"split": "s"}
-    sides.evaluate(experiments=(ID, OTHER), split="s")
-    record = sides.compare(gold=True)
-    assert record.gold
-    assert (record.gold.split, record.gold.notes) == ("test", 2)
-
-
-def test_labels_that_changed_since_they_were_evaluated_are_refused(sides: Sides) -> None:
-    sides.gold("visit,response\n1,yes\n")
-    sides.evaluate(experiments=(ID, OTHER))
-    sides.gold("visit,response\n1,no\n")
-    with pytest.raises(NotemillError, match="not what its figures were computed from"):
-        sides.compare(gold=True)
-
-
-def test_labels_of_no_compared_field_are_refused(sides: Sides) -> None:
-    sides.gold("visit,response\n1,yes\n")
-    sides.evaluate(experiments=(ID, OTHER))
-    with pytest.raises(NotemillError, match="of which this comparison has none"):
-        sides.compare(gold=True, fields=["age"])
-
-
-def test_labels_hold_for_an_earlier_prompt_too(sides: Sides) -> None:
-    sides.gold("visit,response\n1,yes\n2,yes\n")
-    sides.evaluate(experiments=(ID,))
-    earlier(sides)
-    answered, _ = field(sides.compare(known=(ID,), gold=True), "response").correctness
-    assert (answered.both, answered.only_second) == (1, 1)
+def test_the_whole_cohort_is_compared_and_a_reader_is_told_what_intervals_are_for(
+    sides: Sides,
+) -> None:
+    last = sides.compare().remarks[-1]
+    assert last.startswith("all 5 texts of the cohort were compared, so of this cohort")
+    assert "for further texts" in last
 
 
 def test_more_choices_than_a_table_has_room_for_are_compared_as_text(sides: Sides) -> None:

@@ -14,8 +14,9 @@ from scipy.stats import binomtest
 
 from notemill.answers.live import State, read_live
 from notemill.comparison import repeat
-from notemill.comparison.record import NO_ANSWER, RepeatRecord, read_repeat
+from notemill.comparison.record import NO_ANSWER
 from notemill.comparison.repeat import RepeatJob, run_repeat
+from notemill.comparison.repeat_record import RepeatRecord, read_repeat
 from notemill.config import Engine as EngineConfig
 from notemill.engines.protocol import End, Engine, EngineGone, Question, Reply, Start
 from notemill.engines.record import ModelRecord
@@ -257,3 +258,24 @@ def test_a_cohort_without_a_text_has_a_record_that_says_why(
     record = ask(Sides(clinic, {1: " "}, {}, {}), engine, notes=5)
     assert (record.texts, record.same.value, engine.starts) == (0, None, [])
     assert record.same.why
+
+
+@pytest.mark.parametrize("now", ["{", "an answer"])
+def test_a_cohort_all_of_whose_texts_failed_is_asked_again_and_has_no_share_that_stayed(
+    clinic: Clinic, ask: Callable[..., RepeatRecord], now: str
+) -> None:
+    """More notes are wished for than there are texts, and none was answered."""
+    sides = asked_again(clinic, 6, **{f"text {n}": "truncated" for n in range(6)})
+    engine = Again(lambda text, seed: "{" if now == "{" else {})
+    record = ask(sides, engine, notes=100, times=2, seed="other")
+    assert len(engine.asked) == 12
+    assert (record.texts, record.of_texts, record.answered_before) == (6, 6, 0)
+    for figure in (record.same, record.same_all, *(each.same for each in record.rounds)):
+        assert (figure.value, figure.n) == (None, 0)
+        assert figure.why
+    assert all(each.same_all.why and each.same.why for each in record.fields)
+    assert (record.kept_status.value, record.kept_status.n) == (0, 6)
+    ended = "invalid_json" if now == "{" else "answered"
+    assert [(c.was, c.now, c.texts) for c in record.statuses] == [("truncated", ended, 12)]
+    assert all(each.answered == (0 if now == "{" else 6) for each in record.rounds)
+    assert record == read_repeat(sides.layout.repeat("chest", ID))

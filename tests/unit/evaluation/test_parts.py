@@ -34,16 +34,22 @@ def test_the_test_split_is_the_headline_and_development_beside_it(labelled: Labe
     assert sum(each.notes for each in field.parts if each.part == "subgroup") == 2
 
 
-def test_test_notes_that_development_knows_are_counted(clinic: Clinic) -> None:
+def test_test_notes_that_development_knows_are_counted_and_warned_of(
+    clinic: Clinic, caplog: pytest.LogCaptureFixture
+) -> None:
     notes = {1: "one", 2: "one", 3: "three", 4: "four", 5: "five"}
     labelled = Labelled(clinic, notes)
     sets = ["development", "test", "test", "development", "test"]
     rows = [(n, s, w, "yes") for n, s, w in zip(notes, sets, "abcca", strict=True)]
     labelled.gold(csv_of("visit,set,who,response", rows))
     assert labelled.evaluate().gold.shared_with_development == 0
+    assert "not unseen" not in caplog.text
     assert labelled.evaluate(split="set").gold.shared_with_development == 1
     with_patients = labelled.evaluate(split="set", patient="who")
     assert with_patients.gold.shared_with_development == 3
+    assert (
+        "3 test notes have a patient or a text that is among the development notes" in caplog.text
+    )
 
 
 def test_subgroups_are_of_the_headline_and_add_up_to_it(labelled: Labelled) -> None:

@@ -16,13 +16,8 @@ from notemill.audit.record import (
     Estimated,
     StratumRead,
 )
-from notemill.comparison.record import (
-    Change,
-    ChoiceComparison,
-    Correctness,
-    FieldComparison,
-    FieldRepeat,
-)
+from notemill.comparison.record import ChoiceComparison, Correctness, FieldComparison
+from notemill.comparison.repeat_record import Change, FieldRepeat
 from notemill.evaluation.record import (
     EvaluationRecord,
     ExperimentEvaluated,

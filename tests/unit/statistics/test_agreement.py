@@ -53,6 +53,19 @@ def test_ac1_is_gwets_own_example() -> None:
     assert told.ac1.value == pytest.approx(0.9203, abs=1e-4)
 
 
+def test_a_class_that_neither_says_leaves_ac1_and_its_interval_as_they_are() -> None:
+    """A choice of the schema that nobody used makes no chance agreement less likely."""
+    rows, columns = np.repeat([[0, 0], [0, 1], [1, 0], [1, 1]], [45, 5, 5, 45], axis=0).T
+    told = []
+    for classes in (2, 3, 8):
+        side = classes + 1
+        cells, texts = np.unique(rows * side + columns, return_counts=True)
+        table = CrossTable(side, cells, np.ones(len(cells), int), texts)
+        told.append(paired(table, [str(each) for each in range(classes)]).answered.ac1)
+    assert told[0].value == pytest.approx(0.8)
+    assert told[1] == told[2] == told[0]
+
+
 def test_a_note_that_either_failed_on_is_one_they_do_not_agree_on_even_if_both_did() -> None:
     rows, columns = np.array([0, 0, 3, 3]), np.array([0, 3, 0, 3])
     told = paired(table_of(rows, columns, np.ones(4, int)), LABELS)

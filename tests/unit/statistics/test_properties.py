@@ -15,6 +15,8 @@ from notemill.statistics.resampling import resampled
 SCORES = ("accuracy", "kappa", "ac1", "macro_f1")
 OF_A_CLASS = ("sensitivity", "specificity", "ppv", "npv", "f1")
 few = settings(max_examples=25)
+FEW = 400
+"""Draws of an interval here."""
 
 
 @st.composite
@@ -61,19 +63,19 @@ def is_sound(measures: Measured) -> None:
 @few
 @given(tables())
 def test_a_figure_lies_within_its_interval_and_that_within_its_bounds_or_it_says_why(table):
-    is_sound(measured(table, names(table)))
+    is_sound(measured(table, names(table), draws=FEW))
 
 
 @few
 @given(clustered())
 def test_so_it_is_with_patients(clusters):
-    is_sound(measured(clusters.sum(0), names(clusters), clusters=clusters))
+    is_sound(measured(clusters.sum(0), names(clusters), clusters=clusters, draws=FEW))
 
 
 @few
 @given(tables())
 def test_failures_counted_as_wrong_never_make_a_figure_better(table):
-    measures = measured(table, names(table))
+    measures = measured(table, names(table), draws=FEW)
     pairs = [(measures.answered.accuracy, measures.all.accuracy)]
     for answered, everything in zip(measures.answered.classes, measures.all.classes, strict=True):
         pairs += [(getattr(answered, name), getattr(everything, name)) for name in OF_A_CLASS]
@@ -87,8 +89,8 @@ def test_failures_counted_as_wrong_never_make_a_figure_better(table):
 @given(clustered())
 def test_naming_patients_changes_no_value_and_narrows_no_interval(clusters):
     table = clusters.sum(0)
-    alone = measured(table, names(table))
-    named = measured(table, names(table), clusters=clusters)
+    alone = measured(table, names(table), draws=FEW)
+    named = measured(table, names(table), clusters=clusters, draws=FEW)
     for (name, one), (_, other) in zip(figures_of(alone), figures_of(named), strict=True):
         assert one.value == other.value, name
         if one.low is not None and other.low is not None:
@@ -101,8 +103,8 @@ def test_naming_patients_changes_no_value_and_narrows_no_interval(clusters):
 def test_in_whatever_order_patients_come_the_figures_are_the_same(clusters, random):
     order = random.sample(range(len(clusters)), len(clusters))
     table = clusters.sum(0)
-    first = measured(table, names(table), clusters=clusters)
-    assert measured(table, names(table), clusters=clusters[order]) == first
+    first = measured(table, names(table), clusters=clusters, draws=FEW)
+    assert measured(table, names(table), clusters=clusters[order], draws=FEW) == first
 
 
 @few
@@ -111,8 +113,8 @@ def test_classes_in_another_order_have_the_same_figures(table, random):
     order = random.sample(range(len(table)), len(table))
     moved = table[order][:, [*order, len(table)]]
     labels = names(table)
-    first = measured(table, labels)
-    second = measured(moved, [labels[each] for each in order])
+    first = measured(table, labels, draws=FEW)
+    second = measured(moved, [labels[each] for each in order], draws=FEW)
     for counting in ("answered", "all"):
         one, other = getattr(first, counting), getattr(second, counting)
         assert [one.classes[each] for each in order] == other.classes
@@ -134,7 +136,10 @@ def _are_alike(one: Figure, other: Figure) -> None:
 @few
 @given(tables())
 def test_ten_times_the_notes_have_the_same_values_and_a_narrower_accuracy(table):
-    few_notes, many = measured(table, names(table)), measured(table * 10, names(table))
+    few_notes, many = (
+        measured(table, names(table), draws=FEW),
+        measured(table * 10, names(table), draws=FEW),
+    )
     for (name, one), (_, other) in zip(figures_of(few_notes), figures_of(many), strict=True):
         assert (one.value is None) == (other.value is None)
         assert one.value is None or one.value == pytest.approx(other.value, abs=1e-12), name
