@@ -16,6 +16,7 @@ from notemill.errors import NotemillError
 try:
     from notemill.comparison.planned import planned_comparisons
     from notemill.config import read_config
+    from notemill.files import sha256_of_file
     from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan.evaluations import check_gold, evaluated_runs
     from notemill.plan.runs import checked_plan
@@ -173,9 +174,13 @@ def gold_of(wildcards):
 
 
 def evaluation_of(wildcards):
-    """All that an evaluation is told, so that a change of it computes it anew."""
-    told = CONFIG.evaluations[wildcards.evaluation].model_dump_json()
-    return [told, CONFIG.evaluations_table]
+    """All that an evaluation is told, so that a change of it computes it anew.
+
+    The gold's sha256 too: a file that was put in its place may be older than the figures.
+    """
+    evaluation = CONFIG.evaluations[wildcards.evaluation]
+    gold = sha256_of_file(evaluation.file) if evaluation.file else ""
+    return [evaluation.model_dump_json(), CONFIG.evaluations_table, gold]
 
 
 def loads_compared(wildcards):
