@@ -85,6 +85,8 @@ def test_evidence_named_later_writes_shards_and_tables_again_and_asks_nothing(
     assert "they would be asked again" in done.stdout
     assert [shard.read_bytes() for shard in shards] == whole
     assert _engine_logs(project) == engine_logs
+    # A job that failed is forgotten by Snakemake; that shards are graded otherwise is not.
+    assert project.planned()["load"] == 1
 
 
 def test_numbered_sentences_go_through_an_engine_to_the_table(

@@ -159,6 +159,13 @@ def tables_of(wildcards):
     return [*names, CONFIG.experiments_table]
 
 
+def loaded_of(wildcards):
+    """What a load writes. With the evidence: Snakemake forgets why a job ran that failed, and a
+    shard that was not graded anew would stay so; the load sees it."""
+    graded = graded_by(RUN[wildcards.experiment].task)
+    return [*tables_of(wildcards), *filter(None, [graded])]
+
+
 def loads_of_evaluation(wildcards):
     """The loads of the experiments that an evaluation is of."""
     cohort = CONFIG.evaluations[wildcards.evaluation].cohort
