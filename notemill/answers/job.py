@@ -13,6 +13,7 @@ from notemill.answers.work import ShardJob, ShardWork, opened, until_terminated
 from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.notes.shard import read_notes
+from notemill.paths import journal
 
 
 def answer_shard(job: ShardJob) -> ShardOrigin:
@@ -34,7 +35,11 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
 
 
 def _failures_to_keep(work: ShardWork) -> dict[str, Outcome]:
-    """How texts without an answer ended by a result shard that lacks nothing but these grades."""
+    """How texts without an answer ended by a result shard that lacks nothing but these grades.
+
+    Raises NotemillError where such a shard has answers that the journal lost: they would be asked
+    again, and may come out otherwise.
+    """
     job, path = work.job, work.job.output
     missing = work.missing()
     if not missing or not path.exists():
@@ -52,6 +57,15 @@ def _failures_to_keep(work: ShardWork) -> dict[str, Outcome]:
         failed = read_failed(path, missing)
     except NotemillError:  # damaged: as if it were not there
         return {}
+    if lost := len(missing) - len(failed):
+        raise NotemillError(
+            f"evidence is to be graded, and the journal lacks {lost} answers that the result shard "
+            f"{path.name} has: they would be asked again",
+            where=str(journal(path)),
+            remedy="bring the journal back from a backup; or take `evidence` out of the task's "
+            "task.yaml, which leaves the answers as they are; or delete the result shard, if its "
+            "notes may be asked again",
+        )
     log.info("evidence is graded anew; %d failed texts stay as they are", len(failed))
     return failed
 

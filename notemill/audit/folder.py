@@ -73,13 +73,10 @@ def folder_of(layout: Layout, cohort: str, experiment: str, name: str) -> Folder
 def read_design(folder: Folder) -> AuditDesign:
     """The design of an audit that was drawn. Raises NotemillError."""
     if not folder.path.exists():
-        others = sorted(path.parent.name for path in folder.path.parent.glob("*/design.json"))
         raise NotemillError(
             f"there is no audit '{folder.path.name}'",
             where=str(folder.path),
-            remedy=f"name one with --name: {', '.join(others)}"
-            if others
-            else "draw one first: notemill audit draw",
+            remedy=_others(folder),
         )
     return read_json(
         AuditDesign,
@@ -87,3 +84,23 @@ def read_design(folder: Folder) -> AuditDesign:
         problem="this is no design of an audit",
         remedy="bring it back from a backup; or draw another with another --name",
     )
+
+
+def _others(folder: Folder) -> str:
+    """Which audits there are: of this experiment, or of what it was before its task changed."""
+    drawn = sorted(folder.path.parent.parent.glob("*/*/design.json"))
+    audits = [(path.parent.parent.name, path.parent.name) for path in drawn]
+    ours = folder.path.parent.name
+    if others := [name for experiment, name in audits if experiment == ours]:
+        return f"name one with --name: {', '.join(others)}"
+    before = ours.rpartition("-")[0]
+    if others := [
+        f"{experiment} --name {name}"
+        for experiment, name in audits
+        if experiment.rpartition("-")[0] == before
+    ]:
+        return (
+            "one was drawn of what this experiment asked before; name it by its id: "
+            + " or ".join(others)
+        )
+    return "draw one first: notemill audit draw"

@@ -9,12 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
-from zipfile import BadZipFile
 
 from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
-from openpyxl.utils.exceptions import InvalidFileException
 
 from notemill.audit.sheet import ANSWER, COMMENT, NOTE, NOTES, PART, ROW, parts_of
 from notemill.errors import NotemillError
@@ -64,15 +61,18 @@ def _no_sheet(path: Path, what: str) -> NotemillError:
 
 
 def _xlsx(path: Path) -> Iterator[Line]:
+    content = io.BytesIO(path.read_bytes())
     try:
-        book = load_workbook(path, data_only=True)
+        book = load_workbook(content, data_only=True)
         if NOTES not in book.sheetnames:
             raise _no_sheet(path, f"this file has no sheet '{NOTES}'")
         rows = [
             [unescape(cell) if isinstance(cell, str) else cell for cell in row]
             for row in book[NOTES].iter_rows(values_only=True)
         ]
-    except (BadZipFile, InvalidFileException, ParseError, KeyError, ValueError, EOFError):
+    except NotemillError:
+        raise
+    except Exception:  # a damaged file ends openpyxl in many ways: zlib's, TypeError and others
         raise _no_sheet(path, "this is no XLSX file that can be read") from None
     yield from _table(rows, path)
 

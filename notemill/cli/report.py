@@ -15,8 +15,16 @@ from notemill.report.write import write_report
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="by default results/report/report.html"
+        "--out", type=_page, metavar="FILE.html", help="by default results/report/report.html"
     )
+
+
+def _page(word: str) -> Path:
+    """Another name is likely a file of somebody's, which the page would replace."""
+    path = Path(word)
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+        raise argparse.ArgumentTypeError("a file whose name ends in .html")
+    return path
 
 
 def _report(given: Given) -> int:

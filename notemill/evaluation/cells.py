@@ -8,7 +8,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from notemill.database.keys import INT64, IdColumn
@@ -19,7 +19,8 @@ UNLABELLED: Any = object()
 NULL = "null"
 """How a text says that there is no value, which is a label too."""
 
-_WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})")
+_DECIMAL = re.compile(r"\s*-?[0-9]{1,38}(\.[0-9]{0,38})?\s*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?")
 _TRUE_FALSE = {"true": True, "false": False, "1": True, "0": False}
@@ -83,10 +84,9 @@ def _binary(value: Any, _: IdColumn) -> bytes:
 
 def _decimal(value: Any, column: IdColumn) -> Decimal:
     if isinstance(value, str):
-        try:
-            value = Decimal(value)
-        except InvalidOperation:
-            raise CellError("is not a decimal number") from None
+        if not _DECIMAL.fullmatch(value):
+            raise CellError("is not a decimal number")
+        value = Decimal(value.strip())
     if type(value) is int:
         value = Decimal(value)
     if not isinstance(value, Decimal) or not value.is_finite():
@@ -241,7 +241,7 @@ def _split(text: str) -> list[Any]:
     if text.startswith("["):
         try:
             values = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise CellError("begins with [ and is no JSON list") from None
         return list(values)
     return [part for part in text.split(";") if part.strip()]

@@ -74,6 +74,20 @@ def test_evidence_named_later_writes_shards_and_tables_again_and_asks_nothing(
     assert project.planned() == {}
     _check_grades(project)
 
+    # Without the journals there is nothing to grade but by asking again, which may change answers.
+    file.write_text("evidence: explanation\n")
+    shards = sorted((project.results / "answers").rglob("*.parquet"))
+    whole = [shard.read_bytes() for shard in shards]
+    for journal in (project.results / "answers").rglob("*.journal.jsonl"):
+        journal.unlink()
+    done = project.snakemake("--retries", "0")
+    assert done.returncode != 0
+    assert "they would be asked again" in done.stdout
+    assert [shard.read_bytes() for shard in shards] == whole
+    assert _engine_logs(project) == engine_logs
+    # A job that failed is forgotten by Snakemake; that shards are graded otherwise is not.
+    assert project.planned()["load"] == 1
+
 
 def test_numbered_sentences_go_through_an_engine_to_the_table(
     make_project: Callable[..., Project],

@@ -16,6 +16,7 @@ from notemill.errors import NotemillError
 try:
     from notemill.comparison.planned import planned_comparisons
     from notemill.config import read_config
+    from notemill.files import sha256_of_file
     from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan.evaluations import check_gold, evaluated_runs
     from notemill.plan.runs import checked_plan
@@ -158,6 +159,13 @@ def tables_of(wildcards):
     return [*names, CONFIG.experiments_table]
 
 
+def loaded_of(wildcards):
+    """What a load writes. With the evidence: Snakemake forgets why a job ran that failed, and a
+    shard that was not graded anew would stay so; the load sees it."""
+    graded = graded_by(RUN[wildcards.experiment].task)
+    return [*tables_of(wildcards), *filter(None, [graded])]
+
+
 def loads_of_evaluation(wildcards):
     """The loads of the experiments that an evaluation is of."""
     cohort = CONFIG.evaluations[wildcards.evaluation].cohort
@@ -173,9 +181,13 @@ def gold_of(wildcards):
 
 
 def evaluation_of(wildcards):
-    """All that an evaluation is told, so that a change of it computes it anew."""
-    told = CONFIG.evaluations[wildcards.evaluation].model_dump_json()
-    return [told, CONFIG.evaluations_table]
+    """All that an evaluation is told, so that a change of it computes it anew.
+
+    The gold's sha256 too: a file that was put in its place may be older than the figures.
+    """
+    evaluation = CONFIG.evaluations[wildcards.evaluation]
+    gold = sha256_of_file(evaluation.file) if evaluation.file else ""
+    return [evaluation.model_dump_json(), CONFIG.evaluations_table, gold]
 
 
 def loads_compared(wildcards):

@@ -36,6 +36,6 @@ rule load:
     resources:
         db=1,
     params:
-        tables=tables_of,
+        tables=loaded_of,
     script:
         "../scripts/load.py"

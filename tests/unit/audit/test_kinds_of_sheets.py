@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -60,6 +61,18 @@ def test_label_studios_export_is_taken(filled: Auditing, tmp_path: Path) -> None
     after = json.loads(filled.folder().readings.read_text())
     assert after["readers"]["ana"]["answers"] == before["readers"]["ana"]["answers"]
     assert set(after["readers"]["ana"]["comments"].values()) == {"unsure"}
+
+
+def test_a_workbook_that_was_damaged_on_its_way_is_refused(filled: Auditing) -> None:
+    sheet = of_ana(filled)
+    with ZipFile(sheet) as archive:
+        rows = archive.getinfo("xl/worksheets/sheet1.xml")
+    whole = sheet.read_bytes()
+    begin = rows.header_offset + 30 + len(rows.filename)
+    sheet.write_bytes(whole[:begin] + b"\xff" * 20 + whole[begin + 20 :])
+    assert "this is no XLSX file that can be read" in refused(filled)
+    sheet.write_bytes(whole[: len(whole) // 2])
+    assert "this is no XLSX file that can be read" in refused(filled)
 
 
 def test_two_annotations_that_differ_are_refused(filled: Auditing, tmp_path: Path) -> None:

@@ -237,6 +237,7 @@ def test_an_audit_outlives_its_prompt_and_another_number_of_shards(auditing: Aud
     auditing.answer()
     write_task(auditing.task.folder.parent, auditing.task.schema_source, system="Another.")
     assert auditing.id_now() != before
+    assert f"name it by its id: {before} --name audit" in auditing.refused("read")
     assert auditing.run("read", experiment=before) == 0, auditing.told
     fill(folder.adjudication, lambda _: "yes")
     assert auditing.run("read", experiment=before) == 0, auditing.told

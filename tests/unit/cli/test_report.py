@@ -32,3 +32,16 @@ def test_it_goes_where_it_is_told_to(tmp_path: Path, capsys: pytest.CaptureFixtu
         "report.json",
         "ro-crate-metadata.json",
     }
+
+
+def test_it_never_replaces_a_file_that_is_no_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = Results(tmp_path).extracted()
+    gold = tmp_path / "gold.csv"
+    gold.write_text("id,right\n")
+    for place in (gold, tmp_path):
+        with pytest.raises(SystemExit):
+            main(["report", "--configfile", str(results.config_file), "--out", str(place)])
+        assert "a file whose name ends in .html" in capsys.readouterr().err
+    assert gold.read_text() == "id,right\n"

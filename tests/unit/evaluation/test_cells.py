@@ -46,6 +46,8 @@ def test_an_id_is_read_as_the_cohort_has_it(kind: IdKind, cell: Any, value: Any)
         *[("text", cell) for cell in (7, None, DAY)],
         *[("binary", cell) for cell in ("xyz", "0", 7)],
         *[("decimal", cell) for cell in ("1.505", "1,5", "NaN", 1.5, "1e40", True)],
+        *[("decimal", cell) for cell in ("1_000", "٣", "1e99999999", "1e-99999999")],
+        ("integer", "9" * 5_000),
         *[("date", cell) for cell in ("31.03.2024", "3/31/24", "2024-02-30", 45382, TIME)],
         *[("timestamp", cell) for cell in ("2024-03-31", "45382.5", "2024-03-31 25:00", DAY)],
         ("timestamp", "2024-03-31 14:05:00Z"),
