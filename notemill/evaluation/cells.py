@@ -19,7 +19,7 @@ UNLABELLED: Any = object()
 NULL = "null"
 """How a text says that there is no value, which is a label too."""
 
-_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})")
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,37})")
 _DECIMAL = re.compile(r"\s*-?[0-9]{1,38}(\.[0-9]{0,38})?\s*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?")
