@@ -140,8 +140,10 @@ class Tally:
 
     def _add_asked(self, asked: pa.RecordBatch) -> None:
         self.attempts.add(asked["attempts"])
-        self.prompt_tokens.add(asked["prompt_tokens"])
-        self.answer_tokens.add(asked["answer_tokens"])
+        # An engine that refused a prompt has counted nothing.
+        read = asked.filter(pc.greater(asked["prompt_tokens"], 0))
+        self.prompt_tokens.add(read["prompt_tokens"])
+        self.answer_tokens.add(read["answer_tokens"])
         self.engines |= set(pc.unique(asked["engine"]).to_pylist()) - {""}
         tried = asked.filter(pc.greater(asked["attempts"], 0))
         if tried.num_rows:
