@@ -106,12 +106,6 @@ def against_rest(table: np.ndarray) -> np.ndarray:
     return np.stack([np.stack([hits, rows - hits], -1), np.stack([alarms, passed], -1)], -2)
 
 
-def one_against_rest(table: np.ndarray, which: int) -> np.ndarray:
-    """(..., 2, 2): `against_rest` of one class."""
-    two: np.ndarray = against_rest(table)[..., which, :, :]
-    return two
-
-
 def sensitivity(two: np.ndarray) -> np.ndarray:
     return ratio(two[..., 0, 0], two[..., 0, :].sum(-1))
 

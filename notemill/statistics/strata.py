@@ -144,7 +144,7 @@ class CohortFigures(BaseModel):
 def cohort_figures(strata: Sequence[Stratum], label: str, *, seed: int = 1) -> CohortFigures:
     """A class's figures in the cohort that the strata make up, over notes that can be told.
 
-    A stratum without an answer counts against the model, as `confusion.one_against_rest` has it.
+    A stratum without an answer counts against the model, as `confusion.against_rest` has it.
     Figures are undefined where a stratum was not read at all.
     """
     read = sum(len(each.truths) for each in strata)
