@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -56,3 +59,22 @@ def opened(browser: Browser, file: Path, **context: Any) -> Opened:
     page.on("pageerror", lambda error: result.errors.append(str(error)))
     page.goto(file.as_uri())
     return result
+
+
+@pytest.fixture
+def page(shared: Opened) -> Page:
+    """The module's `shared` page, as it was loaded."""
+    shared.page.reload()
+    return shared.page
+
+
+def check_own_parts_alone(html: str) -> None:
+    """The page's policy lets nothing in but its own script and style, by their hashes; and it
+    names no address."""
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', html)
+    assert policy.startswith("default-src 'none'; ")
+    for tag in ("script", "style"):
+        (own,) = re.findall(f"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}';" in policy
+    assert not re.findall(r"https?:|//\w|url\(|@import|<link|<img", html)

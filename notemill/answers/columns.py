@@ -76,6 +76,12 @@ class AnswerColumn:
             return json.dumps(value, ensure_ascii=False)
         return value
 
+    def answered(self, stored: Any) -> Any:
+        """The answer's value of one that the column holds: what `value` made of it, undone."""
+        if stored is not None and self.kind == "json":
+            return json.loads(stored)
+        return stored
+
 
 _EVIDENCE = [
     AnswerColumn(EVIDENCE_GRADE, EVIDENCE_GRADE, "text", 32),

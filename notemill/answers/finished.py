@@ -48,17 +48,16 @@ class Finished:
 
     def texts(self, wanted: Collection[str]) -> Iterator[tuple[str, str]]:
         """These texts, by their hash (hex), each once, in the order of the shards."""
-        cut = cut_name(len(self.manifest.shards))
-        yield from texts_of(self.layout, self.cohort, cut, wanted)
+        yield from texts_of(self.layout, self.manifest, wanted)
 
 
 def texts_of(
-    layout: Layout, cohort: str, cut: str, wanted: Collection[str]
+    layout: Layout, manifest: Manifest, wanted: Collection[str]
 ) -> Iterator[tuple[str, str]]:
     """These texts of a cohort, by their hash (hex), each once, in the order of the shards."""
-    manifest = read_manifest(layout.manifest(cohort, cut), of=cohort)
+    cut = cut_name(len(manifest.shards))
     for entry in manifest.shards:
-        notes = layout.notes(cohort, cut, entry.name)
+        notes = layout.notes(manifest.cohort, cut, entry.name)
         last = ""
         for note in read_notes(notes, manifest.id_columns, with_text=True):
             text_sha256 = note.text_sha256.hex()

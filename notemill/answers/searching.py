@@ -39,14 +39,6 @@ class Span(NamedTuple):
     end: int
 
 
-def find_quote(note: str, quote: str) -> list[Span]:
-    """All places of a quote in a note: the same characters, or else the same once normalised.
-
-    They may overlap.
-    """
-    return SearchedNote(note).find(quote)
-
-
 def normalised(text: str) -> str:
     """NFKC, case folded, each run of white space one space."""
     if text.isascii() and text == text.strip():

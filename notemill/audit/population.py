@@ -170,7 +170,7 @@ def _texts(run: Finished, name: str) -> Iterator[Text | None]:
             else:
                 if last is not None:
                     yield last
-                last = Text(text_sha256, _ending(status, value, grade, column.kind), 1)
+                last = Text(text_sha256, _ending(status, column.answered(value), grade), 1)
     if last is not None:
         yield last
 
@@ -181,11 +181,9 @@ def _graded(path: Path) -> bool:
         return EVIDENCE_GRADE in file.schema_arrow.names
 
 
-def _ending(status: str, value: Any, grade: str | None, kind: str) -> Ending:
+def _ending(status: str, value: Any, grade: str | None) -> Ending:
     if status != Status.ANSWERED:
         return Ending(None, None)
-    if kind == "json" and value is not None:
-        value = json.loads(value)
     found: Evidence | None = None
     if grade:
         found = "found" if grade in FOUND else "not_found"

@@ -24,7 +24,7 @@ from notemill.audit.record import AuditDesign, AuditEstimate, BetweenReaders, Wi
 from notemill.audit.settling import disputed, settle, write_adjudication, write_settled
 from notemill.clock import now
 from notemill.errors import NotemillError
-from notemill.notes.manifest import read_frozen
+from notemill.notes.manifest import read_frozen, read_manifest
 from notemill.paths import Layout, cut_name
 
 
@@ -154,8 +154,10 @@ class _Audit:
     ) -> None:
         """Write the sheet of what is disputed."""
         wanted = {text.text_sha256 for text in disputes}
-        frozen = read_frozen(layout.frozen(cohort))
-        texts = dict(texts_of(layout, cohort, cut_name(frozen.cut), wanted)) if frozen else {}
+        texts = {}
+        if frozen := read_frozen(layout.frozen(cohort)):
+            manifest = read_manifest(layout.manifest(cohort, cut_name(frozen.cut)), of=cohort)
+            texts = dict(texts_of(layout, manifest, wanted))
         if missing := wanted - texts.keys():
             raise NotemillError(
                 f"{len(missing)} of {len(wanted)} disputed texts are not in cohort '{cohort}' any "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,7 +15,8 @@ from notemill.comparison.sides import Answered
 from notemill.config import Config, Evaluation
 from notemill.errors import NotemillError
 from notemill.evaluation.cells import UNLABELLED, answer_of
-from notemill.evaluation.fields import Shape, shape_of
+from notemill.evaluation.fields import Shape, lacking_fields, shape_of
+from notemill.evaluation.figures import clusters_of
 from notemill.evaluation.found import found_answers, found_notes
 from notemill.evaluation.gold import Gold as Labels
 from notemill.evaluation.gold import read_gold
@@ -25,6 +25,7 @@ from notemill.evaluation.piloted import piloted
 from notemill.evaluation.record import read_evaluation
 from notemill.paths import Layout, cut_name
 from notemill.statistics.figure import Figure
+from notemill.statistics.numbers import near
 from notemill.statistics.pairs import difference, mcnemar, mcnemar_clustered
 from notemill.statistics.proportion import clustered_share, share
 from notemill.statistics.resampling import resampled
@@ -75,7 +76,7 @@ def _evaluated(evaluation: Evaluation, runs: Mapping[str, Run]) -> Run:
         run
         for run in runs.values()
         if evaluation.cohort in run.cohorts
-        and evaluation.fields.keys() <= run.task.json_schema.get("properties", {}).keys()
+        and not lacking_fields(evaluation, run)
         and (evaluation.experiments is None or run.name in evaluation.experiments)
     )
 
@@ -148,12 +149,10 @@ class _Judging:
         # Of the same notes, whoever answered them.
         of: Finished = replace(self._finished, shards=side.shards)
         answered, values = found_answers(of, self._labels, list(names.values()))
-        told = {}
-        for name, column in names.items():
-            stored = values[column]
-            if self._finished.columns[name].kind == "json":
-                stored = [each and json.loads(each) for each in stored]
-            told[name] = stored
+        told = {
+            name: [self._finished.columns[name].answered(each) for each in values[column]]
+            for name, column in names.items()
+        }
         return np.array(answered, bool), told
 
     def _of_field(
@@ -190,8 +189,7 @@ def _right(label: Any, value: Any, shape: Shape, tolerance: float) -> bool:
         case "number":
             if label is None or value is None:
                 return label is None and value is None
-            # As notemill.statistics.numbers has it.
-            return bool(abs(float(value) - label) <= tolerance + 1e-9 * max(1.0, tolerance))
+            return bool(near(np.array(float(value) - label), tolerance))
     return bool(answer_of(value, shape) == label)
 
 
@@ -205,9 +203,8 @@ def _correctness(
     """first, second: whether each note's answer is right."""
     cells = np.select([first & second, first, second], [_BOTH, _ONLY_FIRST, _ONLY_SECOND], _NEITHER)
     counts = np.bincount(cells, minlength=4)
-    which = np.unique(clusters, return_inverse=True)[1]
-    table = None
-    if len(which) and len(np.unique(which)) < len(which):
+    which, table = clusters_of(clusters), None
+    if which is not None:
         table = np.zeros((int(which.max()) + 1, 4))
         np.add.at(table, (which, cells), 1)
     none = "no note has a label" if counting == "all" else "no labelled note is answered by both"

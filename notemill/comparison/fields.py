@@ -24,6 +24,7 @@ from notemill.comparison.record import (
 )
 from notemill.comparison.sides import AnswerField
 from notemill.statistics.agreement import CrossTable, paired
+from notemill.statistics.numbers import near
 from notemill.statistics.ratio import Ratio
 
 _SAME, _OTHER, _NOT_BOTH = range(3)
@@ -154,15 +155,14 @@ class ComparedNumbers(ComparedField):
         values = [pc.cast(each, pa.float64(), safe=False).fill_null(0.0) for each in (one, other)]
         first, second = (each.to_numpy() for each in values)
         apart = np.where(there, second - first, 0.0)
-        # As decimals are meant: 0.3 and 0.1 differ by 0.2, not by 0.19999999999999998.
-        near = np.abs(apart) <= self._tolerance * (1 + 1e-12) + 1e-12 * np.abs(first)
+        alike = near(apart, self._tolerance)
         sizes = texts.sizes[there]
         self._signed.add(apart[there] * sizes, sizes)
         self._absolute.add(np.abs(apart[there]) * sizes, sizes)
-        self._within.add(np.where(near[there], _SAME, _OTHER), sizes)
+        self._within.add(np.where(alike[there], _SAME, _OTHER), sizes)
         none = ~_valid(one) & ~_valid(other)
         same = none | (there & _equal(one, other))
-        return same, texts.both & ~(none | (there & near))
+        return same, texts.both & ~(none | (there & alike))
 
     def _further(self, seed: int) -> dict[str, Any]:
         _, sizes, texts = self._within.kinds()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from notemill.answers.choices import choices_of
+from notemill.answers.choices import alternatives, choices_of
 from notemill.answers.columns import AnswerColumn, columns_of_schema
 from notemill.answers.experiment_record import Asked, asked_of, experiment_record
 from notemill.answers.shard import ShardOrigin, read_answers, read_origin
@@ -101,17 +101,10 @@ def _field(column: AnswerColumn, choices: list[Any] | None, schema: dict[str, An
         return AnswerField(column, "text" if many else "choices", choices)
     if column.kind in ("integer", "number"):
         return AnswerField(column, "number", None)
-    if column.kind == "json" and _is_list(schema["properties"][column.field], schema):
+    kinds = [option.get("type") for option in alternatives(schema, column.field)]
+    if column.kind == "json" and [kind for kind in kinds if kind != "null"] == ["array"]:
         return AnswerField(column, "items", None)
     return AnswerField(column, "text", None)
-
-
-def _is_list(part: dict[str, Any], schema: dict[str, Any]) -> bool:
-    """Whether it is a list, or one that may be null."""
-    if "$ref" in part:
-        return _is_list(schema["$defs"][part["$ref"].rpartition("/")[2]], schema)
-    options = [each for each in part.get("anyOf", [part]) if each.get("type") != "null"]
-    return len(options) == 1 and options[0].get("type") == "array"
 
 
 def _origin(path: Path) -> ShardOrigin:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -168,9 +167,7 @@ class _Work:
         earlier, others = past.earlier(use)
         fields = []
         for field, column in columns.items():
-            of_field = values[column.column]
-            if column.kind == "json":
-                of_field = [each and json.loads(each) for each in of_field]
+            of_field = [column.answered(each) for each in values[column.column]]
             fields.append(
                 self._field(shape_of(run.task, field), np.array(answered, bool), of_field, asked)
             )

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from notemill.answers.choices import Schema, alternatives, choices_of
+from notemill.config import Evaluation
 from notemill.errors import NotemillError
+from notemill.tasks.run import Run
 from notemill.tasks.task import SCHEMA, Task
 
 FieldKind = Literal["choices", "number", "items"]
@@ -78,6 +80,12 @@ def shape_of(task: Task, field: str) -> Shape:
         remedy="evaluate fields with choices, numbers, dates, codes (a pattern) or lists of these "
         "or of texts; free text is for people to read: notemill audit",
     )
+
+
+def lacking_fields(evaluation: Evaluation, run: Run) -> str:
+    """Fields of an evaluation that the run's answers do not have, empty without any."""
+    there = run.task.json_schema.get("properties", {})
+    return ", ".join(field for field in evaluation.fields if field not in there)
 
 
 def _items(option: Schema, schema: Schema) -> tuple[Any, ...] | None:

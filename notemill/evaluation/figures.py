@@ -52,7 +52,7 @@ def evaluated_parts(
         which = np.flatnonzero(part.mask & labelled)
         if number and not len(which):
             continue
-        clusters = _clusters(notes.whose[which])
+        clusters = clusters_of(notes.whose[which])
         figures = _figures(compared, which, clusters, seed)
         yield PartEvaluated(
             part=part.part,
@@ -67,7 +67,7 @@ def evaluated_parts(
         )
 
 
-def _clusters(whose: np.ndarray) -> np.ndarray | None:
+def clusters_of(whose: np.ndarray) -> np.ndarray | None:
     """Clusters counted from 0; None where each has one note, so that all are independent."""
     values, places = np.unique(whose, return_inverse=True)
     return places if len(values) < len(whose) else None

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
-from sqlalchemy.exc import DBAPIError
 
 from notemill.config import Database
 from notemill.database.connect import connect
 from notemill.database.keys import LONGEST_IN_ROW, NAME_LENGTH
-from notemill.database.refusals import DEADLOCK, database_errors, error_number
+from notemill.database.refusals import database_errors
 from notemill.errors import NotemillError
 from notemill.load.check import check_tables
-from notemill.load.loader import one_load_at_a_time
-from notemill.load.proof import as_stored, differing, is_sqlite
+from notemill.load.loader import in_one_transaction, one_load_at_a_time
+from notemill.load.proof import given_back_otherwise
+from notemill.load.tables import name_column
 from notemill.logs import log
-
-_TRIES = 3
 
 
 def evaluations_table(name: str) -> sa.Table:
@@ -60,10 +59,10 @@ def evaluations_table(name: str) -> sa.Table:
     return sa.Table(
         name,
         sa.MetaData(),
-        _name_column("evaluation"),
+        name_column("evaluation"),
         sa.Column("figure", sa.BigInteger, autoincrement=False, nullable=False),
-        _name_column("experiment"),
-        _name_column("cohort"),
+        name_column("experiment"),
+        name_column("cohort"),
         *(
             sa.Column(column, kind, nullable=column in may_be_null)
             for column, kind in types.items()
@@ -73,13 +72,6 @@ def evaluations_table(name: str) -> sa.Table:
         mysql_charset="utf8mb4",
         mysql_row_format="DYNAMIC",
     )
-
-
-def _name_column(name: str) -> sa.Column[str]:
-    """A name that is compared exactly."""
-    ascii_name = mysql.VARCHAR(NAME_LENGTH, charset="ascii", collation="ascii_bin")
-    kind = sa.String(NAME_LENGTH).with_variant(ascii_name, "mysql", "mariadb")
-    return sa.Column(name, kind, nullable=False)
 
 
 def write_rows(
@@ -102,7 +94,9 @@ def write_rows(
             connection.commit()
             check_tables(connection, [table])
             with one_load_at_a_time(connection, name):
-                _replace(connection, table, evaluation, rows)
+                in_one_transaction(
+                    connection, partial(_replace, connection, table, evaluation, rows)
+                )
     finally:
         engine.dispose()
     log.info("%d figures in %s, read back and equal", len(rows), name)
@@ -111,37 +105,9 @@ def write_rows(
 def _replace(
     connection: sa.Connection, table: sa.Table, evaluation: str, rows: Sequence[dict[str, Any]]
 ) -> None:
-    """The one transaction; tried again when the database chose it as a deadlock's victim."""
-    for number in range(_TRIES):
-        try:
-            with connection.begin():
-                connection.execute(sa.delete(table).where(table.c.evaluation == evaluation))
-                connection.execute(sa.insert(table), list(rows))
-                _prove(connection, table, evaluation, rows)
-            return
-        except DBAPIError as error:
-            if error_number(error) not in DEADLOCK or number == _TRIES - 1:
-                raise
-            log.warning("deadlock with another transaction; trying again")
-
-
-def _prove(
-    connection: sa.Connection, table: sa.Table, evaluation: str, rows: Sequence[dict[str, Any]]
-) -> None:
-    names = list(rows[0])
-    # Untyped, so that nothing between the driver and the comparison converts a value.
-    raw = sa.table(table.name, *(sa.column(name) for name in names))
-    found = connection.execute(
-        sa.select(*raw.columns).where(raw.c.evaluation == evaluation).order_by(raw.c.figure)
-    ).all()
-    told = ["its number of rows"]
-    if len(found) == len(rows):
-        lite = is_sqlite(connection)
-        told = [
-            name
-            for name, got in zip(names, zip(*found, strict=True), strict=True)
-            if differing(as_stored([row[name] for row in rows], lite), got)
-        ]
+    connection.execute(sa.delete(table).where(table.c.evaluation == evaluation))
+    connection.execute(sa.insert(table), list(rows))
+    told = given_back_otherwise(connection, table, rows, ("evaluation",), order="figure")
     if told:
         raise NotemillError(
             f"the database gives back other figures than it was given: {', '.join(told)}; nothing "

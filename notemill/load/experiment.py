@@ -13,7 +13,7 @@ from notemill.answers.experiment_record import asked_of
 from notemill.answers.shard import ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.errors import NotemillError
-from notemill.load.proof import Proof, as_stored, differing, is_sqlite
+from notemill.load.proof import Proof, given_back_otherwise
 from notemill.load.tables import Tables
 from notemill.load.work import Load
 
@@ -78,14 +78,7 @@ def write_experiment(
 
 def _prove(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> None:
     """The row as a SELECT gives it back is the row as it was written."""
-    raw = sa.table(table.name, *(sa.column(name) for name in row))
-    key = [raw.c[name] == row[name] for name in ("experiment", "cohort")]
-    found = connection.execute(sa.select(*raw.columns).where(*key)).all()
-    told = ["its number of rows"]
-    if len(found) == 1:
-        lite = is_sqlite(connection)
-        pairs = zip(row, row.values(), found[0], strict=True)
-        told = [n for n, value, got in pairs if differing(as_stored([value], lite), [got])]
+    told = given_back_otherwise(connection, table, [row], ("experiment", "cohort"))
     if told:
         raise NotemillError(
             f"the database gives back another row of {table.name} than it was given: "

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
@@ -33,6 +33,7 @@ from notemill.logs import log
 from notemill.progress import Progress
 
 _LOCK_WAIT_S = 3600
+Done = TypeVar("Done")
 _TRIES = 3
 
 
@@ -50,7 +51,9 @@ def load(database: Database, work: Load) -> LoadReport:
         batches = partial(batches_of, work.shards, names)
         stage(connection, tables, batches, work.manifest.counts.notes)
         with one_load_at_a_time(connection, tables.results.name):
-            removed, proof = _write(connection, tables, work, origins, batches)
+            removed, proof = in_one_transaction(
+                connection, partial(write_and_prove, connection, tables, work, origins, batches)
+            )
     report = _report(work, origins, proof, removed, time.monotonic() - started)
     log.info(
         "reconciled: %d notes = %d answered + %d failed + %d blank; %d values read back and equal",
@@ -128,18 +131,12 @@ def one_load_at_a_time(connection: sa.Connection, table: str) -> Iterator[None]:
         connection.commit()
 
 
-def _write(
-    connection: sa.Connection,
-    tables: Tables,
-    work: Load,
-    origins: list[ShardOrigin],
-    batches: Batches,
-) -> tuple[int, Proof]:
-    """The one transaction; tried again when the database chose it as a deadlock's victim."""
+def in_one_transaction(connection: sa.Connection, work: Callable[[], Done]) -> Done:
+    """Do it in one transaction; again when the database chose it as a deadlock's victim."""
     for number in range(_TRIES):
         try:
             with connection.begin():
-                return write_and_prove(connection, tables, work, origins, batches)
+                return work()
         except DBAPIError as error:
             if error_number(error) not in DEADLOCK or number == _TRIES - 1:
                 raise

@@ -176,6 +176,33 @@ class _Reader:
         return self._connection.execute(self._select, {"first": first, "end": end}).all()
 
 
+def given_back_otherwise(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[dict[str, Any]],
+    key: Sequence[str],
+    order: str | None = None,
+) -> list[str]:
+    """Columns in which a SELECT gives back other values than these rows, all of one table.
+
+    key: columns in which all of them are alike, and no other row of the table; order: the column
+    by which they come in this order. "its number of rows" where there are more or fewer.
+    """
+    names = list(rows[0])
+    # Untyped, so that nothing between the driver and the comparison converts a value.
+    raw = sa.table(table.name, *(sa.column(name) for name in names))
+    select = sa.select(*raw.columns).where(*(raw.c[name] == rows[0][name] for name in key))
+    found = connection.execute(select.order_by(raw.c[order]) if order else select).all()
+    if len(found) != len(rows):
+        return ["its number of rows"]
+    lite = is_sqlite(connection)
+    return [
+        name
+        for name, got in zip(names, zip(*found, strict=True), strict=True)
+        if differing(as_stored([row[name] for row in rows], lite), got)
+    ]
+
+
 def is_sqlite(connection: sa.Connection) -> bool:
     """Whether the database is SQLite, which has no type for a time."""
     return connection.dialect.name == "sqlite"

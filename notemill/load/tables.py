@@ -82,8 +82,8 @@ class Tables:
         self.experiments = sa.Table(
             experiments,
             metadata,
-            _name_column("experiment"),
-            _name_column("cohort"),
+            name_column("experiment"),
+            name_column("cohort"),
             *_experiment_columns(),
             sa.PrimaryKeyConstraint("experiment", "cohort"),
             **_MYSQL,
@@ -144,8 +144,9 @@ class Tables:
                 return sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 
-def _name_column(name: str) -> sa.Column[str]:
-    """An experiment's id or a cohort's name, compared exactly: 'CT' and 'ct' are two."""
+def name_column(name: str) -> sa.Column[str]:
+    """A name of the configuration's, or an experiment's id, compared exactly: 'CT' and 'ct' are
+    two."""
     kind = sa.String(NAME_LENGTH).with_variant(
         mysql.VARCHAR(NAME_LENGTH, charset="ascii", collation="ascii_bin"),
         "mysql",
@@ -159,8 +160,8 @@ def _whose_columns() -> list[sa.Column[Any]]:
     name, experiment, cohort = WHOSE
     return [
         sa.Column(name, sa.String(255), nullable=False),
-        _name_column(experiment),
-        _name_column(cohort),
+        name_column(experiment),
+        name_column(cohort),
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from notemill.config import Config, Evaluation
 from notemill.errors import NotemillError
-from notemill.evaluation.fields import shape_of
+from notemill.evaluation.fields import lacking_fields, shape_of
 from notemill.evaluation.source import check_file, wanted_columns
 from notemill.tasks.run import Run
 
@@ -36,7 +36,7 @@ def check_gold(config: Config) -> None:
 
 
 def _chosen(name: str, evaluation: Evaluation, over: Sequence[Run]) -> list[Run]:
-    lacking = {run.name: _lacking(evaluation, run) for run in over}
+    lacking = {run.name: lacking_fields(evaluation, run) for run in over}
     if evaluation.experiments is None:
         chosen = [run for run in over if not lacking[run.name]]
         if chosen:
@@ -63,12 +63,6 @@ def _chosen(name: str, evaluation: Evaluation, over: Sequence[Run]) -> list[Run]
                 remedy="correct the fields, or take the experiment out",
             )
     return [run for run in over if run.name in evaluation.experiments]
-
-
-def _lacking(evaluation: Evaluation, run: Run) -> str:
-    """Fields that the run's answers do not have."""
-    there = run.task.json_schema.get("properties", {})
-    return ", ".join(field for field in evaluation.fields if field not in there)
 
 
 def _check_fields(name: str, evaluation: Evaluation, run: Run) -> None:

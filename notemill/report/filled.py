@@ -5,8 +5,9 @@ from __future__ import annotations
 from notemill.report.count import exactly
 from notemill.report.methods import name_of
 from notemill.report.numbers import hours as duration
+from notemill.report.numbers import listed
 from notemill.report.record import Answered, Report
-from notemill.report.words import day, days, listed, told
+from notemill.report.words import day, days, told
 
 
 def nothing(_: Report) -> str:

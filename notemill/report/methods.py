@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from notemill.report.count import exactly
-from notemill.report.numbers import hours
+from notemill.report.numbers import hours, listed
 from notemill.report.quality import Audited, Compared, Evaluated, Repeated
 from notemill.report.record import (
     Answered,
@@ -15,7 +15,7 @@ from notemill.report.record import (
     Paragraph,
     Report,
 )
-from notemill.report.words import day, days, figure, listed, told
+from notemill.report.words import day, days, figure, told
 
 _NAMES = {"ollama": "Ollama", "llamacpp": "llama.cpp", "openai": "an OpenAI-compatible server"}
 

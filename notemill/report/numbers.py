@@ -97,9 +97,9 @@ def capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def listed(words: Sequence[str], most: int = 8) -> str:
-    """Words as a sentence has them: a, b and c; the first of many."""
-    if len(words) > most:
+def listed(words: Sequence[str], most: int | None = None) -> str:
+    """Words as a sentence has them: a, b and c; no more than `most` of them, if that is said."""
+    if most is not None and len(words) > most:
         return f"{', '.join(words[:most])} and {len(words) - most:,} more"
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 

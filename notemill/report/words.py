@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from notemill.report.count import Count
 from notemill.report.numbers import decimal, places
 from notemill.statistics.figure import Figure
@@ -16,13 +14,6 @@ def told(count: Count) -> str:
     if count.low == 1:
         return f"fewer than {count.high + 1}"
     return f"{count.low:,} to {count.high:,}" if count.low else ""
-
-
-def listed(words: Sequence[str]) -> str:
-    """One, two and three."""
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def figure(of: Figure) -> str:

@@ -38,6 +38,12 @@ class MeasuredNumbers(BaseModel):
     all: NumbersCounted
 
 
+def near(off: np.ndarray, tolerance: float) -> np.ndarray:
+    """Which differences are within a tolerance: 0.3 is within 0.1 of 0.2, whatever floats say."""
+    within: np.ndarray = np.abs(off) <= tolerance + 1e-9 * max(1.0, tolerance)
+    return within
+
+
 def measured_numbers(
     right: np.ndarray,
     said: np.ndarray,
@@ -56,8 +62,6 @@ def measured_numbers(
     both = answered & np.isfinite(right) & np.isfinite(said)
     neither = answered & np.isnan(right) & np.isnan(said)
     off = np.where(both, said, 0.0) - np.where(both, right, 0.0)
-    # 0.3 is within 0.1 of 0.2, whatever floats make of it.
-    near = np.abs(off) <= tolerance + 1e-9 * max(1.0, tolerance)
     sums = Grouped(
         clusters,
         {
@@ -66,7 +70,7 @@ def measured_numbers(
             "both": both,
             "error": np.abs(off),
             "off": off,
-            "within": neither | (both & near),
+            "within": neither | (both & near(off, tolerance)),
             "exact": neither | (both & (off == 0)),
         },
         seed,

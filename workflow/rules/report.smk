@@ -8,14 +8,9 @@ rule report:
         ANSWERS.values(),
         LOADS,
         MODELS.values(),
-        [LAYOUT.evaluation(name) for name in CONFIG.evaluations],
-        [LAYOUT.comparison(name) for name in CONFIG.comparisons],
-        [
-            LAYOUT.repeat(cohort, run.experiment_id)
-            for run in RUNS
-            for cohort in run.cohorts
-            if run.experiment.repeat.notes
-        ],
+        EVALUATIONS,
+        COMPARISONS,
+        REPEATS,
         [
             estimate
             for cohort, experiment in ANSWERS

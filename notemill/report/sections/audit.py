@@ -47,7 +47,7 @@ def _audit(report: Report, of: Audited, forests: Forests) -> Iterator[Block]:
     yield Facts(
         [
             ("readers", f"{of.readers}"),
-            ("texts of each", listed([f"{texts:,}" for texts in of.read])),
+            ("texts of each", listed([f"{texts:,}" for texts in of.read], 8)),
             ("drawn", when(of.drawn_at)),
             ("seed", f"{of.seed}"),
             ("sizes of the strata", of.allocation),

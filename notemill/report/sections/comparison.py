@@ -55,7 +55,7 @@ def _comparison(of: Compared, forests: Forests) -> Iterator[Block]:
             yield Diff(f"{difference.part}: - {first}, + {second}", difference.diff.splitlines())
     same = [each.part for each in of.differences if each.known and not each.diff]
     if same:
-        yield Text(f"Of both the same: {listed(same)}.", "quiet")
+        yield Text(f"Of both the same: {listed(same, 8)}.", "quiet")
 
 
 def _cost(of: Compared) -> Table:

@@ -52,7 +52,7 @@ def _evaluation(report: Report, of: Evaluated, forests: Forests) -> Iterator[Blo
             (f"sha256 of the {'file' if of.gold_kind == 'file' else 'rows'}", of.gold_sha256),
             ("notes with a right value", told(of.gold_notes)),
             ("patients", told(of.gold_patients) if of.gold_patients else ""),
-            ("split", listed([f"{each.name} {told(each.count)}" for each in of.split])),
+            ("split", listed([f"{each.name} {told(each.count)}" for each in of.split], 8)),
             ("figures are of", _HEADLINES[of.headline]),
             ("intervals by", "patients, resampled" if of.clustered_by == "patient" else "texts"),
             ("seed", f"{of.seed}"),

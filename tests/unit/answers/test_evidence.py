@@ -11,7 +11,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from notemill.answers.evidence import evidence_in, merged, quotes_of
-from notemill.answers.searching import Span, find_quote, normalised
+from notemill.answers.searching import SearchedNote, Span, normalised
 
 SCHEMA = {
     "properties": {
@@ -31,7 +31,7 @@ def marked(note: str, **answer: object) -> list[str]:
 
 
 def found(note: str, quote: str) -> list[str]:
-    return [note[start:end] for start, end in find_quote(note, quote)]
+    return [note[start:end] for start, end in SearchedNote(note).find(quote)]
 
 
 def test_a_free_text_that_stands_in_the_note_is_found_there() -> None:
@@ -120,9 +120,11 @@ def test_case_white_space_and_ways_of_writing_do_not_hide_a_quote(
 
 
 def test_the_same_characters_come_before_those_that_are_alike() -> None:
-    assert find_quote("LUNGS ARE CLEAR. lungs are clear.", "lungs are clear") == [Span(17, 32)]
-    assert len(find_quote("lungs are clear, lungs are clear", "lungs are clear")) == 2
-    assert find_quote("noo o o o", "o o o") == [Span(4, 9)]
+    assert SearchedNote("LUNGS ARE CLEAR. lungs are clear.").find("lungs are clear") == [
+        Span(17, 32)
+    ]
+    assert len(SearchedNote("lungs are clear, lungs are clear").find("lungs are clear")) == 2
+    assert SearchedNote("noo o o o").find("o o o") == [Span(4, 9)]
 
 
 def test_a_word_or_two_is_no_quote() -> None:
@@ -161,7 +163,7 @@ def test_each_place_normalises_to_what_was_looked_for(note: str, data: st.DataOb
     quote = note[start : start + data.draw(st.integers(1, 10))]
     changed = data.draw(st.sampled_from([str, str.upper, str.casefold, *FORMS, str.split]))(quote)
     quote = "  ".join(changed) if isinstance(changed, list) else changed
-    spans = find_quote(note, quote)
+    spans = SearchedNote(note).find(quote)
     for span in spans:
         assert 0 <= span.start < span.end <= len(note)
         assert normalised(note[span.start : span.end]) == normalised(quote.strip())
@@ -172,7 +174,7 @@ def test_a_note_quoted_whole_is_found_however_it_is_written(note: str) -> None:
     assume(note.strip() and not unicodedata.category(note.strip()[0]).startswith("M"))
     for written in (note, note.upper(), *(form(note) for form in FORMS)):
         if normalised(note.strip()) == normalised(written.strip()):
-            places = find_quote(note, written)
+            places = SearchedNote(note).find(written)
             assert [note[start:end] for start, end in places] == [note.strip()]
 
 

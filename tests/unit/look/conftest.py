@@ -1,3 +1,3 @@
 """The browser for the tests of the page."""
 
-from tests.browser import browser  # noqa: F401  (a fixture)
+from tests.browser import browser, page  # noqa: F401  (fixtures)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import re
 from dataclasses import replace
@@ -16,6 +14,7 @@ from notemill.errors import NotemillError
 from notemill.look import page
 from notemill.look.page import check_place, write_page
 from notemill.tasks.evidence import Evidence
+from tests.browser import check_own_parts_alone
 from tests.unit.look.pages import ABOUT, entry
 
 
@@ -66,13 +65,7 @@ def test_it_says_what_it_is_and_what_made_its_answers(file: Path) -> None:
 def test_scripts_and_styles_are_ours_alone_and_no_address_is_in_the_page(file: Path) -> None:
     write_page(file, ABOUT, [entry("a note", reason="a note with some words")])
     html = file.read_text()
-    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', html)
-    assert policy.startswith("default-src 'none'; ")
-    for tag in ("script", "style"):
-        (own,) = re.findall(f"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
-        digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
-        assert f"{tag}-src 'sha256-{digest}';" in policy
-    assert not re.findall(r"https?:|//\w|url\(|@import|<link|<img", html)
+    check_own_parts_alone(html)
 
 
 def test_evidence_is_marked_and_graded_and_a_near_match_is_not_marked_as_found(file: Path) -> None:

@@ -52,13 +52,6 @@ def shared(browser: Browser, file: Path) -> Iterator[Opened]:
     page.page.context.close()
 
 
-@pytest.fixture
-def page(shared: Opened) -> Page:
-    """The page, as it was loaded."""
-    shared.page.reload()
-    return shared.page
-
-
 def shown(page: Page) -> list[str]:
     """Numbers of the entries that are to be seen."""
     return [entry.get_attribute("id") or "" for entry in page.locator("article:visible").all()]

@@ -69,13 +69,6 @@ def shared(browser: Browser, file: Path) -> Iterator[Opened]:
     page.page.context.close()
 
 
-@pytest.fixture
-def page(shared: Opened) -> Page:
-    """The page, as it was loaded."""
-    shared.page.reload()
-    return shared.page
-
-
 def column(page: Page, caption: str, place: int) -> list[str]:
     """Cells of the first table with this caption, as they stand."""
     table = page.locator("table", has_text=caption).first
