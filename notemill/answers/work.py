@@ -62,7 +62,8 @@ class ShardJob:
 
 
 Ended = Callable[[str, Outcome], None]
-StartWith = Callable[[int], AbstractAsyncContextManager[Engine]]
+StartWith = Callable[[int, int], AbstractAsyncContextManager[Engine]]
+"""Starts an engine with so many slots, as the server of this number."""
 
 
 @dataclass
@@ -89,6 +90,11 @@ class ShardWork:
         """What the manifest says of the shard."""
         return self.manifest.shard(self.job.shard)
 
+    @property
+    def servers(self) -> int:
+        """Servers that the job starts."""
+        return self.job.run.engine.servers
+
     def missing(self) -> set[str]:
         """Texts that have not ended yet."""
         return self.wanted - self.journal.answers.keys() - self.failures.keys()
@@ -111,11 +117,13 @@ class ShardWork:
         ended: Ended | None = None,
         restarts: int | None = None,
         max_failures: float | None = None,
+        needs_all: bool = False,
     ) -> None:
-        """Ask about texts with an engine of so many slots, started for it.
+        """Ask about texts with engines of so many slots each, started for it.
 
         start: in the place of `started`; ended: told of each end; restarts, max_failures (texts
-        with which the job goes on): by default as configured. Raises as ShardAsking.run does.
+        with which the job goes on): by default as configured. needs_all: whether it ends with
+        the first server that stays away. Raises as ShardAsking.run does.
         """
 
         if max_failures is None:
@@ -129,23 +137,39 @@ class ShardWork:
                 ended(text_sha256, outcome)
             refuse_more_failures(len(self.failures), len(self.wanted), max_failures)
 
-        self.live.slots = slots
+        def beat() -> None:
+            self.journal.spend()
+            self.live.given_up = self.servers - asking.living
+            self.live.beat()
+
+        self.live.slots, self.live.servers = slots, self.servers
         asking = ShardAsking(
             keep,
             self._progress,
             asked=lambda _: self.journal.spend(asked=1),
-            beat=self._beat,
+            beat=beat,
             slots=slots,
             restarts=self.job.run.engine.restarts if restarts is None else restarts,
+            needs_all=needs_all,
         )
-        await asking.run(texts, partial(start or self.started, slots))
+        starts = [partial(start or self.started, slots, server) for server in range(self.servers)]
+        await asking.run(texts, *starts)
 
     @asynccontextmanager
-    async def started(self, slots: int) -> AsyncIterator[Engine]:
-        """A proven engine with so many slots."""
+    async def started(self, slots: int, server: int = 0) -> AsyncIterator[Engine]:
+        """A proven engine with so many slots: the server of this number."""
         job, run = self.job, self.job.run
         options = run.experiment.options
-        start = Start(run.task, options, self.record, job.engine_log, job.threads, slots)
+        start = Start(
+            run.task,
+            options,
+            self.record,
+            job.engine_log,
+            job.threads,
+            slots,
+            server=server,
+            servers=self.servers,
+        )
         began = time.monotonic()
         async with proven_engine(run.engine, start) as engine:
             self.ready_s, self.engine = time.monotonic() - began, engine.description
@@ -159,10 +183,6 @@ class ShardWork:
             self.failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
         self.live.ended(outcome)
-
-    def _beat(self) -> None:
-        self.journal.spend()
-        self.live.beat()
 
     @cached_property
     def _asking(self) -> Asking:
