@@ -128,13 +128,14 @@ async def _step(
     needed: bool,
 ) -> _Measured:
     """Ask with so many slots until enough has ended. needed: a lost engine is started again."""
-    meter = _Meter(work.texts(), slots, max(texts, _TEXTS_A_SLOT * slots), deadline)
+    of_all = slots * work.servers  # what is measured is the job: its servers share its CPUs
+    meter = _Meter(work.texts(), of_all, max(texts, _TEXTS_A_SLOT * of_all), deadline)
     power = Power()
     work.ready_s = 0.0
 
     @asynccontextmanager
-    async def start(slots: int) -> AsyncIterator[Engine]:
-        async with work.started(slots) as engine, power.watched():
+    async def start(slots: int, server: int) -> AsyncIterator[Engine]:
+        async with work.started(slots, server) as engine, power.watched(once=server == 0):
             yield engine
 
     def ended(text_sha256: str, outcome: Outcome) -> None:
@@ -150,6 +151,7 @@ async def _step(
             ended=ended,
             restarts=None if needed else 0,
             max_failures=max_failures,
+            needs_all=not needed,
         )
     except NotemillError as error:
         if work.ready_s and not isinstance(error, EngineLost):

@@ -62,7 +62,8 @@ class ShardJob:
 
 
 Ended = Callable[[str, Outcome], None]
-StartWith = Callable[[int], AbstractAsyncContextManager[Engine]]
+StartWith = Callable[[int, int], AbstractAsyncContextManager[Engine]]
+"""Starts an engine with so many slots, as the server of this number."""
 
 
 @dataclass
@@ -89,6 +90,11 @@ class ShardWork:
         """What the manifest says of the shard."""
         return self.manifest.shard(self.job.shard)
 
+    @property
+    def servers(self) -> int:
+        """Servers that the job starts."""
+        return self.job.run.engine.servers
+
     def missing(self) -> set[str]:
         """Texts that have not ended yet."""
         return self.wanted - self.journal.answers.keys() - self.failures.keys()
@@ -100,7 +106,7 @@ class ShardWork:
             text_sha256 = note.text_sha256.hex()
             if text_sha256 != last and text_sha256 in missing and note.text is not None:
                 last = text_sha256
-                yield text_sha256, note.text
+                yield Text(text_sha256, note.text, (self._asking,))
 
     async def ask(
         self,
@@ -111,40 +117,59 @@ class ShardWork:
         ended: Ended | None = None,
         restarts: int | None = None,
         max_failures: float | None = None,
+        needs_all: bool = False,
     ) -> None:
-        """Ask about texts with an engine of so many slots, started for it.
+        """Ask about texts with engines of so many slots each, started for it.
 
-        start: in the place of `started`; ended: told of each end; restarts, max_failures: by
-        default as configured. Raises as ShardAsking.run does.
+        start: in the place of `started`; ended: told of each end; restarts, max_failures (texts
+        with which the job goes on): by default as configured. needs_all: whether it ends with
+        the first server that stays away. Raises as ShardAsking.run does.
         """
 
-        def keep(text_sha256: str, outcome: Outcome) -> None:
+        if max_failures is None:
+            max_failures = _allowed_failures(
+                self.job.run.experiment.max_failed_share, len(self.wanted)
+            )
+
+        def keep(_: Asking, text_sha256: str, outcome: Outcome) -> None:
             self._keep(text_sha256, outcome)
             if ended:
                 ended(text_sha256, outcome)
+            refuse_more_failures(len(self.failures), len(self.wanted), max_failures)
 
-        self.live.slots = slots
-        share, engine = self.job.run.experiment.max_failed_share, self.job.run.engine
+        def beat() -> None:
+            self.journal.spend()
+            self.live.given_up = self.servers - asking.living
+            self.live.beat()
+
+        self.live.slots, self.live.servers = slots, self.servers
         asking = ShardAsking(
-            self._asking,
             keep,
             self._progress,
-            asked=lambda: self.journal.spend(asked=1),
-            beat=self._beat,
+            asked=lambda _: self.journal.spend(asked=1),
+            beat=beat,
             slots=slots,
-            restarts=engine.restarts if restarts is None else restarts,
-            max_failures=_allowed_failures(share, len(self.wanted))
-            if max_failures is None
-            else max_failures,
+            restarts=self.job.run.engine.restarts if restarts is None else restarts,
+            needs_all=needs_all,
         )
-        await asking.run(texts, partial(start or self.started, slots))
+        starts = [partial(start or self.started, slots, server) for server in range(self.servers)]
+        await asking.run(texts, *starts)
 
     @asynccontextmanager
-    async def started(self, slots: int) -> AsyncIterator[Engine]:
-        """A proven engine with so many slots."""
+    async def started(self, slots: int, server: int = 0) -> AsyncIterator[Engine]:
+        """A proven engine with so many slots: the server of this number."""
         job, run = self.job, self.job.run
         options = run.experiment.options
-        start = Start(run.task, options, self.record, job.engine_log, job.threads, slots)
+        start = Start(
+            run.task,
+            options,
+            self.record,
+            job.engine_log,
+            job.threads,
+            slots,
+            server=server,
+            servers=self.servers,
+        )
         began = time.monotonic()
         async with proven_engine(run.engine, start) as engine:
             self.ready_s, self.engine = time.monotonic() - began, engine.description
@@ -158,10 +183,6 @@ class ShardWork:
             self.failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
         self.live.ended(outcome)
-
-    def _beat(self) -> None:
-        self.journal.spend()
-        self.live.beat()
 
     @cached_property
     def _asking(self) -> Asking:
@@ -235,6 +256,18 @@ def _allowed_failures(share: float, texts: int) -> int:
     """Failed texts that a job may end with: the share of its texts, one at least unless it is 0."""
     # Rounded first: 0.29 of 100 are 29, not the 28.999999999999996 of the multiplication.
     return max(1, math.floor(round(share * texts, 6))) if share else 0
+
+
+def refuse_more_failures(failed: int, texts: int, allowed: float) -> None:
+    """Raise NotemillError when more of the texts have failed than is allowed."""
+    if failed > allowed:
+        raise NotemillError(
+            f"{failed} of {texts} texts have no valid answer, "
+            "more than max_failed_share allows; answers so far are kept in the journal",
+            where="this log's lines above give the reasons",
+            remedy="correct the prompt, the schema, num_ctx or num_predict; or, if failures "
+            "are to be expected, raise max_failed_share of the experiment",
+        )
 
 
 def _texts_to_ask(job: ShardJob, ids: list[IdColumn], entry: ShardEntry) -> set[str]:

@@ -8,7 +8,6 @@ A repeat that is killed has asked for nothing; the next one asks all of its text
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import time
@@ -142,7 +141,7 @@ class _Repeat:
         job: RepeatJob,
         model: ModelRecord,
         before: dict[str, Before],
-        texts: list[Text],
+        texts: list[tuple[str, str]],
         live: LiveFile,
     ) -> None:
         self._began = time.monotonic()
@@ -152,6 +151,7 @@ class _Repeat:
         self._texts = texts
         self._live = live
         self._gpu = live.gpu = gpu_here(job.run.engine).name
+        live.servers = job.run.engine.servers
         self._asked = 0
         self._tokens = 0
         self._engine = ""
@@ -180,21 +180,21 @@ class _Repeat:
         outcomes: dict[str, Outcome] = {}
         run = _with_seed(self._job.run, seed)
 
-        def ended(text_sha256: str, outcome: Outcome) -> None:
+        def ended(_: Asking, text_sha256: str, outcome: Outcome) -> None:
+            # However many fail: that they do now is what is to be known.
             outcomes[text_sha256] = outcome
             self._live.ended(outcome)
 
-        asking = ShardAsking(
-            Asking.of_run(run, self._model, self._spend),
+        asking = Asking.of_run(run, self._model, self._spend)
+        texts = (Text(*text, (asking,)) for text in self._texts)
+        await ShardAsking(
             ended,
             progress,
             asked=self._count,
             beat=self._live.beat,
             slots=self.slots,
             restarts=run.engine.restarts,
-            max_failures=math.inf,  # that answers fail now is what is to be known
-        )
-        await asking.run(iter(self._texts), partial(self._started, run))
+        ).run(texts, *(partial(self._started, run, each) for each in range(run.engine.servers)))
         failed = Counter(
             outcome.status for outcome in outcomes.values() if outcome.status != Status.ANSWERED
         )
@@ -211,17 +211,25 @@ class _Repeat:
             )
         )
 
-    def _count(self) -> None:
+    def _count(self, _: Asking) -> None:
         self._asked += 1
 
     def _spend(self, tokens: int) -> None:
         self._tokens += tokens
 
     @asynccontextmanager
-    async def _started(self, run: Run) -> AsyncIterator[Engine]:
+    async def _started(self, run: Run, server: int) -> AsyncIterator[Engine]:
         job = self._job
-        options = run.experiment.options
-        start = Start(run.task, options, self._model, job.engine_log, job.threads, self.slots)
+        start = Start(
+            run.task,
+            run.experiment.options,
+            self._model,
+            job.engine_log,
+            job.threads,
+            self.slots,
+            server=server,
+            servers=run.engine.servers,
+        )
         async with proven_engine(run.engine, start) as engine:
             self._engine = engine.description
             yield engine

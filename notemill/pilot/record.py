@@ -58,8 +58,9 @@ class PilotRecord(Record):
 
     gpu: its name, `CPU` without one; gpu_memory_mib: None where it can't be told. gpus: what the
     profile allows at once, None if it says nothing. slots: what answered most within `sweep`, or
-    as configured. ready_s: from an engine's start to its first note. journal_bytes: of a line in
-    the journal, on average. asked_before: texts of the shard that the journal had already.
+    as configured. servers: of the job, each with so many; what was measured is all of them.
+    ready_s: from an engine's start to its first note. journal_bytes: of a line in the journal, on
+    average. asked_before: texts of the shard that the journal had already.
     """
 
     experiment: str
@@ -72,6 +73,7 @@ class PilotRecord(Record):
     gpu_memory_mib: int | None
     gpus: int | None
     slots: int
+    servers: int = 1
     sweep: Sweep
     ready_s: float
     shard: str

@@ -147,7 +147,7 @@ def job_of(
     record.write(layout.model(run.model_id))
 
     @asynccontextmanager
-    async def started(work: ShardWork, slots: int) -> AsyncIterator[_Engine]:
+    async def started(work: ShardWork, slots: int, server: int = 0) -> AsyncIterator[_Engine]:
         began = time.monotonic()
         async with gpu.started(slots) as engine:
             work.ready_s, work.engine = time.monotonic() - began, engine.description
