@@ -12,9 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError
-from yarl import URL
 
-import notemill
 from notemill.engines.protocol import EngineGone, RequestFailed
 
 _KEPT_S = 2.0
@@ -66,11 +64,10 @@ class Http:
 
     def __init__(self, address: str, key: str = "") -> None:
         self._address = address.rstrip("/")
-        self._urls: dict[str, URL] = {}
         self._headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
-            "User-Agent": f"notemill/{notemill.__version__}",
+            "User-Agent": "notemill",
         }
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
@@ -95,7 +92,7 @@ class Http:
     async def _request(self, method: str, path: str, body: bytes | io.BytesIO | None) -> Response:
         try:
             response = await self._session.request(
-                method, self._url(path), data=body, allow_redirects=False
+                method, self._address + path, data=body, allow_redirects=False
             )
             return Response(response.status, await response.read())
         except aiohttp.ClientPayloadError as error:
@@ -104,11 +101,6 @@ class Http:
             raise EngineGone(type(error).__name__) from None
         except (aiohttp.ClientError, OSError) as error:  # its words may quote what the server said
             raise EngineGone(type(error).__name__) from None
-
-    def _url(self, path: str) -> URL:
-        if path not in self._urls:
-            self._urls[path] = URL(self._address + path)
-        return self._urls[path]
 
     @property
     def _session(self) -> aiohttp.ClientSession:
