@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from notemill.answers.outcome import OUTCOME_COLUMNS
 from notemill.config.base import SQL_NAME_PATTERN
-from notemill.database.keys import INT64, LONGEST_IN_ROW, SEQUENCE, WHOSE, IdColumn
+from notemill.database.keys import INT64, LONGEST_IN_ROW, WHOSE, IdColumn
 from notemill.errors import NotemillError
 from notemill.tasks.evidence import Evidence
 from notemill.tasks.task import SCHEMA, Task
@@ -39,7 +39,6 @@ OWN_COLUMNS = frozenset(
         *(column.name for column in OUTCOME_COLUMNS),  # result shards and tables
         *(EVIDENCE_GRADE, EVIDENCE_START, EVIDENCE_END),
         *WHOSE,
-        SEQUENCE,
     }
 )
 """The columns that notemill adds to the id columns in its files and tables (docs/data-model.md)."""

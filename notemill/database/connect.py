@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from pymysql.constants import CLIENT
 from pymysql.optionfile import Parser
 
 from notemill.config.database import PASSWORD_VARIABLE, Database, Tls
@@ -20,8 +21,10 @@ _CONNECT_TIMEOUT_S = 20
 _SQLITE_BUSY_S = 60
 
 
-def connect(database: Database) -> sa.Engine:
+def connect(database: Database, *, sends_rows: bool = False) -> sa.Engine:
     """An engine for the configured database; nothing is opened yet.
+
+    sends_rows: whether its connections may send rows by LOAD DATA LOCAL (database/packets.py).
 
     Parameters never show in errors (hide_parameters), because they are notes and answers.
     Raises NotemillError for an address or files that can't be right.
@@ -42,6 +45,13 @@ def connect(database: Database) -> sa.Engine:
         pool_pre_ping=True,
         isolation_level="REPEATABLE READ",
     )
+
+    if sends_rows:
+
+        @sa.event.listens_for(engine, "do_connect")
+        def _may_send(_: Any, __: Any, ___: Any, options: dict[str, Any]) -> None:
+            # The server is told so; PyMySQL still opens no file for it, without `local_infile`.
+            options["client_flag"] = options.get("client_flag", 0) | CLIENT.LOCAL_FILES
 
     @sa.event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: Any) -> None:

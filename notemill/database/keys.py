@@ -14,8 +14,6 @@ LONGEST_IN_ROW = 255
 """Characters of a text that a table holds as VARCHAR; longer ones are MEDIUMTEXT."""
 WHOSE = ("query_meta", "experiment", "cohort")
 """Columns that say whose row it is."""
-SEQUENCE = "notemill_row"
-"""Column of the staging table: the row's number in the order of the result shards."""
 BYTES_A_CHARACTER = 4
 """Of utf8mb4, at most."""
 INT64 = range(-(2**63), 2**63)

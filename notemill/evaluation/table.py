@@ -16,8 +16,8 @@ from notemill.database.refusals import database_errors
 from notemill.errors import NotemillError
 from notemill.load.check import check_tables
 from notemill.load.loader import in_one_transaction, one_load_at_a_time
-from notemill.load.proof import given_back_otherwise
 from notemill.load.tables import name_column
+from notemill.load.values import given_back_otherwise
 from notemill.logs import log
 
 

@@ -13,8 +13,10 @@ from notemill.answers.experiment_record import asked_of
 from notemill.answers.shard import ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.errors import NotemillError
-from notemill.load.proof import Proof, given_back_otherwise
+from notemill.load.proof import Proof
+from notemill.load.rows import Asked
 from notemill.load.tables import Tables
+from notemill.load.values import given_back_otherwise
 from notemill.load.work import Load
 
 
@@ -23,17 +25,11 @@ def write_experiment(
     tables: Tables,
     work: Load,
     origins: list[ShardOrigin],
+    asked: Asked,
     proof: Proof,
 ) -> None:
     """Write the experiment's row over this cohort, in place of an earlier one."""
-    staging, manifest, asked_as = tables.staging, work.manifest, asked_of(work.run)
-    asked = staging.c.attempts > 0
-    first, last = connection.execute(
-        sa.select(sa.func.min(staging.c.answered_at), sa.func.max(staging.c.answered_at)).where(
-            asked
-        )
-    ).one()
-    engines = connection.execute(sa.select(staging.c.engine).where(asked).distinct()).scalars()
+    manifest, asked_as = work.manifest, asked_of(work.run)
     counts = proof.counts
     blank = counts[Status.BLANK.value]
     answered = counts[Status.ANSWERED.value]
@@ -45,7 +41,7 @@ def write_experiment(
         "model": work.run.experiment.model,
         "model_digest": origins[0].model_digest,
         "weights_sha256": origins[0].weights_sha256,
-        "engines": ", ".join(sorted(engines)),
+        "engines": ", ".join(sorted(asked.engines)),
         "system_prompt": asked_as.system_prompt,
         "user_prompt": asked_as.user_prompt,
         "schema_source": asked_as.schema_source,
@@ -53,8 +49,8 @@ def write_experiment(
         "options": json.dumps(asked_as.options),
         "cohort_query": manifest.query,
         "extracted_at": _plain_utc(datetime.fromisoformat(manifest.extracted_at)),
-        "first_answer_at": first,
-        "last_answer_at": last,
+        "first_answer_at": asked.first,
+        "last_answer_at": asked.last,
         "notes": manifest.counts.notes,
         "texts": manifest.counts.texts,
         "answered": answered,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import DBAPIError
@@ -19,16 +20,16 @@ from notemill.answers.shard import ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.config import Database
 from notemill.database.connect import connect
-from notemill.database.keys import SEQUENCE
 from notemill.database.refusals import DEADLOCK, database_errors, error_number
 from notemill.errors import NotemillError
 from notemill.load.check import check_tables
 from notemill.load.experiment import write_experiment
 from notemill.load.proof import Proof, Prover
 from notemill.load.report import LoadReport
-from notemill.load.rows import Batches, batches_of
+from notemill.load.rows import Rows, read_rows
 from notemill.load.tables import Tables, exact_collation
 from notemill.load.work import Load, checked_origins
+from notemill.load.writing import Way, way_into, write
 from notemill.logs import log
 from notemill.progress import Progress
 
@@ -47,12 +48,13 @@ def load(database: Database, work: Load) -> LoadReport:
     started = time.monotonic()
     origins = checked_origins(work)
     with open_tables(database, work, f"loading '{work.run.name}'") as (connection, tables):
-        names = [column.name for column in tables.staging.columns if column.name != SEQUENCE]
-        batches = partial(batches_of, work.shards, names)
-        stage(connection, tables, batches, work.manifest.counts.notes)
-        with one_load_at_a_time(connection, tables.results.name):
+        with (
+            Rows(tables, read_rows(work.shards, tables.staging.columns.keys())) as rows,
+            one_load_at_a_time(connection, tables.results.name),
+        ):
+            way = create_staging(connection, tables)
             removed, proof = in_one_transaction(
-                connection, partial(write_and_prove, connection, tables, work, origins, batches)
+                connection, partial(write_and_prove, connection, tables, work, origins, rows, way)
             )
     report = _report(work, origins, proof, removed, time.monotonic() - started)
     log.info(
@@ -74,7 +76,7 @@ def open_tables(
     """A connection that writes, and the tables: created where missing, else checked."""
     ids = work.manifest.id_columns
     columns = answer_columns(work.run.task, work.run.experiment.answer_prefix, ids)
-    engine = connect(database)
+    engine = connect(database, sends_rows=True)
     try:
         with database_errors(database, doing), engine.connect() as connection:
             connection = connection.execution_options(notemill_write=True)
@@ -95,16 +97,13 @@ def open_tables(
         engine.dispose()
 
 
-def stage(connection: sa.Connection, tables: Tables, batches: Batches, notes: int) -> None:
-    """Bring every note's row into a table that only this connection sees."""
+def create_staging(connection: sa.Connection, tables: Tables) -> Way:
+    """A table that only this connection sees, and how rows come into tables."""
     connection.execute(sa.schema.CreateTable(tables.staging))
     connection.commit()
-    progress = Progress("notes staged", total=notes)
-    for batch in batches():
-        connection.execute(sa.insert(tables.staging), batch.records())
-        progress.add(len(batch))
-    connection.commit()
-    log.info(progress.line())
+    way = way_into(connection, tables.staging)
+    log.info("writing by %s", way.value)
+    return way
 
 
 @contextmanager
@@ -149,7 +148,8 @@ def write_and_prove(
     tables: Tables,
     work: Load,
     origins: list[ShardOrigin],
-    batches: Batches,
+    rows: Rows,
+    way: Way,
 ) -> tuple[int, Proof]:
     """What the transaction does. Returns the rows removed as no notes of the cohort."""
     whose = {
@@ -157,10 +157,44 @@ def write_and_prove(
         "experiment": work.run.experiment_id,
         "cohort": work.manifest.cohort,
     }
-    removed = _make_alike(connection, tables, whose)
-    proof = Prover(connection, tables, whose).prove(batches, work.manifest.counts.notes)
-    write_experiment(connection, tables, work, origins, proof)
+    notes = work.manifest.counts.notes
+    removed = 0
+    if any(_has_rows(connection, table, whose) for table in (tables.results, tables.failures)):
+        _stage(connection, tables, rows, way, notes)
+        removed = _make_alike(connection, tables, whose)
+    else:
+        progress = Progress("rows written", total=notes)
+        for table in (tables.results, tables.failures):
+            write(connection, table, whose, _counted(rows.of(table.name), progress), way)
+    proof = Prover(connection, tables, whose).prove(rows, notes)
+    write_experiment(connection, tables, work, origins, rows.asked, proof)
     return removed, proof
+
+
+def _has_rows(connection: sa.Connection, table: sa.Table, whose: dict[str, str]) -> bool:
+    ours = sa.select(sa.literal(1)).select_from(table).where(_ours(table, whose)).limit(1)
+    return connection.execute(ours).first() is not None
+
+
+def _ours(table: sa.Table, whose: dict[str, str]) -> sa.ColumnElement[bool]:
+    return sa.and_(*(table.c[name] == whose[name] for name in ("experiment", "cohort")))
+
+
+def _stage(connection: sa.Connection, tables: Tables, rows: Rows, way: Way, notes: int) -> None:
+    """Bring every note's row into the staging table."""
+    connection.execute(sa.delete(tables.staging))
+    progress = Progress("rows staged", total=notes)
+    for table, constants in (
+        (tables.results, {"status": Status.ANSWERED.value}),
+        (tables.failures, {}),
+    ):
+        write(connection, tables.staging, constants, _counted(rows.of(table.name), progress), way)
+
+
+def _counted(batches: Iterator[pa.RecordBatch], progress: Progress) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch
+        progress.add(batch.num_rows)
 
 
 def _make_alike(connection: sa.Connection, tables: Tables, whose: dict[str, str]) -> int:
@@ -171,7 +205,7 @@ def _make_alike(connection: sa.Connection, tables: Tables, whose: dict[str, str]
     }
     removed = 0
     for table, mine in ((tables.results, answered), (tables.failures, ~answered)):
-        ours = sa.and_(*(table.c[name] == whose[name] for name in ("experiment", "cohort")))
+        ours = _ours(table, whose)
         staged = sa.select(sa.literal(1)).where(tables.same_note(table)).correlate(table)
         gone = connection.execute(sa.delete(table).where(ours, ~sa.exists(staged)))
         removed += gone.rowcount

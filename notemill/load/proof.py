@@ -1,33 +1,37 @@
 """The proof of a load: what a SELECT gives back is what the result shards hold, value by value.
 
-The rows are read back in the order of the shards, a batch at a time, through the number that each
-has in the staging table. The values are compared here and not by the database, which takes 'a' and
-'A', 1 and 1.0 or 7 and '007' as equal where its types and collations say so.
+Both come in the order of the ids and are compared here, not by the database, which takes 'a' and
+'A', 1 and 1.0 or 7 and '007' as equal where its types and collations say so. A server's rows are
+first compared as bytes, which say types and values (notemill.load.wire): the same bytes are the
+same values. Where they are not the same, or it can't be said, every value of the table is read
+once more, through the driver, and compared by itself.
 """
 
 from __future__ import annotations
 
-import json
-from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
+import pymysql
 import sqlalchemy as sa
 
 from notemill.answers.columns import EVIDENCE_GRADE
 from notemill.answers.grades import Grade
 from notemill.answers.verdict import Status
-from notemill.database.keys import SEQUENCE
+from notemill.database.packets import stream_of
 from notemill.errors import NotemillError
-from notemill.load.rows import Batch, Batches
+from notemill.load.rows import Rows
 from notemill.load.tables import Tables
+from notemill.load.values import as_stored, differing, is_sqlite
+from notemill.load.wire import NotEncodable, encoded
+from notemill.load.writing import driver_errors, driver_of
 from notemill.progress import Progress
 
-_TIME_IN_SQLITE = "%Y-%m-%d %H:%M:%S.%f"
-"""How SQLAlchemy writes a time."""
+_NO_STATEMENTS = {1047, 1295, 1461}
+"""Errors of servers and proxies that prepare no statement, or none any more."""
 
 
 @dataclass
@@ -53,24 +57,21 @@ class Prover:
         self._tables = tables
         self._whose = whose
         self._lite = is_sqlite(connection)
-        self._readers = {
-            table.name: _Reader(connection, tables, table, whose)
-            for table in (tables.results, tables.failures)
-        }
         self._proof = Proof()
         self._lost: Counter[str] = Counter()
         self._differing: Counter[tuple[str, str]] = Counter()
 
-    def prove(self, batches: Batches, notes: int) -> Proof:
+    def prove(self, rows: Rows, notes: int) -> Proof:
         """Compare everything. Raises NotemillError for a row too many or too few, or a value.
 
         notes: how many the cohort has.
         """
         self._count(notes)
         progress = Progress("rows read back", total=notes)
-        for batch in batches():
-            self._compare(batch)
-            progress.add(len(batch))
+        for table in (self._tables.results, self._tables.failures):
+            if self._lite or not self._same_bytes(table, rows, progress):
+                self._compare_values(table, rows)
+            self._proof.values += rows.count(table.name) * len(table.columns)
         self._refuse_differences()
         return self._proof
 
@@ -99,40 +100,75 @@ class Prover:
         select = sa.select(of, sa.func.count()).where(self._ours(table)).group_by(of)
         return dict(self._connection.execute(select).tuples().all())
 
-    def _ours(self, table: sa.Table) -> sa.ColumnElement[bool]:
+    def _ours(self, table: sa.FromClause) -> sa.ColumnElement[bool]:
         return sa.and_(*(table.c[name] == self._whose[name] for name in ("experiment", "cohort")))
 
-    def _compare(self, batch: Batch) -> None:
-        """Each row of the batch is once in the table that its status says, with these values."""
-        answered = Status.ANSWERED.value
-        rows: dict[bool, list[int]] = {True: [], False: []}
-        for number, status in enumerate(batch.columns["status"]):
-            rows[status == answered].append(number)
-        for is_answered, table in ((True, self._tables.results), (False, self._tables.failures)):
-            if rows[is_answered]:
-                self._compare_with(table, batch, rows[is_answered])
+    def _same_bytes(self, table: sa.Table, rows: Rows, progress: Progress) -> bool:
+        """Whether each row comes as the very bytes that its values have."""
+        driver = driver_of(self._connection)
+        quote = self._connection.dialect.identifier_preparer.quote
+        names = [column.name for column in table.columns]
+        ours = [
+            f"{quote(name)} = {driver.escape(self._whose[name])}"
+            for name in ("experiment", "cohort")
+        ]
+        select = (
+            f"SELECT {', '.join(map(quote, names))} FROM {quote(table.name)} "
+            f"WHERE {' AND '.join(ours)} ORDER BY {', '.join(map(quote, self._tables.id_names))}"
+        )
+        try:
+            with driver_errors(_NO_STATEMENTS), stream_of(driver, select) as stream:
+                for batch in rows.of(table.name):
+                    wanted = encoded(self._columns(batch, names), stream.fields)
+                    if stream.rows(len(wanted)) != wanted:
+                        return False
+                    progress.add(len(wanted))
+                return not stream.rows(1)
+        except (NotEncodable, pymysql.err.Error):  # of the latter, those of _NO_STATEMENTS
+            return False
 
-    def _compare_with(self, table: sa.Table, batch: Batch, rows: list[int]) -> None:
-        reader = self._readers[table.name]
-        found = reader.read(batch.first, batch.first + len(batch))
-        numbers = [row[0] - batch.first for row in found]
-        if numbers != rows:
-            self._lost[table.name] += len(set(rows) ^ set(numbers)) or 1
-            return
-        for name, got in zip(reader.names, list(zip(*found, strict=True))[1:], strict=True):
-            if name in self._whose:
-                wanted = [self._whose[name]] * len(rows)
-            else:
-                column = batch.columns[name]
-                whole = len(rows) == len(column)
-                wanted = as_stored(column if whole else [column[row] for row in rows], self._lite)
-            as_json = table.columns[name].info.get("kind") == "json"
-            if count := differing(wanted, got, as_json=as_json):
-                self._differing[table.name, name] += count
-            self._proof.values += len(rows)
+    def _columns(self, batch: pa.RecordBatch, names: list[str]) -> list[pa.Array]:
+        """The batch with the columns that are the same in each row."""
+        return [
+            pa.repeat(self._whose[name], batch.num_rows)
+            if name in self._whose
+            else batch.column(name)
+            for name in names
+        ]
+
+    def _compare_values(self, table: sa.Table, rows: Rows) -> None:
+        """Each row, as the driver gives it, has these values."""
+        names = [column.name for column in table.columns]
+        # Untyped, so that nothing between the driver and the comparison converts a value.
+        raw = sa.table(table.name, *(sa.column(name) for name in names))
+        select = sa.select(*raw.columns).where(self._ours(raw))
+        ids = [raw.c[name] for name in self._tables.id_names]
+        found = self._connection.execute(
+            select.order_by(*ids), execution_options={"stream_results": True}
+        )
+        pairs = _Pairs(len(ids))
+        for batch in rows.of(table.name):
+            columns = [
+                as_stored(column.to_pylist(), self._lite) for column in self._columns(batch, names)
+            ]
+            wanted = list(zip(*columns, strict=True))
+            self._compare(table, *pairs.add(wanted, found.fetchmany(len(wanted))))
+        self._compare(table, *pairs.add([], found.fetchall()))
+        self._lost[table.name] += pairs.alone()
+
+    def _compare(
+        self, table: sa.Table, wanted: Sequence[Sequence[Any]], got: Sequence[Sequence[Any]]
+    ) -> None:
+        """Rows that belong together, column by column."""
+        columns = zip(zip(*wanted, strict=True), zip(*got, strict=True), strict=True)
+        for column, (one, other) in zip(table.columns, columns, strict=bool(wanted)):
+            if count := differing(one, other, as_json=column.info.get("kind") == "json"):
+                self._differing[table.name, column.name] += count
 
     def _refuse_differences(self) -> None:
-        told = [f"{count} rows are not once in {table}" for table, count in self._lost.items()]
+        told = [
+            f"{count} rows are not once in {table}" for table, count in self._lost.items() if count
+        ]
         told += [
             f"{table}.{column} differs in {count} rows"
             for (table, column), count in self._differing.items()
@@ -151,100 +187,33 @@ class Prover:
         )
 
 
-class _Reader:
-    """Reads a table's rows by their numbers in the staging table, as the driver gives them."""
-
-    def __init__(
-        self, connection: sa.Connection, tables: Tables, table: sa.Table, whose: dict[str, str]
-    ) -> None:
-        self._connection = connection
-        self.names = [column.name for column in table.columns]
-        # Untyped, so that nothing between the driver and the comparison converts a value.
-        raw = sa.table(table.name, *(sa.column(name) for name in self.names))
-        number = tables.staging.c[SEQUENCE]
-        ours = [raw.c[name] == sa.bindparam(name, whose[name]) for name in ("experiment", "cohort")]
-        self._select = (
-            sa.select(number, *raw.columns)
-            .select_from(tables.staging.join(raw, sa.and_(tables.same_note(raw), *ours)))
-            .where(number >= sa.bindparam("first"), number < sa.bindparam("end"))
-            .order_by(number)
-            .prefix_with("STRAIGHT_JOIN", dialect="mysql")
-        )
-
-    def read(self, first: int, end: int) -> Sequence[sa.Row[Any]]:
-        """Rows with these numbers: the number, then the table's columns."""
-        return self._connection.execute(self._select, {"first": first, "end": end}).all()
+_Rows = Sequence[Sequence[Any]]
 
 
-def given_back_otherwise(
-    connection: sa.Connection,
-    table: sa.Table,
-    rows: Sequence[dict[str, Any]],
-    key: Sequence[str],
-    order: str | None = None,
-) -> list[str]:
-    """Columns in which a SELECT gives back other values than these rows, all of one table.
+class _Pairs:
+    """Brings rows that were written and read back together by their ids, whatever their order.
 
-    key: columns in which all of them are alike, and no other row of the table; order: the column
-    by which they come in this order. "its number of rows" where there are more or fewer.
+    ids: the first columns of a row, as many.
     """
-    names = list(rows[0])
-    # Untyped, so that nothing between the driver and the comparison converts a value.
-    raw = sa.table(table.name, *(sa.column(name) for name in names))
-    select = sa.select(*raw.columns).where(*(raw.c[name] == rows[0][name] for name in key))
-    found = connection.execute(select.order_by(raw.c[order]) if order else select).all()
-    if len(found) != len(rows):
-        return ["its number of rows"]
-    lite = is_sqlite(connection)
-    return [
-        name
-        for name, got in zip(names, zip(*found, strict=True), strict=True)
-        if differing(as_stored([row[name] for row in rows], lite), got)
-    ]
 
+    def __init__(self, ids: int) -> None:
+        self._ids = ids
+        self._wanted: dict[tuple[Any, ...], Sequence[Any]] = {}
+        self._got: dict[tuple[Any, ...], Sequence[Any]] = {}
 
-def is_sqlite(connection: sa.Connection) -> bool:
-    """Whether the database is SQLite, which has no type for a time."""
-    return connection.dialect.name == "sqlite"
+    def add(self, wanted: _Rows, got: _Rows) -> tuple[_Rows, _Rows]:
+        """The next rows of either; gives those that belong together now."""
+        in_step = not self._wanted and not self._got and len(wanted) == len(got)
+        if in_step and all(self._key(w) == self._key(g) for w, g in zip(wanted, got, strict=True)):
+            return wanted, got
+        self._wanted.update((self._key(row), row) for row in wanted)
+        self._got.update((self._key(row), row) for row in got)
+        both = [key for key in self._wanted if key in self._got]
+        return [self._wanted.pop(key) for key in both], [self._got.pop(key) for key in both]
 
+    def alone(self) -> int:
+        """Rows that have no other."""
+        return max(len(self._wanted), len(self._got))
 
-def as_stored(values: list[Any], lite: bool) -> list[Any]:
-    """The values of a column as the driver gives them back."""
-    kinds = set(map(type, values))
-    if bool in kinds:
-        return [value if value is None else int(value) for value in values]
-    if lite and datetime in kinds:
-        return [value and value.strftime(_TIME_IN_SQLITE) for value in values]
-    return values
-
-
-def differing(wanted: Sequence[Any], got: Sequence[Any], *, as_json: bool = False) -> int:
-    """How many of the values differ: by type, code point and bit, JSON as it parses."""
-    if _same(wanted, got):
-        return 0
-    pairs = zip(wanted, got, strict=True)
-    return sum(
-        not _same([one], [other]) and not (as_json and _same_json(one, other))
-        for one, other in pairs
-    )
-
-
-def _same(wanted: Sequence[Any], got: Sequence[Any]) -> bool:
-    kinds = list(map(type, wanted))
-    if list(wanted) != list(got) or kinds != list(map(type, got)):
-        return False
-    # Equal, and so null in the same places; the sign of a zero is all that can differ.
-    return float not in kinds or _bits(wanted) == _bits(got)
-
-
-def _bits(values: Sequence[Any]) -> bytes:
-    return array("d", [value for value in values if type(value) is float]).tobytes()
-
-
-def _same_json(wanted: Any, got: Any) -> bool:
-    """Whether both parse to the same; a JSON type orders keys and sets blanks in its own way."""
-    try:
-        one, other = (json.dumps(json.loads(text), sort_keys=True) for text in (wanted, got))
-    except (TypeError, ValueError):
-        return False
-    return one == other
+    def _key(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(row[: self._ids])

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 import notemill
-from notemill.answers.shard import ShardOrigin
+from notemill.answers.columns import answer_columns, evidence_columns
+from notemill.answers.shard import OUTCOME_FIELDS, ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.config import Database
 from notemill.database.connect import server_name
-from notemill.database.keys import NAME_LENGTH, SEQUENCE
+from notemill.database.keys import NAME_LENGTH
 from notemill.files import Record
-from notemill.load.loader import one_load_at_a_time, open_tables, stage, write_and_prove
-from notemill.load.rows import Batch
+from notemill.load.loader import (
+    create_staging,
+    one_load_at_a_time,
+    open_tables,
+    write_and_prove,
+)
+from notemill.load.rows import Rows
 from notemill.load.tables import Tables
 from notemill.load.work import Load
 from notemill.logs import log
+from notemill.notes.shard import id_fields
 
 _LONGEST_NAME = NAME_LENGTH - len("-0123456789ab")
 """Of an experiment whose fingerprint comes after it."""
@@ -68,29 +75,39 @@ def prepare_tables(database: Database, work: Load) -> TablesReport:
 
 def _rehearse(connection: sa.Connection, tables: Tables, work: Load) -> int:
     """Load made-up notes as the real ones will be, and take them back."""
-    batch = Batch(0, _made_up(tables))
-    counts = work.manifest.counts.model_copy(update={"notes": len(batch)})
+    batch = pa.RecordBatch.from_pydict(_made_up(tables), schema=_schema(work, tables))
+    counts = work.manifest.counts.model_copy(update={"notes": batch.num_rows})
     made_up = replace(
         work,
         run=replace(work.run, name=f"rehearsal of {work.run.name}"[:_LONGEST_NAME]),
         manifest=work.manifest.model_copy(update={"counts": counts}),
     )
 
-    def batches() -> Iterator[Batch]:
-        yield batch
-
-    stage(connection, tables, batches, len(batch))
-    with one_load_at_a_time(connection, tables.results.name):
+    with (
+        Rows(tables, [batch]) as rows,
+        one_load_at_a_time(connection, tables.results.name),
+    ):
+        way = create_staging(connection, tables)
         with connection.begin() as transaction:
-            _, proof = write_and_prove(connection, tables, made_up, [_origin(work)], batches)
+            for _ in ("into no rows of theirs", "over the rows that are there"):
+                _, proof = write_and_prove(connection, tables, made_up, [_origin(work)], rows, way)
             transaction.rollback()
     log.info(
         "the tables keep what a load writes: %d values of %d made-up notes read back and equal, "
         "and taken back",
         proof.values,
-        len(batch),
+        batch.num_rows,
     )
     return proof.values
+
+
+def _schema(work: Load, tables: Tables) -> pa.Schema:
+    """Of result shards, in the order of the staging table."""
+    ids, task = work.manifest.id_columns, work.run.task
+    answers = answer_columns(task, work.run.experiment.answer_prefix, ids)
+    further = [column.arrow for column in [*answers, *evidence_columns(task.evidence)]]
+    fields = {field.name: field for field in [*id_fields(ids), *OUTCOME_FIELDS, *further]}
+    return pa.schema([fields[column.name] for column in tables.staging.columns])
 
 
 def _made_up(tables: Tables) -> dict[str, list[Any]]:
@@ -100,8 +117,6 @@ def _made_up(tables: Tables) -> dict[str, list[Any]]:
     """
     columns: dict[str, list[Any]] = {}
     for column in tables.staging.columns:
-        if column.name == SEQUENCE:
-            continue
         key = column.name in tables.id_names
         columns[column.name] = [_value(column, number, key=key) for number in range(4)]
     return columns | {"status": [Status.ANSWERED.value, Status.SCHEMA.value] * 2}

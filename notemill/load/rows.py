@@ -1,67 +1,126 @@
-"""A load's rows, from the result shards to what is bound into a statement, a batch at a time."""
+"""A load's rows: from the result shards, by table, in the order of the ids."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from notemill.answers.shard import REMEDY, read_answers
-from notemill.database.keys import SEQUENCE
+from notemill.answers.verdict import Status
 from notemill.errors import NotemillError
+from notemill.load.sorting import Sorted
+from notemill.load.tables import Tables
 
-ROWS_A_BATCH = 2000
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some rows of the result shards. first: number of the first one; columns: values by name."""
-
-    first: int
-    columns: dict[str, list[Any]]
-
-    def __len__(self) -> int:
-        return len(self.columns["status"])
-
-    def records(self) -> list[dict[str, Any]]:
-        """The rows as the staging table takes them."""
-        names = [SEQUENCE, *self.columns]
-        numbers = range(self.first, self.first + len(self))
-        rows = zip(numbers, *self.columns.values(), strict=True)
-        return [dict(zip(names, row, strict=True)) for row in rows]
+_ROWS_READ = 1024
+_BATCH_ROWS = 4096
+_BATCH_BYTES = 4 << 20
 
 
-Batches = Callable[[], Iterator[Batch]]
-"""All rows of a load, from the beginning at each call, always in the same order."""
+@dataclass
+class Asked:
+    """What the asked rows say together, for the experiment's row. Times: of their answers."""
+
+    first: datetime | None = None
+    last: datetime | None = None
+    engines: set[str] = field(default_factory=set)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take rows with the columns attempts, answered_at and engine."""
+        rows = batch.filter(pc.greater(batch.column("attempts"), 0))
+        if not rows.num_rows:
+            return
+        ends = pc.min_max(rows.column("answered_at")).as_py()
+        self.first = min(filter(None, (self.first, ends["min"])))
+        self.last = max(filter(None, (self.last, ends["max"])))
+        self.engines.update(pc.unique(rows.column("engine")).to_pylist())
 
 
-def batches_of(shards: list[Path], names: list[str]) -> Iterator[Batch]:
-    """Rows of the result shards with the columns `names`, numbered from 0."""
-    first = 0
+class Rows:
+    """All rows of a load, those of answered notes and the others apart, in the order of the ids."""
+
+    def __init__(self, tables: Tables, batches: Iterable[pa.RecordBatch]) -> None:
+        """batches: with the columns of the staging table; all are taken when this is entered."""
+        self.asked = Asked()
+        self._tables = tables
+        self._batches = batches
+        self._sorted: dict[str, Sorted] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._stack:  # closed at once where something fails
+            for batch in self._batches:
+                self._add(_as_tables_hold_them(batch))
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _add(self, batch: pa.RecordBatch) -> None:
+        self.asked.add(batch)
+        answered = pc.equal(batch.column("status"), Status.ANSWERED.value)
+        for table, mine in (
+            (self._tables.results, answered),
+            (self._tables.failures, pc.invert(answered)),
+        ):
+            names = [c.name for c in table.columns if c.name in batch.schema.names]
+            rows = batch.select(names).filter(mine)
+            if table.name not in self._sorted:
+                spool = Sorted(rows.schema, self._tables.id_names)
+                self._sorted[table.name] = self._stack.enter_context(spool)
+            if rows.num_rows:
+                self._sorted[table.name].add(rows)
+
+    def count(self, table: str) -> int:
+        """Rows of this table, results or failures."""
+        return self._sorted[table].rows if table in self._sorted else 0
+
+    def of(self, table: str) -> Iterator[pa.RecordBatch]:
+        """Rows of this table, with its columns but those that say whose they are."""
+        if not self.count(table):
+            return
+        for batch in self._sorted[table].batches(_BATCH_ROWS):
+            rows = max(1, batch.num_rows * _BATCH_BYTES // max(batch.nbytes, 1))
+            for first in range(0, batch.num_rows, rows):
+                yield batch.slice(first, rows)
+
+
+def read_rows(shards: list[Path], names: list[str]) -> Iterator[pa.RecordBatch]:
+    """Rows of the result shards with the columns `names`."""
     for path in shards:
-        for read in read_answers(path, ROWS_A_BATCH):
-            if missing := set(names) - set(read.schema.names):
+        for batch in read_answers(path, _ROWS_READ):
+            if missing := set(names) - set(batch.schema.names):
                 raise NotemillError(
                     f"this result shard lacks the columns {', '.join(sorted(missing))}",
                     where=str(path),
                     remedy=REMEDY,
                 )
-            yield Batch(first, {name: _values(read.column(name)) for name in names})
-            first += read.num_rows
+            yield batch.select(names)
 
 
-def _values(column: pa.Array) -> list[Any]:
-    """Python values as a table holds them: times without their zone, which is UTC, and no -0.0.
+def _as_tables_hold_them(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Times without their zone, which is UTC, and no -0.0.
 
     Neither MariaDB nor SQLite keeps the sign of a zero; it is the same number.
     """
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("us"))
-    elif pa.types.is_floating(column.type):
-        column = pc.add(column, 0.0)
-    values: list[Any] = column.to_pylist()
-    return values
+    columns = []
+    for column in batch.columns:
+        if pa.types.is_timestamp(column.type):
+            column = column.cast(pa.timestamp("us"))
+        elif pa.types.is_floating(column.type):
+            column = pc.add(column, 0.0)
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)

@@ -13,7 +13,6 @@ from notemill.database.keys import (
     BYTES_A_CHARACTER,
     LONGEST_IN_ROW,
     NAME_LENGTH,
-    SEQUENCE,
     WHOSE,
     IdColumn,
     check_key_length,
@@ -91,14 +90,12 @@ class Tables:
         self.staging = sa.Table(
             "notemill_staging",
             sa.MetaData(),
-            sa.Column(SEQUENCE, sa.BigInteger, autoincrement=False),
             *self._id_columns(),
             *_ending_columns(),
             *_answer_columns(answers),
             *_evidence_columns(evidence),
             *_origin_columns(),
-            sa.PrimaryKeyConstraint(SEQUENCE),
-            sa.UniqueConstraint(*self.id_names),
+            sa.PrimaryKeyConstraint(*self.id_names),
             prefixes=["TEMPORARY"],
             **_MYSQL,
         )

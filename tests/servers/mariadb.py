@@ -70,6 +70,8 @@ class MariaDB:
                 f"--port={self.port}",
                 f"--bind-address={self.host}",
                 f"--pid-file={self._data}/pid",
+                # A server that starts removes the temporary tables it finds, anyone's.
+                f"--tmpdir={self._data}",
                 f"--init-file={self._data}/accounts.sql",
                 "--skip-name-resolve",
                 # Commits survive a kill of the server, not a power cut: a test wants no more.

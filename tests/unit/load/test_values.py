@@ -1,4 +1,4 @@
-"""notemill.load.proof: when two values are the same."""
+"""notemill.load.values: when two values are the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notemill.load.proof import as_stored, differing
+from notemill.load.values import as_stored, differing
 
 values = st.one_of(
     st.none(),

@@ -1,0 +1,165 @@
+"""Rows into a table, by the fastest way that the database takes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+import pymysql
+import sqlalchemy as sa
+from pymysql.constants import SERVER_STATUS
+from sqlalchemy.exc import DBAPIError
+
+from notemill.database.packets import FileAsked, send_rows
+from notemill.load.lines import FORMAT, lines, values
+from notemill.load.values import as_stored, is_sqlite
+
+_STATEMENT_BYTES = 1 << 20
+_BESIDE_ROWS = 16 << 10
+"""Bytes of a statement that are no row."""
+_HARMLESS = "Note"
+
+
+class Way(StrEnum):
+    """How rows come into a database."""
+
+    STREAM = "LOAD DATA LOCAL INFILE"
+    STATEMENTS = "INSERT statements of many rows"
+    BOUND = "bound values"
+
+
+def way_into(connection: sa.Connection, scratch: sa.Table) -> Way:
+    """The fastest way that works, tried without rows. scratch: an empty table of this session."""
+    if is_sqlite(connection):
+        return Way.BOUND
+    try:
+        write(connection, scratch, {}, [], Way.STREAM)
+    except DBAPIError as error:
+        if error.connection_invalidated or isinstance(error.orig, FileAsked):
+            raise
+        return Way.STATEMENTS
+    finally:
+        connection.rollback()
+    return Way.STREAM
+
+
+def write(
+    connection: sa.Connection,
+    table: sa.Table,
+    constants: dict[str, str],
+    batches: Iterable[pa.RecordBatch],
+    way: Way,
+) -> None:
+    """Insert all rows of the batches. constants: columns that are the same in each.
+
+    Raises DBAPIError, in a stream too, where LOAD DATA LOCAL would leave a row out with a warning.
+    """
+    if way is Way.BOUND:
+        _bind(connection, table, constants, batches)
+        return
+    with driver_errors():
+        if way is Way.STREAM:
+            _stream(connection, table, constants, batches)
+        else:
+            _state(connection, table, constants, batches)
+
+
+@contextmanager
+def driver_errors(but: Collection[int] = ()) -> Iterator[None]:
+    """What PyMySQL raises, as SQLAlchemy would have it, `but` for errors of these numbers."""
+    try:
+        yield
+    except pymysql.err.Error as error:
+        if error.args and error.args[0] in but:
+            raise
+        raise DBAPIError(None, None, error, hide_parameters=True) from error
+
+
+def driver_of(connection: sa.Connection) -> Any:
+    """PyMySQL's own connection, with a transaction begun if none is."""
+    connection.exec_driver_sql("DO 0")
+    return connection.connection.driver_connection
+
+
+def _stream(
+    connection: sa.Connection,
+    table: sa.Table,
+    constants: dict[str, str],
+    batches: Iterable[pa.RecordBatch],
+) -> None:
+    driver = driver_of(connection)
+    quote = connection.dialect.identifier_preparer.quote
+    batches = iter(batches)
+    first = next(batches, None)
+    names = table.columns.keys() if first is None else first.schema.names
+    fields, sets = [], [f"{quote(name)} = {driver.escape(v)}" for name, v in constants.items()]
+    for number, name in enumerate(names):
+        if isinstance(table.c[name].type, sa.LargeBinary):
+            fields.append(f"@notemill_{number}")
+            sets.append(f"{quote(name)} = UNHEX(@notemill_{number})")
+        else:
+            fields.append(quote(name))
+    into = f"INTO TABLE {quote(table.name)} {FORMAT} ({', '.join(fields)})"
+    if sets:
+        into += f" SET {', '.join(sets)}"
+    filled = batches if first is None else chain([first], batches)
+    sent = (lines(batch.columns) for batch in filled)
+    if send_rows(driver, into, sent):
+        _refuse_warnings(driver)
+
+
+def _refuse_warnings(driver: Any) -> None:
+    """LOAD DATA LOCAL makes errors warnings, because the sender can't be told to stop."""
+    for level, code, message in driver.show_warnings():
+        if level != _HARMLESS:
+            raise pymysql.err.DataError(code, message)
+
+
+def _state(
+    connection: sa.Connection,
+    table: sa.Table,
+    constants: dict[str, str],
+    batches: Iterable[pa.RecordBatch],
+) -> None:
+    driver = driver_of(connection)
+    quote = connection.dialect.identifier_preparer.quote
+    packet = connection.exec_driver_sql("SELECT @@SESSION.max_allowed_packet").scalar_one()
+    room = max(min(_STATEMENT_BYTES, packet - _BESIDE_ROWS), 1)
+    backslashes = not (driver.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES)
+    for batch in batches:
+        names = [*batch.schema.names, *constants]
+        insert = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, names))}) VALUES "
+        columns = [*batch.columns, *(pa.repeat(v, batch.num_rows) for v in constants.values())]
+        for rows in _together(values(columns, backslashes=backslashes), room):
+            driver.query(insert.encode() + b",".join(rows))
+
+
+def _together(rows: list[bytes], room: int) -> Iterator[list[bytes]]:
+    """As many rows at once as there is room for bytes, one at least."""
+    size, first = 0, 0
+    for number, row in enumerate(rows):
+        if number > first and size + len(row) > room:
+            yield rows[first:number]
+            size, first = 0, number
+        size += len(row) + 1
+    yield rows[first:]
+
+
+def _bind(
+    connection: sa.Connection,
+    table: sa.Table,
+    constants: dict[str, str],
+    batches: Iterable[pa.RecordBatch],
+) -> None:
+    quote = connection.dialect.identifier_preparer.quote
+    for batch in batches:
+        names = [*batch.schema.names, *constants]
+        columns = [as_stored(column.to_pylist(), True) for column in batch.columns]
+        columns += [[value] * batch.num_rows for value in constants.values()]
+        marks = ", ".join("?" * len(names))
+        insert = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, names))})"
+        connection.exec_driver_sql(f"{insert} VALUES ({marks})", list(zip(*columns, strict=True)))
