@@ -110,9 +110,7 @@ def planned(
 
     alone = seconds(())
     choices = (
-        choice
-        for count in range(1, _MOST)
-        for choice in itertools.combinations(contexts, count)
+        choice for count in range(1, _MOST) for choice in itertools.combinations(contexts, count)
     )
     best = min(choices, key=seconds, default=())
     if not best or seconds(best) > min(_GAIN * alone, alone - _LEAST_GAIN_S):

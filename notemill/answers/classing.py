@@ -83,16 +83,19 @@ class Classing:
             around=prompts / _BYTES_A_TOKEN + _TEMPLATE, per_byte=1 / _BYTES_A_TOKEN
         )
 
-    def fitting(self, context: int) -> set[str]:
-        """Missing texts that are to be asked with such a context or a shorter one."""
-        missing = self._work.missing()
+    def fitting(self, context: int, among: Collection[str] | None = None) -> set[str]:
+        """Texts that are to be asked with such a context or a shorter one.
+
+        among: by default those that are missing.
+        """
+        texts = self._work.missing() if among is None else set(among)
         if context >= self._num_ctx:
-            return missing
+            return texts
         num_predict = self._run.experiment.options.num_predict
         sizes, beyond = self._work.sizes, self._work.beyond
         return {
             sha
-            for sha in missing
+            for sha in texts
             if self.tokens.needed(sizes[sha], num_predict) <= context
             and beyond.get(sha, 0) < context
         }
@@ -113,10 +116,13 @@ class Classing:
 
     def main(self) -> int:
         """The context that most of the work is to have; what a sweep measures with."""
-        return main_context(self._needs(), self.contexts, self._num_ctx)
+        return main_context(self._needs(self._work.missing()), self.contexts, self._num_ctx)
 
-    def plan(self) -> list[LengthClass]:
-        """The classes, ascending; the last one has num_ctx, and texts only if others leave any."""
+    def plan(self, among: Collection[str] | None = None) -> list[LengthClass]:
+        """The classes, ascending; the last one has num_ctx, and texts only if others leave any.
+
+        among: the texts to ask, by default those that are missing.
+        """
         num_ctx, contexts = self._num_ctx, self.contexts
         if isinstance(self._run.engine.classes, list):
             return [LengthClass(each, self.slots_at(each)) for each in (*contexts, num_ctx)]
@@ -124,7 +130,7 @@ class Classing:
         told = sweep and sweep.best
         ready_s = max((step.ready_s for step in sweep.steps), default=0.0) if sweep else 0.0
         return planned(
-            self._needs(),
+            self._needs(self._work.missing() if among is None else among),
             contexts if told or self._run.engine.slots != "auto" else [],
             num_ctx,
             slots_at=self.slots_at,
@@ -132,9 +138,8 @@ class Classing:
             ready_s=ready_s or _READY_S,
         )
 
-    def _needs(self) -> Needs:
-        work = self._work
-        sizes = (work.sizes[sha] for sha in work.missing()) if self.contexts else ()
+    def _needs(self, texts: Collection[str]) -> Needs:
+        sizes = (self._work.sizes[sha] for sha in texts) if self.contexts else ()
         return Needs.of(sizes, self.tokens, self._run.experiment.options.num_predict)
 
     async def ask(
@@ -152,7 +157,7 @@ class Classing:
         for each in plan:
             chosen = self.fitting(each.context)
             if among is not None:
-                chosen &= set(among)
+                chosen.intersection_update(among)
             if chosen:
                 if len(plan) > 1:
                     log.info(

@@ -77,6 +77,9 @@ class ShardAsking:
 
     asked: called after each asking of a text; beat: called every few seconds.
     restarts: losses of the engine in a row, with no text ended between them, that are survived.
+    context: tokens of each slot where they are fewer than the experiment's num_ctx. Then a text
+    that was too long for them, or failed without the model's word, has not ended: `beyond` is
+    called with its hash in the place of `ended`.
     """
 
     def __init__(
@@ -88,8 +91,12 @@ class ShardAsking:
         beat: Callable[[], None],
         slots: int,
         restarts: int,
+        context: int | None = None,
+        beyond: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._ended = ended
+        self._context = context
+        self._beyond = beyond
         self._progress = progress
         self._asked = asked
         self._beat = beat
@@ -144,7 +151,7 @@ class ShardAsking:
             raise EngineGone(f"it did not start again: {error.what}") from error
         self._was_ready = True
         self._failed_starts = 0
-        return Heard(engine)
+        return Heard(engine, self._context)
 
     async def _ask_side_by_side(self, engine: Heard, texts: Iterator[Text]) -> None:
         async def worker(number: int) -> None:
@@ -220,6 +227,9 @@ class ShardAsking:
     def _end(self, text: Text, outcome: Outcome) -> None:
         failed = outcome.status != Status.ANSWERED
         self._losses_in_a_row = 0
+        if self._context and outcome.status in (Status.TOO_LONG, Status.SERVER_ERROR):
+            self._beyond(text.text_sha256)
+            return
         self._progress.add(failed=failed, tokens=outcome.prompt_tokens + outcome.answer_tokens)
         self._ended(text.askings[0], text.text_sha256, outcome)
 

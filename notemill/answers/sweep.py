@@ -16,7 +16,6 @@ AS_GOOD = 0.97
 """Of the fastest step: fewer slots that do so much are taken, they need less memory."""
 
 
-
 class Step(BaseModel):
     """One number of slots, and what an engine with so many did.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import random
 import selectors
 import time
@@ -20,7 +21,7 @@ from typing import Any
 import pytest
 
 from notemill.answers.work import ShardJob, ShardWork, opened
-from notemill.engines.protocol import End, EngineGone, Question, Reply
+from notemill.engines.protocol import End, EngineGone, PromptTooLong, Question, Reply
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
 from notemill.paths import Layout
@@ -38,6 +39,7 @@ class Machine:
 
     most: slots that its memory holds; more are refused at the start. dies_at: slots with which the
     engine starts and is lost at its first request. fails: share of texts answered wrongly.
+    memory: tokens of context that all slots together may have.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Machine:
         fails: float = 0,
         longest: int = 1_000_000,
         deadly: str = "",
+        memory: float = math.inf,
     ) -> None:
         self.speed = speed
         self.most = most
@@ -56,7 +59,9 @@ class Machine:
         self.fails = fails
         self.longest = longest
         self.deadly = deadly
+        self.memory = memory
         self.starts: list[int] = []
+        self.contexts: list[int] = []
         self.asked: list[str] = []
 
     def throughput(self, slots: int) -> float:
@@ -69,20 +74,22 @@ class Machine:
         return max(self.throughput(slots) for slots in range(1, held + 1))
 
     @asynccontextmanager
-    async def started(self, slots: int) -> AsyncIterator[_Engine]:
+    async def started(self, slots: int, context: int) -> AsyncIterator[_Engine]:
         self.starts.append(slots)
+        self.contexts.append(context)
         await asyncio.sleep(_READY_S)
-        if slots > self.most:
+        if slots > self.most or slots * context > self.memory:
             raise NotemillError(_NO_ROOM, remedy="fewer slots")
-        yield _Engine(self, slots)
+        yield _Engine(self, slots, context)
 
 
 class _Engine:
     baseline = 5
     description = "model 1"
 
-    def __init__(self, gpu: Machine, slots: int) -> None:
+    def __init__(self, gpu: Machine, slots: int, context: int) -> None:
         self._gpu = gpu
+        self._context = context
         self._slots = asyncio.Semaphore(slots)
         self._busy = 0
         self._lost = slots >= gpu.dies_at
@@ -95,6 +102,8 @@ class _Engine:
             raise EngineGone("out of memory")
         length = text.split()[1]
         tokens = int(length) if length.isdigit() else 10  # the pool's own question
+        if tokens >= self._context:
+            raise PromptTooLong("refused by the engine: longer than the context")
         async with self._slots:
             self._busy += 1
             for _ in range(0, tokens, _TOKENS_A_SLEEP):
@@ -128,6 +137,7 @@ def job_of(
     monkeypatch: pytest.MonkeyPatch,
     *,
     slots: int | str = "auto",
+    classes: str | list[int] = "off",
     **changes: Any,
 ) -> ShardJob:
     """The job on the first shard; changes: of the experiment."""
@@ -136,7 +146,9 @@ def job_of(
     read = config(
         tasks=str(clinic.folder / "tasks"),
         results=str(clinic.layout.results),
-        engines={"local": {"kind": "ollama", "models": "/models", "slots": slots}},
+        engines={
+            "local": {"kind": "ollama", "models": "/models", "slots": slots, "classes": classes}
+        },
         experiments={"cough": experiment | {"attempts": 1} | changes},
     )
     layout = Layout(read.results)
@@ -147,9 +159,9 @@ def job_of(
     record.write(layout.model(run.model_id))
 
     @asynccontextmanager
-    async def started(work: ShardWork, slots: int) -> AsyncIterator[_Engine]:
+    async def started(work: ShardWork, slots: int, context: int) -> AsyncIterator[_Engine]:
         began = time.monotonic()
-        async with gpu.started(slots) as engine:
+        async with gpu.started(slots, context) as engine:
             work.ready_s, work.engine = time.monotonic() - began, engine.description
             yield engine
 
