@@ -6,7 +6,8 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from notemill.answers import asking
@@ -15,7 +16,7 @@ from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.work import refuse_more_failures
 from notemill.config import Options
-from notemill.engines.protocol import EngineGone, Question, Reply, RequestFailed
+from notemill.engines.protocol import Engine, EngineGone, Question, Reply, RequestFailed
 from notemill.progress import Progress
 from notemill.tasks.task import Task
 from tests.unit.conftest import SmallEngine
@@ -51,14 +52,19 @@ class Job:
         texts: int,
         *,
         tasks: tuple[Task, ...] = (),
+        servers: int = 1,
         max_failures: float = math.inf,
         **changes: Any,
     ) -> None:
         given = {"slots": 3, "restarts": 3} | changes
         self.answer = answer
+        self.start: Callable[[int], AbstractAsyncContextManager[Engine]] = self.start_engine
         self.refuse: dict[tuple[str, str], Exception] = {}
+        self.servers = servers
+        self.by_server: dict[int, Answer] = {}
         self.engines: list[SmallEngine] = []
-        self.running = 0
+        self.engines_of: dict[int, list[SmallEngine]] = {number: [] for number in range(servers)}
+        self._up: set[int] = set()
         self.records: list[tuple[str, str]] = []
         self.progress = Progress("texts", total=texts)
         askings = tuple(
@@ -87,21 +93,27 @@ class Job:
         self.records.append((sha, outcome.status))
 
     @asynccontextmanager
-    async def start_engine(self) -> AsyncIterator[SmallEngine]:
-        assert self.running == 0, "two engines at once"
-        self.running += 1
+    async def start_engine(self, server: int = 0) -> AsyncIterator[SmallEngine]:
+        assert server not in self._up, "two engines at once"
+        self._up.add(server)
         try:
-            engine = _Engine(self.answer, self.refuse)
+            engine = _Engine(self.by_server.get(server, self.answer), self.refuse)
             self.engines.append(engine)
+            self.engines_of[server].append(engine)
             yield engine
         finally:
-            self.running -= 1
+            self._up.remove(server)
+
+    @property
+    def running(self) -> int:
+        return len(self._up)
 
     def texts(self) -> Iterator[Text]:
         yield from self._texts
 
     async def run_async(self) -> None:
-        await self.asking.run(self.texts(), self.start_engine)
+        starts = [partial(self.start, number) for number in range(self.servers)]
+        await self.asking.run(self.texts(), *starts)
 
     def run(self) -> Job:
         asyncio.run(self.run_async())
