@@ -44,7 +44,8 @@ class Server:
 
     number: among the job's servers, from 0. ended: told of each asking's end; asked: after each
     asking of a text. restarts: losses in a row, with no text ended here between them, that are
-    survived. context: as Heard has it. called: what messages call it. ready: whether its engine has started and not ended.
+    survived. context: as Heard has it. called: what messages call it. ready: whether its engine has
+    started and not ended.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ import math
 import random
 import selectors
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ from notemill.plan.runs import plan_runs
 from tests.unit.conftest import ANSWER, Clinic, config, write_task
 
 COHORT = "chest"
-_TOKENS_A_SLEEP = 16
 _READY_S = 20.0
 _NO_ROOM = "only 3.0 of 5.0 GiB of the model are on the GPU"
 
@@ -39,7 +38,8 @@ class Machine:
 
     most: slots that its memory holds; more are refused at the start. dies_at: slots with which the
     engine starts and is lost at its first request. fails: share of texts answered wrongly.
-    memory: tokens of context that all slots together may have.
+    memory: tokens of context that all slots together may have. grain: tokens between two looks at
+    how many are answered at once.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Machine:
         longest: int = 1_000_000,
         deadly: str = "",
         memory: float = math.inf,
+        grain: int = 16,
     ) -> None:
         self.speed = speed
         self.most = most
@@ -60,6 +61,7 @@ class Machine:
         self.longest = longest
         self.deadly = deadly
         self.memory = memory
+        self.grain = grain
         self.starts: list[int] = []
         self.contexts: list[int] = []
         self.asked: list[str] = []
@@ -106,12 +108,29 @@ class _Engine:
             raise PromptTooLong("refused by the engine: longer than the context")
         async with self._slots:
             self._busy += 1
-            for _ in range(0, tokens, _TOKENS_A_SLEEP):
-                await asyncio.sleep(_TOKENS_A_SLEEP / self._gpu.speed(self._busy))
+            for _ in range(0, tokens, self._gpu.grain):
+                await asyncio.sleep(self._gpu.grain / self._gpu.speed(self._busy))
             self._busy -= 1
+        if (answered := self._answered(question, text, tokens)) is not None:
+            return Reply('{"response": "y', End.LENGTH, tokens, answered)
         chance = hashlib.sha256(text.encode()).digest()[-1] / 256
         wrong = chance < self._gpu.fails or len(text) > self._gpu.longest
         return Reply("{" if wrong else ANSWER, End.STOP, tokens, 20)
+
+    def _answered(self, question: Question, text: str, tokens: int) -> int | None:
+        """Tokens of an answer that num_predict or the context cut; None of a whole one."""
+        wanted = int(text.split()[2]) if len(text.split()) > 3 else 20
+        room = min(question.num_predict, self._context - tokens)
+        return room if wanted > room else None
+
+
+def texts_of(tokens: Iterable[tuple[int, int]], *, bytes_a_token: float = 4) -> list[str]:
+    """Texts whose prompts and answers take so many tokens, and bytes as a note's would."""
+    texts = []
+    for number, (prompt, answer) in enumerate(tokens):
+        begin = f"{number} {prompt} {answer} "
+        texts.append(begin + "x" * max(int(bytes_a_token * prompt) - len(begin), 1))
+    return texts
 
 
 @contextmanager
@@ -138,6 +157,7 @@ def job_of(
     *,
     slots: int | str = "auto",
     classes: str | list[int] = "off",
+    architecture: str = "llama",
     **changes: Any,
 ) -> ShardJob:
     """The job on the first shard; changes: of the experiment."""
@@ -154,7 +174,12 @@ def job_of(
     layout = Layout(read.results)
     (run,) = plan_runs(read)
     record = ModelRecord(
-        engine="ollama", model="m:1", digest="d", weights_sha256="w", recorded_at="today"
+        engine="ollama",
+        model="m:1",
+        digest="d",
+        weights_sha256="w",
+        details={"architecture": architecture},
+        recorded_at="today",
     )
     record.write(layout.model(run.model_id))
 
