@@ -22,6 +22,7 @@ from notemill.config import Options
 from notemill.engines.control_tokens import OF_ANY_MODEL, ControlTokens
 from notemill.engines.protocol import (
     AnswerTimeout,
+    End,
     EngineGone,
     PromptTooLong,
     Question,
@@ -35,6 +36,8 @@ from notemill.tasks.task import Task
 _PAUSE_AFTER_ERROR_S = 1.0
 _CONTROL_NOTE = "No further information."
 _CONTROL_TRIES = 5
+_BEYOND = Verdict(Status.TOO_LONG, detail="beyond the context of its class")
+"""Seen by no one: the text is asked with a longer context (notemill.answers.pool)."""
 _LARGEST_COUNT = 2**31 - 1
 """Of the columns for tokens; an engine may say anything."""
 
@@ -100,6 +103,8 @@ class Asking:
                 attempt = next_attempt(
                     last, verdict, prompt_tokens=prompt_tokens, num_ctx=self._options.num_ctx
                 )
+            if attempt and engine.context and prompt_tokens + attempt.num_predict > engine.context:
+                verdict, attempt = _BEYOND, None
         outcome = Outcome(
             status=verdict.status.value,
             answer=verdict.answer,
@@ -149,6 +154,8 @@ class Asking:
             await asyncio.sleep(_PAUSE_AFTER_ERROR_S * attempt.number)
             await self._check(engine, words)
             return Verdict(Status.SERVER_ERROR, detail=str(error)), 0, 0, False
+        if _ran_into_context(engine.context, reply, attempt):
+            return _BEYOND, reply.prompt_tokens, reply.answer_tokens, True
         verdict = judge(
             reply,
             self._task.answer_model,
@@ -176,6 +183,14 @@ class Asking:
         async with engine.one_control:
             if engine.words == words:
                 await self.control(engine)
+
+
+def _ran_into_context(context: int | None, reply: Reply, attempt: Attempt) -> bool:
+    """Whether a context that is shorter than the experiment's may have ended the answer."""
+    if context is None:
+        return False
+    cut = reply.end is End.LENGTH and reply.answer_tokens < attempt.num_predict
+    return cut or reply.prompt_tokens + reply.answer_tokens >= context
 
 
 def _counted(tokens: int) -> int:

@@ -11,10 +11,12 @@ class Heard:
     """An Engine that counts its words: replies, and refusals of a long prompt.
 
     words: so far, to any question. one_control: held while it is asked the control question.
+    context: tokens of each slot where they are fewer than the experiment's num_ctx, else None.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, context: int | None = None) -> None:
         self._engine = engine
+        self.context = context
         self.description = engine.description
         self.words = 0
         self.one_control = asyncio.Lock()

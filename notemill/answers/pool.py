@@ -52,6 +52,9 @@ class ShardAsking:
     server. restarts: losses of a server in a row, with no text ended between them, that are
     survived. needs_all: whether the job ends with the first server that is given up.
     living: servers that were not given up.
+    context: tokens of each slot where they are fewer than the experiment's num_ctx. Then a text
+    that was too long for them, or failed without the model's word, has not ended: `beyond` is
+    called with its hash in the place of `ended`.
     """
 
     def __init__(
@@ -64,12 +67,23 @@ class ShardAsking:
         slots: int,
         restarts: int,
         needs_all: bool = False,
+        context: int | None = None,
+        beyond: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._ended = ended
+        self._context = context
+        self._beyond = beyond
         self._progress = progress
         self._beat = beat
         self._needs_all = needs_all
-        self._server = partial(Server, ended=self._end, asked=asked, slots=slots, restarts=restarts)
+        self._server = partial(
+            Server,
+            ended=self._end,
+            asked=asked,
+            slots=slots,
+            restarts=restarts,
+            context=context,
+        )
         self.living = self._servers = 0
 
     async def run(self, texts: Iterator[Text], *starts: StartEngine) -> None:
@@ -132,6 +146,9 @@ class ShardAsking:
         )
 
     def _end(self, text: Text, outcome: Outcome) -> None:
+        if self._context and outcome.status in (Status.TOO_LONG, Status.SERVER_ERROR):
+            self._beyond(text.text_sha256)
+            return
         failed = outcome.status != Status.ANSWERED
         self._progress.add(failed=failed, tokens=outcome.prompt_tokens + outcome.answer_tokens)
         self._ended(text.askings[0], text.text_sha256, outcome)

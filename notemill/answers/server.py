@@ -44,7 +44,8 @@ class Server:
 
     number: among the job's servers, from 0. ended: told of each asking's end; asked: after each
     asking of a text. restarts: losses in a row, with no text ended here between them, that are
-    survived. called: what messages call it. ready: whether its engine has started and not ended.
+    survived. context: as Heard has it. called: what messages call it. ready: whether its engine has
+    started and not ended.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Server:
         asked: Callable[[Asking], None],
         slots: int,
         restarts: int,
+        context: int | None = None,
         called: str = "the engine",
     ) -> None:
         self._number = number
@@ -66,6 +68,7 @@ class Server:
         self._asked = asked
         self._slots = slots
         self._restarts = restarts
+        self._context = context
         self._called = called
         self.ready = False
         self._was_ready = False
@@ -112,7 +115,7 @@ class Server:
             if not self._was_ready:
                 raise StaysAway(error) from error
             raise EngineGone(f"it did not start again: {error.what}") from error
-        return Heard(engine)
+        return Heard(engine, self._context)
 
     async def _ask_side_by_side(self, engine: Heard) -> None:
         async def worker(number: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -29,6 +29,7 @@ from notemill.logs import Terminated, log
 from notemill.notes.manifest import Manifest, ShardEntry, read_manifest
 from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
+from notemill.notes.texts import longest_first, read_texts, text_bytes
 from notemill.paths import Layout
 from notemill.paths import journal as journal_path
 from notemill.paths import live as live_path
@@ -62,8 +63,8 @@ class ShardJob:
 
 
 Ended = Callable[[str, Outcome], None]
-StartWith = Callable[[int, int], AbstractAsyncContextManager[Engine]]
-"""Starts an engine with so many slots, as the server of this number."""
+StartWith = Callable[[int, int, int], AbstractAsyncContextManager[Engine]]
+"""Starts an engine with so many slots, each of so many tokens, as the server of this number."""
 
 
 @dataclass
@@ -72,7 +73,8 @@ class ShardWork:
 
     wanted: hashes of its texts that are to be asked; failures: how texts ended in this job that
     were not answered; live: tells how the job goes; ready_s: from the latest engine's start until
-    it was proven, 0 before; engine: its name and version.
+    it was proven, 0 before; engine: its name and version. beyond: tokens of context that texts
+    turned out not to fit, by hash.
     """
 
     job: ShardJob
@@ -84,6 +86,7 @@ class ShardWork:
     failures: dict[str, Outcome] = field(default_factory=dict)
     ready_s: float = 0.0
     engine: str = ""
+    beyond: dict[str, int] = field(default_factory=dict)
 
     @property
     def entry(self) -> ShardEntry:
@@ -99,14 +102,25 @@ class ShardWork:
         """Texts that have not ended yet."""
         return self.wanted - self.journal.answers.keys() - self.failures.keys()
 
-    def texts(self) -> Iterator[Text]:
-        """Each missing text once, by hash; equal texts are neighbours in a shard."""
-        missing, last = self.missing(), ""
-        for note in read_notes(self.job.notes, self.manifest.id_columns, with_text=True):
-            text_sha256 = note.text_sha256.hex()
-            if text_sha256 != last and text_sha256 in missing and note.text is not None:
-                last = text_sha256
-                yield Text(text_sha256, note.text, (self._asking,))
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Bytes (UTF-8) of each text that is to be asked, by its hash, in the shard's order."""
+        return text_bytes(self.job.notes)
+
+    def texts(self, among: Collection[str] | None = None) -> Iterator[Text]:
+        """Each missing text once, those `among` these alone: the longest first.
+
+        A long one that is begun last would keep one slot busy while all others wait.
+        """
+        chosen = self.missing() if among is None else self.missing() & set(among)
+        for text in longest_first(self.job.notes, {sha: self.sizes[sha] for sha in chosen}):
+            yield Text(*text, (self._asking,))
+
+    def drawn(self, among: Collection[str] | None = None) -> Iterator[Text]:
+        """The same in the order of their hashes, which is chance: the first are a fair sample."""
+        chosen = self.missing() if among is None else self.missing() & set(among)
+        for text in read_texts(self.job.notes, chosen):
+            yield Text(*text, (self._asking,))
 
     async def ask(
         self,
@@ -118,14 +132,18 @@ class ShardWork:
         restarts: int | None = None,
         max_failures: float | None = None,
         needs_all: bool = False,
+        context: int | None = None,
     ) -> None:
         """Ask about texts with engines of so many slots each, started for it.
 
         start: in the place of `started`; ended: told of each end; restarts, max_failures (texts
         with which the job goes on): by default as configured. needs_all: whether it ends with
-        the first server that stays away. Raises as ShardAsking.run does.
+        the first server that stays away. context: tokens of each slot, by default the experiment's
+        num_ctx; with fewer, texts that don't fit stay missing, and `beyond` says so. Raises as
+        ShardAsking.run does.
         """
-
+        num_ctx = self.job.run.experiment.options.num_ctx
+        context = min(context or num_ctx, num_ctx)
         if max_failures is None:
             max_failures = _allowed_failures(
                 self.job.run.experiment.max_failed_share, len(self.wanted)
@@ -151,15 +169,19 @@ class ShardWork:
             slots=slots,
             restarts=self.job.run.engine.restarts if restarts is None else restarts,
             needs_all=needs_all,
+            context=context if context < num_ctx else None,
+            beyond=lambda text_sha256: self.beyond.update({text_sha256: context}),
         )
-        starts = [partial(start or self.started, slots, server) for server in range(self.servers)]
+        starts = [
+            partial(start or self.started, slots, context, server) for server in range(self.servers)
+        ]
         await asking.run(texts, *starts)
 
     @asynccontextmanager
-    async def started(self, slots: int, server: int = 0) -> AsyncIterator[Engine]:
-        """A proven engine with so many slots: the server of this number."""
+    async def started(self, slots: int, context: int, server: int = 0) -> AsyncIterator[Engine]:
+        """A proven engine with so many slots of so many tokens: the server of this number."""
         job, run = self.job, self.job.run
-        options = run.experiment.options
+        options = run.experiment.options.model_copy(update={"num_ctx": context})
         start = Start(
             run.task,
             options,

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import notemill
 from notemill.answers.asking import Asking
+from notemill.answers.classing import WITHOUT_A_MEASURE
 from notemill.answers.experiment_record import asked_of, refuse_wrong_model
 from notemill.answers.finished import Finished, finished
 from notemill.answers.journal_lines import Spent
@@ -27,7 +28,7 @@ from notemill.answers.live import LiveFile
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.refusal import told_once
-from notemill.answers.slots import WITHOUT_A_MEASURE, measured_slots
+from notemill.answers.slots import measured_slots
 from notemill.answers.verdict import Status
 from notemill.answers.work import until_terminated
 from notemill.clock import now
@@ -238,8 +239,9 @@ class _Repeat:
         configured = self._job.run.engine.slots
         if configured != "auto":
             return configured
-        place = self._job.layout, self._job.cohort, self._job.run.experiment_id
-        return measured_slots(*place, self._gpu) or WITHOUT_A_MEASURE
+        run = self._job.run
+        place = self._job.layout, self._job.cohort, run.experiment_id, self._gpu
+        return measured_slots(*place, run.experiment.options.num_ctx) or WITHOUT_A_MEASURE
 
     def record(self, answers: Finished, texts: int) -> RepeatRecord:
         """What came of it. texts: that the cohort has."""

@@ -69,6 +69,7 @@ class Engine(Protocol):
 class Start:
     """What an engine is started for.
 
+    options: the experiment's, but num_ctx is what each slot of this engine has, which may be less.
     record: the model that it must have; log: where its server writes; threads: CPU threads of the
     job; slots: requests that it answers at once; server: its number among the job's `servers`, from
     0; devices: its GPUs, None for all that the job has.
