@@ -92,8 +92,9 @@ class Live(BaseModel):
     """A live file. Times are UTC, ISO 8601, by the clock of the job's host.
 
     notes_digest: of the notes shard, empty if the job failed before it was read. job: number of the
-    job on this shard. texts: of the shard, None if unknown; answered: those in the journal, earlier
-    jobs' too; failed: by status, of this job. ended: texts that this job has ended.
+    job on this shard. texts: of the shard to be asked, None if unknown; settled: by the
+    task's gate, and so not asked; answered: those in the journal, earlier jobs' too; failed: by
+    status, of this job. ended: texts that this job has ended.
     texts_per_s: over the last minute. spent: of all jobs.
     """
 
@@ -113,6 +114,7 @@ class Live(BaseModel):
     started_at: AwareDatetime
     renewed_at: AwareDatetime
     texts: Count | None = None
+    settled: Count = 0
     answered: Count = 0
     failed: dict[str, Count] = {}
     ended: Count = 0
@@ -170,12 +172,18 @@ class LiveFile:
         slots: int | None = None,
         job: int = 1,
         notes_digest: str = "",
+        settled: int = 0,
     ) -> None:
         """The job holds the shard's journal and goes to work. spent: what all jobs cost so far."""
         earlier = read_live(self._path)
         if earlier and earlier.notes_digest == notes_digest:
             self._history = earlier.history
-        self._known = {"texts": texts, "job": job, "notes_digest": notes_digest}
+        self._known = {
+            "texts": texts,
+            "settled": settled,
+            "job": job,
+            "notes_digest": notes_digest,
+        }
         self._answered = answered
         self._spent = spent
         self.slots = slots
