@@ -92,7 +92,7 @@ class Live(BaseModel):
     """A live file. Times are UTC, ISO 8601, by the clock of the job's host.
 
     notes_digest: of the notes shard, empty if the job failed before it was read. job: number of the
-    job on this shard. texts: of the shard to be asked, None if unknown; settled: by the
+    job on this shard. texts: of the shard, None if unknown; settled: of them by the
     task's gate, and so not asked; answered: those in the journal, earlier jobs' too; failed: by
     status, of this job. ended: texts that this job has ended.
     texts_per_s: over the last minute. spent: of all jobs.
@@ -128,7 +128,7 @@ class Live(BaseModel):
     def _adds_up(self) -> Live:
         if not self.spent.possible:
             raise ValueError("spent")
-        if self.answered + sum(self.failed.values()) > (self.texts or 0):
+        if self.answered + self.settled + sum(self.failed.values()) > (self.texts or 0):
             raise ValueError("more texts than there are")
         return self
 
@@ -226,7 +226,7 @@ class LiveFile:
 
     def _fail(self, failure: Failure) -> None:
         if not self._begun and (earlier := read_live(self._path)):
-            kept = {"texts", "answered", "notes_digest", "job", "spent", "history"}
+            kept = {"texts", "settled", "answered", "notes_digest", "job", "spent", "history"}
             self._known = {name: getattr(earlier, name) for name in kept}
         self._write(State.FAILED, failure)
 

@@ -150,19 +150,23 @@ def read_failures(path: Path) -> dict[str, int]:
     )
 
 
-def read_failed(path: Path, wanted: Collection[str] = ()) -> dict[str, Outcome]:
+def read_failed(
+    path: Path, wanted: Collection[str] = (), *, settled: bool = False
+) -> dict[str, Outcome]:
     """How texts without a valid answer ended, by hash (hex), only `wanted` ones if there are any.
+
+    settled: those that the task's gate settled, too.
 
     Raises as `read_answers` does.
     """
     found = {}
     fields = {field.name for field in OUTCOME_FIELDS}
+    left_out = {Status.ANSWERED, Status.BLANK, *(() if settled else NOT_ASKED)}
     for batch in read_answers(path, _ROWS_A_GROUP):
         there = [name for name in batch.schema.names if name in fields]  # an older shard has fewer
         for row in batch.select(there).to_pylist():
             sha = row.pop("text_sha256")
-            asked_in_vain = row["status"] not in (Status.ANSWERED, *NOT_ASKED)
-            if asked_in_vain and (not wanted or sha in wanted):
+            if row["status"] not in left_out and (not wanted or sha in wanted):
                 row["answered_at"] = row["answered_at"].isoformat(timespec="seconds")
                 found[sha] = Outcome(answer=None, **row)
     return found

@@ -217,7 +217,7 @@ def opened(job: ShardJob, tells: LiveFile | None = None) -> Iterator[ShardWork]:
                 journal.jobs,
             )
             live.begins(
-                texts=len(wanted),
+                texts=len(wanted) + work.settled,
                 settled=work.settled,
                 answered=answered,
                 spent=lambda: journal.spent,

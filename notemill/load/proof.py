@@ -25,6 +25,7 @@ from notemill.errors import NotemillError
 from notemill.load.rows import Batch, Batches
 from notemill.load.tables import Tables
 from notemill.progress import Progress
+from notemill.tasks.gate import DID
 
 _TIME_IN_SQLITE = "%Y-%m-%d %H:%M:%S.%f"
 """How SQLAlchemy writes a time."""
@@ -108,15 +109,12 @@ class Prover:
         found: dict[str, Counter[str]] = {}
         for table in (self._tables.results, self._tables.failures):
             rule, sent = table.c[GATE_RULE], table.c[GATE_SENT]
-            did = sa.case((sent <= 0, "not_relevant"), (sent < 1, "cut"), else_="whole")
+            did = sa.case((sent <= 0, DID[0]), (sent < 1, DID[1]), else_=DID[2])
             counted = sa.select(rule, did, sa.func.count())
             ours = counted.where(self._ours(table), rule.is_not(None)).group_by(rule, did)
             for name, what, count in self._connection.execute(ours).tuples():
                 found.setdefault(name, Counter())[what] += count
-        return {
-            name: {what: found[name][what] for what in ("not_relevant", "cut", "whole")}
-            for name in sorted(found)
-        }
+        return {name: {what: found[name][what] for what in DID} for name in sorted(found)}
 
     def _ours(self, table: sa.Table) -> sa.ColumnElement[bool]:
         return sa.and_(*(table.c[name] == self._whose[name] for name in ("experiment", "cohort")))

@@ -59,7 +59,9 @@ class PilotRecord(Record):
     gpu: its name, `CPU` without one; gpu_memory_mib: None where it can't be told. gpus: what the
     profile allows at once, None if it says nothing. slots: what answered most within `sweep`, or
     as configured. ready_s: from an engine's start to its first note. journal_bytes: of a line in
-    the journal, on average. asked_before: texts of the shard that the journal had already.
+    the journal, on average. asked_before: texts of the shard that the journal had already. settled:
+    texts of the shard that the task's gate settled, which are not among shard_texts; gate: of each
+    of its rules the texts of the shard that it settled, cut and let through; None without a gate.
     """
 
     experiment: str
@@ -78,10 +80,18 @@ class PilotRecord(Record):
     shard_texts: ShardTexts
     asked_before: int
     asked: list[AskedText]
+    settled: int = 0
+    gate: dict[str, dict[str, int]] | None = None
     journal_bytes: float
     notemill: str
     made_at: str
     seconds: float
+
+
+def settled_share(record: PilotRecord) -> float:
+    """The share of the shard's texts that the gate settled, as it may be of all texts."""
+    texts = record.settled + record.shard_texts.texts
+    return record.settled / texts if texts else 0.0
 
 
 def read_pilot(path: Path) -> PilotRecord:

@@ -12,7 +12,7 @@ import io
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,8 @@ LONGEST_S = 10.0
 """Of one note. A pattern that needs more will need for ever."""
 LEFT_OUT = "\n[...]\n"
 """What is sent in the place of what is cut out between two parts."""
+DID = ("not_relevant", "cut", "whole")
+"""What a rule does with a note."""
 _TRIAL = "IMPRESSION: No acute cardiopulmonary disease."
 _WHAT_IT_RETURNS = (
     f"return None to have the note asked whole, one of {RULES} to settle it, or (one of {RULES}, "
@@ -69,6 +71,13 @@ class Gated:
             return text
         return LEFT_OUT.join(text[start:end].strip("\r\n") for start, end in self.parts)
 
+    def within(self, characters: int) -> Gated:
+        """What it is of the text's first so many characters."""
+        if self.parts is None:
+            return self
+        parts = ((start, min(end, characters)) for start, end in self.parts if start < characters)
+        return Gated(self.rule, tuple(parts))
+
     def masked(self, text: str) -> str:
         """The text with a character that no words have in each place that is not sent."""
         if self.parts is None:
@@ -82,6 +91,16 @@ class Gated:
 
 WHOLE = Gated()
 _Judged = tuple[str, Sequence[Range] | None]
+
+
+def counted(gated: Iterable[Gated]) -> dict[str, dict[str, int]]:
+    """Of each rule how many texts it settled (`not_relevant`), cut, and let through whole."""
+    found: dict[str, dict[str, int]] = {}
+    for each in gated:
+        if each.rule:
+            counts = found.setdefault(each.rule, dict.fromkeys(DID, 0))
+            counts[DID[0] if each.settled else DID[1] if each.parts else DID[2]] += 1
+    return dict(sorted(found.items()))
 
 
 @dataclass(frozen=True)
