@@ -95,9 +95,16 @@ def test_a_gate_settles_and_cuts_notes_on_their_way_to_the_table(
     assert "10 of 10" in summary
     assert "5 answered, 0 failed, 2 not relevant, 0 left" in _notemill(project, "status")
     checked = _notemill(project, "check")
-    assert "settles 2 of the first 6 texts of small" in " ".join(checked.split())
+    assert "settles 2 of the first 7 texts of small" in " ".join(checked.split())
+    _notemill(project, "report")
+    told = json.loads((project.results / "report" / "report.json").read_text())
+    (answers,) = told["answers"]
+    assert answers["asked"] == {"low": 5, "high": 5}
+    assert answers["not_relevant"] == {"low": 3, "high": 3}
+    assert [rule["name"] for rule in answers["gate"]] == list(by_rule)
+    assert "fixed rules (ankle, ask_if, imaging and pneumonia) settled 3 notes" in json.dumps(told)
     shown = _notemill(project, "pilot")
-    assert "gate: ankle" in shown
+    assert "settles " in shown
 
 
 def _notemill(project: Project, *arguments: str) -> str:
