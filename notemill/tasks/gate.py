@@ -222,7 +222,7 @@ def _of_script(task: Task, path: Path) -> Gate:
     except BaseException as error:
         raise NotemillError(
             f"{GATE_FILE} of task '{task.name}' does not import: {type(error).__name__}",
-            where=line_of(error, task.folder),
+            where=line_of(error, task.folder, GATE_FILE),
             remedy=f"make `python {path}` run to its end without an error",
         ) from error
     function, rules = getattr(module, FUNCTION, None), getattr(module, RULES, ())
@@ -244,7 +244,7 @@ def _of_script(task: Task, path: Path) -> Gate:
             raise
         except BaseException as error:  # SystemExit too
             problem = gate._broken(text, f"raises {type(error).__name__}", "mend it")
-            problem.where = line_of(error, task.folder)
+            problem.where = line_of(error, task.folder, GATE_FILE)
             raise problem from None  # its words may be a note's
         return _checked(gate, text, said)
 

@@ -69,12 +69,15 @@ def import_task(
     return imported
 
 
-def line_of(error: BaseException, folder: Path) -> str:
-    """Where in the task's folder an error arose, as FILE:LINE; of a syntax error too."""
+def line_of(error: BaseException, folder: Path, file: str = "schema.py") -> str:
+    """Where in the task's folder an error arose, as FILE:LINE; of a syntax error too.
+
+    file: of the folder, where no line of it is known.
+    """
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{error.filename}:{error.lineno}"
     folder = folder.absolute()
-    found = str(folder / "schema.py")
+    found = str(folder / file)
     trace = error.__traceback__
     while trace:
         if trace.tb_frame.f_code.co_filename.startswith(f"{folder}{os.sep}"):
