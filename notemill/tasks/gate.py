@@ -105,12 +105,24 @@ def counted(gated: Iterable[Gated]) -> dict[str, dict[str, int]]:
 
 @dataclass(frozen=True)
 class Gate:
-    """A task's gate, ready to use. rules: all that a row may name; place: the file that has it."""
+    """A task's gate, ready to use.
+
+    rules: all that a row may name; place: the file that has it; judge: gives a text's rule and
+    parts; parts: of a text that is asked, where that is known without the rule.
+    """
 
     task: str
     place: Path
     rules: tuple[str, ...]
     judge: Callable[[str, Callable[[str], None]], _Judged]
+    parts: Callable[[str], Sequence[Range] | None] | None = None
+
+    def asked(self, text: str) -> Gated:
+        """What is sent of a text that is asked; may cost less than `gated`, and raises as that."""
+        if self.parts is None:
+            return self.gated(text)
+        parts = self.parts(text)
+        return WHOLE if parts is None else Gated("", tuple(parts))
 
     def gated(self, text: str) -> Gated:
         """What is done with a text that is not blank.
@@ -160,7 +172,8 @@ def gate_of(task: Task) -> Gate | None:
                 remedy="name settle_if, ask_if or sections below `gate` (docs/gate.md), or take "
                 "`gate` out",
             )
-        gate = Gate(task.name, task.folder / TASK_FILE, patterns.rules, patterns.judged)
+        place = task.folder / TASK_FILE
+        gate = Gate(task.name, place, patterns.rules, patterns.judged, patterns.kept)
     else:
         if patterns and patterns.has_rules:
             raise NotemillError(

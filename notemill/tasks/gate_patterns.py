@@ -127,10 +127,15 @@ class Patterns(Section):
         if self.sections is None:
             return asked, None
         at(SECTIONS)
+        kept = self.kept(text)
+        return (asked, None) if kept is None else (asked or SECTIONS, kept)
+
+    def kept(self, text: str) -> list[Range] | None:
+        """What is sent of a text that is asked, None for all."""
+        if self.sections is None:
+            return None
         kept = list(self._kept(text))
-        if not kept or kept == [(0, len(text))]:
-            return asked, None
-        return asked or SECTIONS, kept
+        return None if not kept or kept == [(0, len(text))] else kept
 
     @cached_property
     def _compiled(self) -> list[list[tuple[str, re.Pattern[str]]]]:

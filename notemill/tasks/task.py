@@ -98,7 +98,7 @@ class Task:
 
         Control tokens are for the asking to break up, of what this gives back.
         """
-        gated = self.gate.gated(note) if self.gate else WHOLE
+        gated = self.gate.asked(note) if self.gate else WHOLE
         if gated.settled:
             raise NotemillError(
                 f"the gate of task '{self.name}' settles a note that it had asked before",
