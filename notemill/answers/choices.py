@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from notemill.errors import NotemillError
+from notemill.tasks.evidence import TASK_FILE
+from notemill.tasks.task import Task
+
 Schema = dict[str, Any]
 
 
@@ -20,6 +24,22 @@ def choices_of(schema: Schema, field: str) -> list[Any] | None:
             return None
         values |= {repr(value): value for value in named}
     return list(values.values()) if values.keys() - {"None"} else None
+
+
+def check_settled_as(task: Task) -> None:
+    """Raise NotemillError unless settled_as names fields of the answer and choices of theirs."""
+    for field, value in task.settled_as.items():
+        choices = choices_of(task.json_schema, field) or []
+        if repr(value) in map(repr, choices):
+            continue
+        known = field in task.json_schema.get("properties", {})
+        raise NotemillError(
+            f"settled_as of task '{task.name}' names '{field}', "
+            + ("which has no such choice" if known else "and the answer has no such field"),
+            where=str(task.folder / TASK_FILE),
+            remedy="name a field of the answer that has choices, and one of them word for word"
+            + (f": {', '.join(map(str, choices))}" if choices else ""),
+        )
 
 
 def alternatives(schema: Schema, field: str) -> list[Schema]:

@@ -17,6 +17,7 @@ from notemill.config.base import SQL_NAME_PATTERN
 from notemill.database.keys import INT64, LONGEST_IN_ROW, WHOSE, IdColumn
 from notemill.errors import NotemillError
 from notemill.tasks.evidence import Evidence
+from notemill.tasks.gate import Gate, Gated
 from notemill.tasks.task import SCHEMA, Task
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ _ARROW = {
     "boolean": "bool_",
     "json": "large_string",
 }
+GATE_RULE, GATE_SENT = "gate_rule", "gate_sent"
 EVIDENCE_GRADE, EVIDENCE_START, EVIDENCE_END = "evidence_grade", "evidence_start", "evidence_end"
 OWN_COLUMNS = frozenset(
     {
         *("text", "text_sha256", "text_state", "replaced_bytes"),  # notes shards
         *(column.name for column in OUTCOME_COLUMNS),  # result shards and tables
         *(EVIDENCE_GRADE, EVIDENCE_START, EVIDENCE_END),
+        *(GATE_RULE, GATE_SENT),
         *WHOSE,
     }
 )
@@ -87,6 +90,10 @@ _EVIDENCE = [
     AnswerColumn(EVIDENCE_START, EVIDENCE_START, "integer", None),
     AnswerColumn(EVIDENCE_END, EVIDENCE_END, "integer", None),
 ]
+_GATE = [
+    AnswerColumn(GATE_RULE, GATE_RULE, "text", 64),
+    AnswerColumn(GATE_SENT, GATE_SENT, "number", None),
+]
 
 
 def answer_columns(task: Task, prefix: str, ids: list[IdColumn]) -> list[AnswerColumn]:
@@ -100,6 +107,16 @@ def answer_columns(task: Task, prefix: str, ids: list[IdColumn]) -> list[AnswerC
 def evidence_columns(evidence: Evidence | None) -> list[AnswerColumn]:
     """Columns of the answers' evidence (answers/grading.py), none where the task names none."""
     return _EVIDENCE if evidence else []
+
+
+def gate_columns(gate: Gate | None) -> list[AnswerColumn]:
+    """Columns of what the task's gate did, of every note; none without a gate."""
+    return _GATE if gate else []
+
+
+def gate_values(gated: Gated, characters: int) -> dict[str, Any]:
+    """What stands in them of a text of so many characters."""
+    return {GATE_RULE: gated.rule or None, GATE_SENT: gated.share(characters)}
 
 
 def columns_beside(task: Task, prefix: str, ids: Iterable[str]) -> list[AnswerColumn]:

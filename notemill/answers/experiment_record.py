@@ -21,6 +21,7 @@ from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import EngineRefused, NotemillError
 from notemill.files import Record, read_json
 from notemill.paths import Layout, model_id
+from notemill.tasks.gate import gate_identity
 from notemill.tasks.identity import fingerprint
 from notemill.tasks.run import Run
 from notemill.tasks.sentences import SPLITTING
@@ -66,6 +67,8 @@ def asked_of(run: Run) -> Asked:
     options = experiment.options.as_sent() | {"attempts": experiment.attempts} | engine
     if task.evidence and task.evidence.numbered:
         options["numbered_sentences"] = SPLITTING
+    if gate := gate_identity(task):
+        options["gate"] = gate
     return Asked(
         task=task.name,
         system_prompt=task.system_prompt,

@@ -15,7 +15,8 @@ from notemill.answers.evidence import says_enough, trimmed
 from notemill.answers.grades import FOUND, Grade
 from notemill.answers.searching import SearchedNote, Span, normalised
 from notemill.tasks.evidence import Evidence
-from notemill.tasks.sentences import sentences
+from notemill.tasks.gate import WHOLE, Gated
+from notemill.tasks.sentences import sent_sentences, sentences
 
 _BEST_FIRST = (*FOUND, Grade.NOT_A_QUOTE, Grade.NEAR, Grade.ABSENT)
 """The grade of several quotes is the last of theirs in this order; `none` is of none at all."""
@@ -42,20 +43,20 @@ class Graded:
         return {EVIDENCE_GRADE: self.grade.value, EVIDENCE_START: start, EVIDENCE_END: end}
 
 
-def grade(note: str, answer: dict[str, Any], evidence: Evidence) -> Graded:
+def grade(note: str, answer: dict[str, Any], evidence: Evidence, gated: Gated = WHOLE) -> Graded:
     """Grade the evidence of an answer to this note.
 
-    note: as it is stored, which places are of. Of several quotes the worst grade counts, and the
-    first one that is found has start and end; of several sentences the first, with those named
-    next that follow upon it.
+    note: as it is stored, which places are of. gated: what was not sent of it is not searched. Of
+    several quotes the worst grade counts, and the first one that is found has start and end; of
+    several sentences the first, with those named next that follow upon it.
     """
     value = answer[evidence.field]
     items = value if isinstance(value, list) else [value]
     named = [item for item in items if item is not None]
     if evidence.numbered:
-        return _sentences_graded(note, named)
+        return _sentences_graded(note, named, gated)
     nothing = {normalised(_bare(words)) for words in evidence.nothing}
-    searched = SearchedNote(note)
+    searched = SearchedNote(gated.masked(note))
     each = [
         _quote_graded(searched, quote.strip(), bare)
         for quote in named
@@ -117,11 +118,12 @@ def _bare(quote: str) -> str:
     return quote
 
 
-def _sentences_graded(note: str, numbers: Sequence[int]) -> Graded:
+def _sentences_graded(note: str, numbers: Sequence[int], gated: Gated) -> Graded:
     if not numbers:
         return Graded(Grade.NONE)
     spans = sentences(note)
-    known = [number for number in numbers if 1 <= number <= len(spans)]
+    sent = sent_sentences(note, gated.parts)
+    known = [number for number in numbers if number in sent]
     grade = Grade.EXACT if len(known) == len(numbers) else Grade.ABSENT
     if not known:
         return Graded(grade)

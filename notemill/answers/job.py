@@ -97,7 +97,8 @@ def _write(work: ShardWork, outcomes: dict[str, Outcome]) -> ShardOrigin:
         weights_sha256=work.record.weights_sha256,
         notemill=notemill.__version__,
         notes=entry.notes,
-        texts=len(work.wanted),
+        texts=len(work.wanted) + work.settled,
+        settled=work.settled,
         failed=len(work.failures),
         asked=spent.asked,
         tokens=spent.tokens,
@@ -106,7 +107,7 @@ def _write(work: ShardWork, outcomes: dict[str, Outcome]) -> ShardOrigin:
         control_tokens=broken_up,
         evidence=graded_by(job.run.task),
     )
-    evidence = job.run.task.evidence
-    notes = read_notes(job.notes, ids, with_text=evidence is not None)
-    write_answers(job.output, notes, outcomes, ids, columns, origin, evidence)
+    evidence, gate = job.run.task.evidence, job.run.task.gate
+    notes = read_notes(job.notes, ids, with_text=bool(evidence or gate))
+    write_answers(job.output, notes, outcomes, ids, columns, origin, evidence, gate, work.gated)
     return origin

@@ -93,9 +93,9 @@ class Live(BaseModel):
 
     notes_digest: of the notes shard, empty if the job failed before it was read. slots: of each of
     its servers, of which some may be given_up. job: number of the job on this shard. texts: of the
-    shard, None if unknown; answered: those in the journal, earlier jobs' too; failed: by status, of
-    this job. ended: texts that this job has ended. texts_per_s: over the last minute. spent: of all
-    jobs.
+    shard, None if unknown; settled: of them by the task's gate, and so not asked; answered: those
+    in the journal, earlier jobs' too; failed: by status, of this job. ended: texts that this job
+    has ended. texts_per_s: over the last minute. spent: of all jobs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -116,6 +116,7 @@ class Live(BaseModel):
     started_at: AwareDatetime
     renewed_at: AwareDatetime
     texts: Count | None = None
+    settled: Count = 0
     answered: Count = 0
     failed: dict[str, Count] = {}
     ended: Count = 0
@@ -129,7 +130,7 @@ class Live(BaseModel):
     def _adds_up(self) -> Live:
         if not self.spent.possible:
             raise ValueError("spent")
-        if self.answered + sum(self.failed.values()) > (self.texts or 0):
+        if self.answered + self.settled + sum(self.failed.values()) > (self.texts or 0):
             raise ValueError("more texts than there are")
         return self
 
@@ -175,12 +176,18 @@ class LiveFile:
         slots: int | None = None,
         job: int = 1,
         notes_digest: str = "",
+        settled: int = 0,
     ) -> None:
         """The job holds the shard's journal and goes to work. spent: what all jobs cost so far."""
         earlier = read_live(self._path)
         if earlier and earlier.notes_digest == notes_digest:
             self._history = earlier.history
-        self._known = {"texts": texts, "job": job, "notes_digest": notes_digest}
+        self._known = {
+            "texts": texts,
+            "settled": settled,
+            "job": job,
+            "notes_digest": notes_digest,
+        }
         self._answered = answered
         self._spent = spent
         self.slots = slots
@@ -223,7 +230,7 @@ class LiveFile:
 
     def _fail(self, failure: Failure) -> None:
         if not self._begun and (earlier := read_live(self._path)):
-            kept = {"texts", "answered", "notes_digest", "job", "spent", "history"}
+            kept = {"texts", "settled", "answered", "notes_digest", "job", "spent", "history"}
             self._known = {name: getattr(earlier, name) for name in kept}
         self._write(State.FAILED, failure)
 

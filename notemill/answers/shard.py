@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from notemill.answers.columns import AnswerColumn, evidence_columns
+from notemill.answers.columns import AnswerColumn, evidence_columns, gate_columns, gate_values
 from notemill.answers.grading import Graded, grade
 from notemill.answers.outcome import OUTCOME_COLUMNS, Outcome
-from notemill.answers.verdict import Status
+from notemill.answers.verdict import NOT_ASKED, Status
 from notemill.clock import now
 from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
@@ -21,6 +25,7 @@ from notemill.files import written_whole
 from notemill.notes.shard import READ_ANEW, Note, id_fields, readable_parquet
 from notemill.notes.text import TextState
 from notemill.tasks.evidence import Evidence
+from notemill.tasks.gate import WHOLE, Gate, Gated
 
 _ROWS_A_GROUP = 1024
 _METADATA = b"notemill"
@@ -48,7 +53,7 @@ class ShardOrigin(BaseModel):
     texts: distinct texts; failed: those without a valid answer. Of all jobs, as the journal has it
     (answers.journal.Spent): asked, texts asked; tokens, of all attempts; seconds, wall time.
     control_tokens: broken up in all texts together. evidence: what grades come from, as `graded_by`
-    says it; empty without.
+    says it; empty without. settled: texts, of `texts`, that the gate settled and no one asked.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,6 +74,7 @@ class ShardOrigin(BaseModel):
     jobs: int
     control_tokens: int = 0
     evidence: str = ""
+    settled: int = 0
 
 
 def write_answers(
@@ -79,26 +85,31 @@ def write_answers(
     columns: list[AnswerColumn],
     origin: ShardOrigin,
     evidence: Evidence | None = None,
+    gate: Gate | None = None,
+    gated: Mapping[str, Gated] = MappingProxyType({}),
 ) -> None:
     """Write the shard; it appears only with a row for every note.
 
-    outcomes: by text hash (hex), one for each text that was asked. evidence: of the task; to grade
-    it the notes must come with their texts. Raises NotemillError when the notes are not as many as
-    the manifest says.
+    outcomes: by text hash (hex), one for each text that was asked. evidence, gate: of the task;
+    with one of them the notes must come with their texts. gated: by text hash. Raises NotemillError
+    when the notes are not as many as the manifest says.
     """
-    further = evidence_columns(evidence)
+    further = [evidence_columns(evidence), gate_columns(gate)]
     schema = pa.schema(
-        [*id_fields(ids), *OUTCOME_FIELDS, *(column.arrow for column in [*columns, *further])],
+        [*id_fields(ids), *OUTCOME_FIELDS, *(column.arrow for column in chain(columns, *further))],
         metadata={_METADATA: origin.model_dump_json().encode()},
     )
-    blank = blank_outcome()
+    blank, settled = blank_outcome(), settled_outcome()
+    asked_and_settled = {sha: settled for sha, each in gated.items() if each.settled} | outcomes
     with written_whole(path) as partial:
         rows = 0
         with pq.ParquetWriter(
             partial, schema, compression="zstd", write_page_checksum=True
         ) as writer:
-            for batch in _batches(_graded(notes, outcomes, evidence), _ROWS_A_GROUP):
-                writer.write_table(_table(batch, outcomes, blank, [columns, further], schema))
+            rows_of = _rows(notes, outcomes, evidence, gated)
+            for batch in _batches(rows_of, _ROWS_A_GROUP):
+                table = _table(batch, asked_and_settled, blank, [columns, *further], schema)
+                writer.write_table(table)
                 rows += len(batch)
         if rows != origin.notes:
             raise NotemillError(
@@ -111,6 +122,11 @@ def write_answers(
 def blank_outcome() -> Outcome:
     """How a blank note ends, which is never asked."""
     return Outcome(Status.BLANK.value, None, "", 0, "", 0, 0, 0.0, "", now())
+
+
+def settled_outcome() -> Outcome:
+    """How a note ends that the task's gate settles, which is never asked."""
+    return replace(blank_outcome(), status=Status.NOT_RELEVANT.value)
 
 
 def read_origin(path: Path) -> ShardOrigin:
@@ -130,23 +146,27 @@ def read_failures(path: Path) -> dict[str, int]:
         for batch in file.iter_batches(columns=["text_sha256", "status"]):
             failures |= set(zip(*(column.to_pylist() for column in batch.columns), strict=True))
     return dict(
-        Counter(status for _, status in failures if status not in (Status.ANSWERED, Status.BLANK))
+        Counter(status for _, status in failures if status not in (Status.ANSWERED, *NOT_ASKED))
     )
 
 
-def read_failed(path: Path, wanted: Collection[str] = ()) -> dict[str, Outcome]:
+def read_failed(
+    path: Path, wanted: Collection[str] = (), *, settled: bool = False
+) -> dict[str, Outcome]:
     """How texts without a valid answer ended, by hash (hex), only `wanted` ones if there are any.
+
+    settled: those that the task's gate settled, too.
 
     Raises as `read_answers` does.
     """
     found = {}
     fields = {field.name for field in OUTCOME_FIELDS}
+    left_out = {Status.ANSWERED, Status.BLANK, *(() if settled else NOT_ASKED)}
     for batch in read_answers(path, _ROWS_A_GROUP):
         there = [name for name in batch.schema.names if name in fields]  # an older shard has fewer
         for row in batch.select(there).to_pylist():
             sha = row.pop("text_sha256")
-            asked_in_vain = row["status"] not in (Status.ANSWERED, Status.BLANK)
-            if asked_in_vain and (not wanted or sha in wanted):
+            if row["status"] not in left_out and (not wanted or sha in wanted):
                 row["answered_at"] = row["answered_at"].isoformat(timespec="seconds")
                 found[sha] = Outcome(answer=None, **row)
     return found
@@ -175,21 +195,29 @@ def read_answers(
         yield from file.iter_batches(batch_size=rows, columns=columns)
 
 
-_Row = tuple[Note, Graded | None]
-"""A note without its text, and its answer's evidence."""
+_Row = tuple[Note, Graded | None, dict[str, Any] | None]
+"""A note without its text, its answer's evidence, and what stands in the gate's columns."""
 
 
-def _graded(
-    notes: Iterator[Note], outcomes: dict[str, Outcome], evidence: Evidence | None
+def _rows(
+    notes: Iterator[Note],
+    outcomes: dict[str, Outcome],
+    evidence: Evidence | None,
+    gated: Mapping[str, Gated],
 ) -> Iterator[_Row]:
     """Each note, one text in memory at once; equal ones are neighbours and graded once."""
-    last, graded = b"", None
+    last, graded, of_gate = b"", None, None
     for note in notes:
-        if evidence and note.text_sha256 != last:
-            last, outcome = note.text_sha256, outcomes.get(note.text_sha256.hex())
-            answer = outcome.answer if outcome and note.state is TextState.OK else None
-            graded = None if answer is None else grade(note.text or "", answer, evidence)
-        yield note._replace(text=None), graded
+        if note.text_sha256 != last:
+            last, text = note.text_sha256, note.text or ""
+            is_text, sha = note.state is TextState.OK, note.text_sha256.hex()
+            did, outcome = gated.get(sha, WHOLE), outcomes.get(sha)
+            answer = outcome.answer if outcome and is_text else None
+            graded = None
+            if evidence and answer is not None:
+                graded = grade(text, answer, evidence, did)
+            of_gate = gate_values(did, len(text)) if is_text else None
+        yield note._replace(text=None), graded, of_gate
 
 
 def _batches(rows: Iterator[_Row], size: int) -> Iterator[list[_Row]]:
@@ -210,9 +238,9 @@ def _table(
     columns: list[list[AnswerColumn]],
     schema: pa.Schema,
 ) -> pa.Table:
-    of_answers, of_evidence = columns
+    of_answers, of_evidence, of_gate = columns
     rows = []
-    for note, graded in notes:
+    for note, graded, did in notes:
         text_sha256 = note.text_sha256.hex()
         outcome = outcomes[text_sha256] if note.state is TextState.OK else blank
         rows.append(
@@ -222,6 +250,7 @@ def _table(
                 *outcome.values(),
                 *(column.value(outcome.answer) for column in of_answers),
                 *(column.value(graded.values() if graded else None) for column in of_evidence),
+                *(column.value(did) for column in of_gate),
             )
         )
     arrays = [

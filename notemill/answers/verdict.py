@@ -29,6 +29,11 @@ class Status(StrEnum):
     TIMEOUT = "timeout"
     SERVER_ERROR = "server_error"
     BLANK = "blank"
+    NOT_RELEVANT = "not_relevant"
+
+
+NOT_ASKED = (Status.BLANK, Status.NOT_RELEVANT)
+"""Of notes that no model is asked about: they have no answer, and none failed."""
 
 
 @dataclass(frozen=True)

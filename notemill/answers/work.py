@@ -34,6 +34,7 @@ from notemill.paths import Layout
 from notemill.paths import journal as journal_path
 from notemill.paths import live as live_path
 from notemill.progress import Progress
+from notemill.tasks.gate import WHOLE, Gated
 from notemill.tasks.run import Run
 
 
@@ -71,7 +72,8 @@ StartWith = Callable[[int, int, int], AbstractAsyncContextManager[Engine]]
 class ShardWork:
     """A shard whose journal this job holds.
 
-    wanted: hashes of its texts that are to be asked; failures: how texts ended in this job that
+    wanted: hashes of its texts that are to be asked; gated: what the task's gate did with texts, by
+    hash, of those that it settled or named a rule for; failures: how texts ended in this job that
     were not answered; live: tells how the job goes; ready_s: from the latest engine's start until
     it was proven, 0 before; engine: its name and version. beyond: tokens of context that texts
     turned out not to fit, by hash.
@@ -83,6 +85,7 @@ class ShardWork:
     wanted: set[str]
     journal: Journal
     live: LiveFile
+    gated: dict[str, Gated] = field(default_factory=dict)
     failures: dict[str, Outcome] = field(default_factory=dict)
     ready_s: float = 0.0
     engine: str = ""
@@ -97,6 +100,11 @@ class ShardWork:
     def servers(self) -> int:
         """Servers that the job starts."""
         return self.job.run.engine.servers
+
+    @property
+    def settled(self) -> int:
+        """Texts that the gate settled, which are not asked."""
+        return sum(each.settled for each in self.gated.values())
 
     def missing(self) -> set[str]:
         """Texts that have not ended yet."""
@@ -232,13 +240,17 @@ def opened(job: ShardJob, tells: LiveFile | None = None) -> Iterator[ShardWork]:
     with tells or LiveFile(live_path(job.output), **whose) as live:
         manifest = read_manifest(job.manifest, of=job.cohort)
         record = _checked_record(job)
-        wanted = _texts_to_ask(job, manifest.id_columns, manifest.shard(job.shard))
+        wanted, gated = _texts_to_ask(job, manifest.id_columns, manifest.shard(job.shard))
         key = JournalKey(run.experiment_id, record.digest)
         accepts = partial(is_answer, model=run.task.answer_model)
         with Journal(journal_path(job.output), key, accepts, started=started) as journal:
             _refuse_if_given_up(job)
-            work = ShardWork(job, manifest, record, wanted, journal, live)
+            work = ShardWork(job, manifest, record, wanted, journal, live, gated)
             answered = len(wanted) - len(work.missing())
+            if run.task.gate:
+                log.info(
+                    "the gate settled %d of %d texts", work.settled, len(wanted) + work.settled
+                )
             log.info(
                 "%d notes, %d distinct texts to ask, %d of them in the journal (job %d on this "
                 "shard)",
@@ -248,7 +260,8 @@ def opened(job: ShardJob, tells: LiveFile | None = None) -> Iterator[ShardWork]:
                 journal.jobs,
             )
             live.begins(
-                texts=len(wanted),
+                texts=len(wanted) + work.settled,
+                settled=work.settled,
                 answered=answered,
                 spent=lambda: journal.spent,
                 job=journal.jobs,
@@ -292,21 +305,35 @@ def refuse_more_failures(failed: int, texts: int, allowed: float) -> None:
         )
 
 
-def _texts_to_ask(job: ShardJob, ids: list[IdColumn], entry: ShardEntry) -> set[str]:
-    """Hashes of the texts to ask. Raises NotemillError if the notes are not the manifest's."""
-    digest = NotesDigest()
-    texts = set()
-    for note in read_notes(job.notes, ids, with_text=False):
+def _texts_to_ask(
+    job: ShardJob, ids: list[IdColumn], entry: ShardEntry
+) -> tuple[set[str], dict[str, Gated]]:
+    """Hashes of the texts to ask, and what the gate did with texts.
+
+    Raises NotemillError if the notes are not the manifest's, or the gate breaks.
+    """
+    digest, gate = NotesDigest(), job.run.task.gate
+    texts: set[str] = set()
+    gated: dict[str, Gated] = {}
+    last = ""
+    for note in read_notes(job.notes, ids, with_text=gate is not None):
         digest.add(note)
-        if note.state is TextState.OK:
-            texts.add(note.text_sha256.hex())
+        text_sha256 = note.text_sha256.hex()
+        if note.state is not TextState.OK or text_sha256 == last:
+            continue
+        last = text_sha256
+        did = gate.gated(note.text) if gate and note.text is not None else WHOLE
+        if did != WHOLE:
+            gated[text_sha256] = did
+        if not did.settled:
+            texts.add(text_sha256)
     if digest.hexdigest() != entry.digest:
         raise NotemillError(
             "the notes shard does not hold the notes that its manifest tells of",
             where=str(job.notes),
             remedy=READ_ANEW,
         )
-    return texts
+    return texts, gated
 
 
 def _refuse_if_given_up(job: ShardJob) -> None:

@@ -56,13 +56,20 @@ def sizes_of(run: Finished, asked: Asked) -> Sizes:
             where=f"{run.run.experiment_id} over {run.cohort}",
             remedy="name another cohort",
         )
-    nothing = apart("no answer", labels)
+    nothing, settled = apart("no answer", labels), apart("not relevant", labels)
     order = {label: place for place, label in enumerate(labels)}
     endings = sorted(
         population.strata,
-        key=lambda each: (order.get(each.answer or "", len(order)), each.evidence or ""),
+        key=lambda each: (
+            each.settled,
+            order.get(each.answer or "", len(order)),
+            each.evidence or "",
+        ),
     )
-    names = {(each.answer or nothing) + _FOUND[each.evidence]: each for each in endings}
+    names = {
+        settled if each.settled else (each.answer or nothing) + _FOUND[each.evidence]: each
+        for each in endings
+    }
     return Sizes(population, names, _sizes(population, names, asked.wanted))
 
 
@@ -189,6 +196,7 @@ def _design(run: Finished, asked: Asked, sizes: Sizes, key: AuditKey) -> AuditDe
                 name=name,
                 answer=ending.answer,
                 evidence=ending.evidence,
+                settled=ending.settled,
                 notes=counted.notes,
                 texts=counted.texts,
                 drawn=len(its),

@@ -55,7 +55,7 @@ def estimate(
         with_model=with_model(design, key, readings),
         adjudicated=adjudicated,
         cannot_tell=untold_share(strata, seed=design.seed),
-        answered=_estimated(design, [each for each in strata if each.answer is not None]),
+        answered=_estimated(design, list(_strata(design, key, settled, answered=True))),
         all=_estimated(design, strata),
         accuracy_if_untold_wrong=cohort_accuracy(wrong, seed=design.seed),
         remarks=[*_remarks(design, key), *remarks],
@@ -101,7 +101,7 @@ def with_model(design: AuditDesign, key: AuditKey, readings: Readings) -> list[W
     for reader in design.readers:
         answers = readings.readers[reader].answers
         its = key.of(reader)
-        strata = [each for each in _strata(design, key, answers, its) if each.answer is not None]
+        strata = list(_strata(design, key, answers, its, answered=True))
         result.append(
             WithModel(
                 reader=reader,
@@ -125,13 +125,19 @@ def _strata(
     key: AuditKey,
     settled: Mapping[str, str],
     read: Sequence[KeyText] | None = None,
+    *,
+    answered: bool = False,
 ) -> Iterator[Stratum]:
     """The strata as they were read: texts taken for certain apart, which stand for themselves.
+
+    answered: only those that the model answered.
 
     read: the texts of one reader, where it is of these alone; then those taken for certain stand
     for all of them, of which the reader has some by chance.
     """
     for place, stratum in enumerate(design.strata):
+        if answered and (stratum.answer is None or stratum.settled):
+            continue
         of = [text for text in key.texts if text.stratum == place]
         its = [text for text in (key.texts if read is None else read) if text.stratum == place]
         certain = [text for text in its if text.certain]
@@ -179,6 +185,13 @@ def _remarks(design: AuditDesign, key: AuditKey) -> Iterator[str]:
     yield "Texts were taken as independent of each other, those of one patient too."
     if design.blank:
         yield f"{design.blank} blank notes were not asked and are in no figure."
+    for stratum in design.strata:
+        if stratum.settled:
+            taken = "without an answer" if stratum.answer is None else f"taken for {stratum.answer}"
+            yield (
+                f"{stratum.notes} notes were settled by the task's gate and not asked; in the "
+                f"figures of all notes they are {taken}."
+            )
     if len(design.readers) == 1:
         yield "There was one reader: how far readers agree is not known."
     else:

@@ -23,14 +23,19 @@ Evidence = Literal["found", "not_found"]
 
 
 class Ending(NamedTuple):
-    """What a stratum's texts have in common. answer: None where the model gave none."""
+    """What a stratum's texts have in common.
+
+    answer: None where the model gave none. settled: by the task's gate; answer is then what such
+    notes are taken for, if the task says so.
+    """
 
     answer: str | None
     evidence: Evidence | None
+    settled: bool = False
 
 
 class Text(NamedTuple):
-    """A text that was asked. notes: how many notes have it."""
+    """A text that was asked, or settled. notes: how many notes have it."""
 
     text_sha256: str
     ending: Ending
@@ -55,7 +60,8 @@ class Count:
 class Population:
     """A run's texts, counted.
 
-    notes: that were asked; blank: that were not. digest: sha256 over all texts and how they ended.
+    notes: that have a text; blank: that have none. digest: sha256 over all texts and how they
+    ended.
     """
 
     strata: dict[Ending, Count] = field(default_factory=lambda: defaultdict(Count))
@@ -65,7 +71,7 @@ class Population:
 
     @property
     def texts(self) -> int:
-        """Texts that were asked."""
+        """Texts that were asked, or settled by the task's gate."""
         return sum(each.texts for each in self.strata.values())
 
 
@@ -153,8 +159,10 @@ def _drawn(
 
 
 def _texts(run: Finished, name: str) -> Iterator[Text | None]:
-    """Each asked text once, in the order of the shards, and None for each blank note."""
+    """Each text once, in the order of the shards, and None for each blank note."""
     column = run.columns[name]
+    taken_for = run.run.task.settled_as.get(name)
+    settled = Ending(None if taken_for is None else label_of(taken_for), None, True)
     graded = all(map(_graded, run.shards))
     wanted = ["text_sha256", "status", column.column, *([EVIDENCE_GRADE] if graded else [])]
     last: Text | None = None
@@ -170,7 +178,9 @@ def _texts(run: Finished, name: str) -> Iterator[Text | None]:
             else:
                 if last is not None:
                     yield last
-                last = Text(text_sha256, _ending(status, column.answered(value), grade), 1)
+                is_settled = status == Status.NOT_RELEVANT
+                ending = settled if is_settled else _ending(status, column.answered(value), grade)
+                last = Text(text_sha256, ending, 1)
     if last is not None:
         yield last
 

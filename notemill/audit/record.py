@@ -18,10 +18,11 @@ from notemill.statistics.strata import CohortFigures
 class StratumDrawn(BaseModel):
     """A part of the cohort whose notes ended alike, and how many of its texts are read.
 
-    answer: the model's, None where it gave none. evidence: whether its quote was found in the note,
-    None where the task has no evidence. notes, texts: of the whole stratum. drawn: texts that are
-    read; certain: of them, those that so many notes have that they were taken for certain;
-    shared: of them, read by all readers.
+    answer: the model's, None where it gave none. settled: by the task's gate and not asked; answer
+    is then what such notes are taken for in `all`, None: for notes without an answer. evidence:
+    whether its quote was found in the note, None where the task has no evidence. notes, texts: of
+    the whole stratum. drawn: texts that are read; certain: of them, those that so many notes have
+    that they were taken for certain; shared: of them, read by all readers.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,15 +35,16 @@ class StratumDrawn(BaseModel):
     drawn: int
     certain: int
     shared: int
+    settled: bool = False
 
 
 class AuditDesign(Record):
     """What was drawn, of which run, and how.
 
     choices: what a reader can say, in the schema's order, before `cannot_tell`. texts, notes: that
-    were asked; blank: notes that were not and so are never drawn. read_by: texts that each reader
-    gets. allocation: how the sizes came about, in words. notes_digest: of the cohort's manifest;
-    answers_digest: sha256 over all texts and what the model said of each.
+    were asked or settled by a gate; blank: notes that have no text and so are never drawn. read_by:
+    texts that each reader gets. allocation: how the sizes came about, in words. notes_digest: of
+    the cohort's manifest; answers_digest: sha256 over all texts and what the model said of each.
     """
 
     name: str

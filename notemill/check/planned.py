@@ -8,6 +8,7 @@ from pathlib import Path
 
 from notemill.check.engine_files import engine_files
 from notemill.check.finding import Findings, size
+from notemill.check.gate import check_gate_on
 from notemill.config import Cohort, Config, Experiment
 from notemill.database.connect import connect
 from notemill.errors import NotemillError
@@ -162,6 +163,7 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
             f"engine {experiment.engine} ({engine.kind}), {engine.slots} slots; {pilot}; "
             f"digest {pinned}",
             *_evidence(run),
+            *_gate(run),
             *(_there(config, layout, run, cohort) for cohort in run.cohorts),
         ],
     )
@@ -171,6 +173,8 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
             where=f"experiments.{run.name}",
             remedy="if that is what you want there is nothing to do",
         )
+    for cohort in run.cohorts:
+        check_gate_on(config, run, cohort, found)
     _options(run.name, experiment, len(run.task.system_prompt + run.task.user_prompt), found)
 
 
@@ -179,6 +183,12 @@ def _evidence(run: Run) -> Iterator[str]:
     if evidence := run.task.evidence:
         how = "numbers of the note's sentences" if evidence.numbered else "words of the note"
         yield f"evidence: {evidence.field}, {how}"
+
+
+def _gate(run: Run) -> Iterator[str]:
+    """Which rules the task's gate has, if it has one."""
+    if gate := run.task.gate:
+        yield f"gate: {gate.place.name}, rules {', '.join(gate.rules)}"
 
 
 def _there(config: Config, layout: Layout, run: Run, cohort: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from notemill.answers.columns import columns_beside, evidence_columns
+from notemill.answers.columns import columns_beside, evidence_columns, gate_columns
 from notemill.check.finding import Findings
 from notemill.config import Config
 from notemill.database.keys import IdColumn
@@ -46,6 +46,7 @@ def tables_of(config: Config, run: Run, ids: list[IdColumn], collation: str | No
         ids,
         columns_beside(run.task, experiment.answer_prefix, names),
         evidence_columns(run.task.evidence),
+        gate_columns(run.task.gate),
         collation=collation,
         results=experiment.results_table,
         failures=experiment.failures,

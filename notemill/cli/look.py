@@ -36,7 +36,8 @@ def write_look(looked: Looked, choice: _Choice, out: Path | None) -> Path:
     layout = looked.layout
     path = (out or layout.look(looked.cohort, looked.experiment_id)).absolute()
     check_place(path)
-    answers = CohortAnswers(layout, looked.cohort, looked.experiment_id)
+    gate = looked.run.task.gate if looked.run else None
+    answers = CohortAnswers(layout, looked.cohort, looked.experiment_id, gate)
     record = layout.pilot(looked.cohort, looked.experiment_id)
     if choice.shard is None and record.exists():
         pilot = read_pilot(record)
@@ -67,8 +68,9 @@ def _of_shard(answers: CohortAnswers, looked: Looked, choice: _Choice) -> tuple[
     answers.check_shard(shard)
     gathered = answers.of_shard(shard, most=choice.notes, status=choice.status)
     which = (
-        f"These are the first texts of shard {shard} that were asked, by their hashes: a random "
-        "sample of the cohort."
+        f"These are the first texts of shard {shard} that were asked"
+        + (" or settled by the task's gate" if looked.run and looked.run.task.gate else "")
+        + ", by their hashes: a random sample of the cohort."
     )
     if not gathered.failures_known:
         which += " The shard is not done: texts that failed are told when it is."

@@ -14,6 +14,9 @@ from notemill.load.report import LoadReport
 from notemill.paths import Layout
 from notemill.plan.runs import plan_runs
 
+_GATE = {"not_relevant": "not relevant", "cut": "cut", "whole": "whole"}
+"""What a rule of the gate did with notes."""
+
 
 def read_reports(config: Config) -> list[LoadReport]:
     """Reports of the configuration's loads that have ended, in its order."""
@@ -46,7 +49,12 @@ def _table(report: LoadReport) -> Table:
         table.add_row(f"failed: {status}", str(count))
     if not report.failed:
         table.add_row("failed", "0")
+    if report.gate is not None:
+        table.add_row("not relevant", str(report.not_relevant))
     table.add_row("blank", str(report.blank))
+    for rule, did in (report.gate or {}).items():
+        told = ", ".join(f"{count} {_GATE[what]}" for what, count in did.items() if count)
+        table.add_row(f"gate: {rule}", told)
     for grade, count in (report.evidence or {}).items():
         share = f" ({count / report.answered:.1%})" if report.answered else ""
         table.add_row(f"evidence: {grade}", f"{count}{share}")
@@ -54,7 +62,7 @@ def _table(report: LoadReport) -> Table:
     table.add_row("texts/s of one job", f"{report.asked / max(report.job_seconds, 0.1):.2f}")
     table.add_row("results", f"table {report.results_table}")
     table.add_row("failures", f"table {report.failures_table}")
-    accounted = report.answered + report.failed + report.blank
+    accounted = report.answered + report.failed + report.not_relevant + report.blank
     table.add_row("accounted for", f"{accounted} of {report.notes}")
     table.add_row("values read back and equal", str(report.values_compared))
     if report.removed:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from notemill.answers.finished import Finished
 from notemill.answers.outcome import Outcome
-from notemill.answers.verdict import Status
+from notemill.answers.verdict import NOT_ASKED, Status
 from notemill.comparison.fields import items_of, label_of
 from notemill.comparison.record import ANOTHER, NO_ANSWER
 from notemill.comparison.repeat_record import Change, FieldRepeat
@@ -25,6 +25,7 @@ from notemill.statistics.proportion import share
 
 _NOT_BEFORE = "no text of the sample was answered before"
 _NEVER_BOTH = "no text was answered every time"
+_NOT_ASKED = pa.array([status.value for status in NOT_ASKED])
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def drawn(answers: Finished, settings: RepeatSettings) -> tuple[int, dict[str, B
 def _asked_texts(answers: Finished) -> Iterator[str]:
     last = ""
     for batch in answers.rows(["text_sha256", "status"]):
-        asked = batch.filter(pc.not_equal(batch["status"], Status.BLANK.value))
+        asked = batch.filter(pc.invert(pc.is_in(batch["status"], _NOT_ASKED)))
         for sha in asked["text_sha256"].to_pylist():
             if sha != last:
                 last = sha
@@ -75,7 +76,7 @@ def _as_they_ended(answers: Finished, chosen: set[str]) -> Iterator[tuple[str, B
     columns = [column.column for column in answers.columns.values()]
     for batch in answers.rows(["text_sha256", "status", "engine", *columns]):
         there = batch.filter(pc.is_in(batch["text_sha256"], value_set=wanted))
-        there = there.filter(pc.not_equal(there["status"], Status.BLANK.value))
+        there = there.filter(pc.invert(pc.is_in(there["status"], _NOT_ASKED)))
         for row in there.to_pylist():
             values = {name: row[each.column] for name, each in answers.columns.items()}
             yield row["text_sha256"], Before(row["status"], row["engine"], values)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from notemill.answers.live import read_live
-from notemill.answers.verdict import Status
+from notemill.answers.verdict import NOT_ASKED, Status
 from notemill.comparison.record import Cost, Side
 from notemill.comparison.sides import Answered
 from notemill.errors import NotemillError
@@ -34,7 +34,8 @@ def side_of(layout: Layout, cohort: str, side: Answered, coverage: Figure) -> Si
             ends = pc.min_max(asked["answered_at"]).as_py()
             times += [ends["min"].isoformat(), ends["max"].isoformat()]
             times = [min(times), max(times)]
-    del statuses[Status.BLANK.value]
+    for status in NOT_ASKED:
+        del statuses[status.value]
     answered = statuses.pop(Status.ANSWERED.value, 0)
     return Side(
         experiment=side.experiment,

@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from notemill.answers.verdict import Status
+from notemill.answers.verdict import NOT_ASKED, Status
 from notemill.comparison.sides import Answered
 from notemill.errors import NotemillError
 
 TEXT = "text_sha256"
 _STATUS = "status"
+_NOT_ASKED = pa.array([status.value for status in NOT_ASKED])
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Texts:
 def paired_texts(
     first: Answered, second: Answered, ids: Sequence[str], columns: dict[str, tuple[str, str]]
 ) -> Iterator[Texts]:
-    """All texts that were asked, some at a time; blank notes are left out.
+    """All texts that were asked, some at a time; those that neither asked are left out.
 
     columns: of each field, the column that the first and the second have it in.
     Raises NotemillError where the two do not answer the same notes.
@@ -123,7 +124,8 @@ def _in_step(
         table = left
         for name in names[1][len(whose) :]:
             table = table.append_column(name, right[name])
-        yield table.filter(pc.not_equal(table[f"1 {_STATUS}"], Status.BLANK.value))
+        unasked = (pc.is_in(table[f"{which} {_STATUS}"], _NOT_ASKED) for which in (1, 2))
+        yield table.filter(pc.invert(pc.and_(*unasked)))
 
 
 def _read(which: int, whose: Sequence[str], columns: dict[str, tuple[str, str]]) -> list[str]:

@@ -10,10 +10,11 @@ import numpy as np
 
 import notemill
 from notemill.answers.finished import Finished, finished
+from notemill.answers.verdict import Status
 from notemill.clock import now
 from notemill.config import Config, Evaluation
 from notemill.errors import NotemillError
-from notemill.evaluation.fields import Shape, shape_of
+from notemill.evaluation.fields import shape_of
 from notemill.evaluation.figures import Compared, Notes, evaluated_parts
 from notemill.evaluation.found import FoundNotes, found_answers, found_notes, told_missing
 from notemill.evaluation.gold import Gold, read_gold
@@ -163,14 +164,18 @@ class _Work:
         asked = piloted(self.layout, self.evaluation.cohort, run)
         columns = {field: answers.columns[field] for field in self.evaluation.fields}
         names = [column.column for column in columns.values()]
-        answered, values = found_answers(answers, self.gold, names)
+        statuses, values = found_answers(answers, self.gold, names)
+        settled = np.array([each == Status.NOT_RELEVANT for each in statuses], bool)
+        answered = np.array([each == Status.ANSWERED for each in statuses], bool)
         earlier, others = past.earlier(use)
         fields = []
         for field, column in columns.items():
             of_field = [column.answered(each) for each in values[column.column]]
-            fields.append(
-                self._field(shape_of(run.task, field), np.array(answered, bool), of_field, asked)
-            )
+            shape, taken_for = shape_of(run.task, field), run.task.settled_as.get(field)
+            tolerance = self.evaluation.tolerance.get(field, 0.0)
+            labels = self.gold.labels(self.evaluation.fields[field], shape)
+            compared = Compared(shape, labels, answered, of_field, tolerance, settled, taken_for)
+            fields.append(self._field(compared, asked))
         first = headline_mask(self.gold.split, self.headline, len(self.gold.keys))
         return ExperimentEvaluated(
             experiment=run.experiment_id,
@@ -184,14 +189,9 @@ class _Work:
             fields=fields,
         )
 
-    def _field(
-        self, shape: Shape, answered: np.ndarray, values: list[object], asked: Piloted
-    ) -> FieldEvaluated:
-        evaluation, gold = self.evaluation, self.gold
+    def _field(self, compared: Compared, asked: Piloted) -> FieldEvaluated:
+        evaluation, gold, shape = self.evaluation, self.gold, compared.shape
         column = evaluation.fields[shape.field]
-        labels = gold.labels(column, shape)
-        tolerance = evaluation.tolerance.get(shape.field, 0.0)
-        compared = Compared(shape, labels, answered, values, tolerance)
         _, texts = np.unique(np.array(self.notes.texts), return_inverse=True)
         whose = texts
         if gold.patients is not None:
@@ -209,5 +209,6 @@ class _Work:
             column=column,
             kind=shape.kind,
             unlabelled=int((~compared.labelled).sum()),
+            settled_as=None if compared.settled_as is None else str(compared.settled_as),
             parts=list(evaluated_parts(compared, notes, list(parts), evaluation.seed)),
         )

@@ -30,13 +30,17 @@ class Notes:
 @dataclass(frozen=True)
 class Compared:
     """A field's labels beside the answers, a note a place. labels: UNLABELLED where there is none;
-    values: as their column holds them, None without an answer."""
+    values: as their column holds them, None without an answer. settled: by the task's gate, and so
+    without an answer; settled_as: the value that such a note is taken for where all notes count,
+    None: it counts as any other without an answer does."""
 
     shape: Shape
     labels: list[Any]
     answered: np.ndarray
     values: list[Any]
     tolerance: float = 0.0
+    settled: np.ndarray | None = None
+    settled_as: Any = None
 
     @property
     def labelled(self) -> np.ndarray:
@@ -61,6 +65,7 @@ def evaluated_parts(
             notes=len(which),
             texts=len(np.unique(notes.texts[which])),
             blank=int(notes.blank[which].sum()),
+            settled=0 if compared.settled is None else int(compared.settled[which].sum()),
             choices=figures if isinstance(figures, Measured) else None,
             numbers=figures if isinstance(figures, MeasuredNumbers) else None,
             items=figures if isinstance(figures, MeasuredItems) else None,
@@ -85,7 +90,14 @@ def _figures(
     ]
     match shape.kind:
         case "choices":
-            return _choices(shape, labels, said, answered, clusters, seed)
+            measured_ones = _choices(shape, labels, said, answered, clusters, seed)
+            if compared.settled is None or compared.settled_as is None:
+                return measured_ones
+            settled = compared.settled[which]
+            taken_for = answer_of(compared.settled_as, shape)
+            taken = [taken_for if so else each for each, so in zip(said, settled, strict=True)]
+            every = _choices(shape, labels, taken, answered | settled, clusters, seed)
+            return measured_ones.model_copy(update={"all": every.all})
         case "number":
             return measured_numbers(
                 np.array(labels, float),

@@ -61,8 +61,8 @@ def found_notes(finished: Finished, gold: Gold) -> FoundNotes:
 
 def found_answers(
     finished: Finished, gold: Gold, columns: Sequence[str]
-) -> tuple[list[bool], dict[str, list[Any]]]:
-    """Of each note of the gold whether it is answered, and these columns of its answer.
+) -> tuple[list[str], dict[str, list[Any]]]:
+    """Of each note of the gold its status, and these columns of its answer.
 
     Raises NotemillError where a result shard lacks one, which its cohort has.
     """
@@ -79,8 +79,7 @@ def found_answers(
             remedy="run snakemake with your profile to its end first",
         )
     status, *rest = zip(*(values[place] for place in range(len(gold.keys))), strict=True)
-    answered = [each == "answered" for each in status]
-    return answered, {name: list(each) for name, each in zip(columns, rest, strict=True)}
+    return list(status), {name: list(each) for name, each in zip(columns, rest, strict=True)}
 
 
 def told_missing(finished: Finished, gold: Gold, found: FoundNotes) -> str:

@@ -63,7 +63,8 @@ class PartEvaluated(_Told):
 
     part: `headline` are the test notes where there is a split, else all; `without_pilot` the
     headline without notes whose text a pilot asked; `subgroup` the headline's notes whose
-    `column` has this `value` (empty: no value). notes: with a label; blank: of them blank.
+    `column` has this `value` (empty: no value). notes: with a label; blank: of them blank; settled:
+    by the task's gate.
     """
 
     part: PartName
@@ -72,6 +73,7 @@ class PartEvaluated(_Told):
     notes: int
     texts: int
     blank: int
+    settled: int = 0
     choices: Measured | None = None
     numbers: MeasuredNumbers | None = None
     items: MeasuredItems | None = None
@@ -79,12 +81,15 @@ class PartEvaluated(_Told):
 
 class FieldEvaluated(_Told):
     """A field of the answer. column: of the gold; unlabelled: notes whose cell is empty, which are
-    left out; parts: the headline first (development, where the test is held back)."""
+    left out; parts: the headline first (development, where the test is held back). settled_as: what
+    notes that the task's gate settled are taken for in figures of all notes; None: they have no
+    answer there."""
 
     field: str
     column: str
     kind: FieldKind
     unlabelled: int
+    settled_as: str | None = None
     parts: list[PartEvaluated]
 
 

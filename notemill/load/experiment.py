@@ -33,6 +33,7 @@ def write_experiment(
     counts = proof.counts
     blank = counts[Status.BLANK.value]
     answered = counts[Status.ANSWERED.value]
+    settled = counts[Status.NOT_RELEVANT.value]
     row = {
         "experiment": work.run.experiment_id,
         "cohort": manifest.cohort,
@@ -54,7 +55,7 @@ def write_experiment(
         "notes": manifest.counts.notes,
         "texts": manifest.counts.texts,
         "answered": answered,
-        "failed": counts.total() - answered - blank,
+        "failed": counts.total() - answered - blank - settled,
         "blank": blank,
         "job_seconds": round(sum(origin.seconds for origin in origins), 1),
         "tokens": sum(origin.tokens for origin in origins),
@@ -62,6 +63,8 @@ def write_experiment(
         "loaded_at": _plain_utc(datetime.now(UTC)).replace(microsecond=0),
         "notemill": notemill.__version__,
     }
+    if proof.gate is not None:
+        row |= {"not_relevant": settled, "gate": json.dumps(proof.gate)}
     table = tables.experiments
     connection.execute(
         sa.delete(table).where(

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from notemill.answers.columns import answer_columns, evidence_columns
+from notemill.answers.columns import answer_columns, evidence_columns, gate_columns
 from notemill.answers.shard import ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.config import Database
@@ -42,8 +42,9 @@ def load(database: Database, work: Load) -> LoadReport:
     """Load everything and prove it by what is read back. Repeating it leaves the same rows.
 
     Raises NotemillError when shards do not belong together, when a table can't keep what is
-    written, when the database refuses something, when notes = answered + failed + blank does not
-    hold, or when a value that is read back is not the shard's; then nothing was changed.
+    written, when the database refuses something, when notes = answered + failed + not relevant +
+    blank does not hold, or when a value that is read back is not the shard's; then nothing was
+    changed.
     """
     started = time.monotonic()
     origins = checked_origins(work)
@@ -58,8 +59,11 @@ def load(database: Database, work: Load) -> LoadReport:
             )
     report = _report(work, origins, proof, removed, time.monotonic() - started)
     log.info(
-        "reconciled: %d notes = %d answered + %d failed + %d blank; %d values read back and equal",
-        *(report.notes, report.answered, report.failed, report.blank, report.values_compared),
+        "reconciled: %d notes = %d answered + %d failed%s + %d blank; "
+        "%d values read back and equal",
+        *(report.notes, report.answered, report.failed),
+        "" if report.gate is None else f" + {report.not_relevant} not relevant",
+        *(report.blank, report.values_compared),
     )
     if removed:
         log.warning(
@@ -84,6 +88,7 @@ def open_tables(
                 ids,
                 columns,
                 evidence_columns(work.run.task.evidence),
+                gate_columns(work.run.task.gate),
                 collation=exact_collation(connection),
                 results=work.run.experiment.results_table,
                 failures=work.run.experiment.failures,
@@ -240,6 +245,7 @@ def _report(
 ) -> LoadReport:
     counts = Counter(proof.counts)
     blank = counts.pop(Status.BLANK.value, 0)
+    not_relevant = counts.pop(Status.NOT_RELEVANT.value, 0)
     answered = counts.pop(Status.ANSWERED.value, 0)
     return LoadReport(
         cohort=work.manifest.cohort,
@@ -253,6 +259,7 @@ def _report(
         failed=counts.total(),
         failed_by_status=dict(counts),
         blank=blank,
+        not_relevant=not_relevant,
         removed=removed,
         values_compared=proof.values,
         asked=sum(origin.asked for origin in origins),
@@ -260,4 +267,5 @@ def _report(
         tokens=sum(origin.tokens for origin in origins),
         load_seconds=round(seconds, 1),
         evidence=proof.evidence,
+        gate=proof.gate,
     )

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pymysql
 import sqlalchemy as sa
 
-from notemill.answers.columns import EVIDENCE_GRADE
+from notemill.answers.columns import EVIDENCE_GRADE, GATE_RULE, GATE_SENT
 from notemill.answers.grades import Grade
 from notemill.answers.verdict import Status
 from notemill.database.packets import stream_of
@@ -29,6 +29,7 @@ from notemill.load.values import as_stored, differing, is_sqlite
 from notemill.load.wire import NotEncodable, encoded
 from notemill.load.writing import driver_errors, driver_of
 from notemill.progress import Progress
+from notemill.tasks.gate import DID
 
 _NO_STATEMENTS = {1047, 1295, 1461}
 """Errors of servers and proxies that prepare no statement, or none any more."""
@@ -38,12 +39,14 @@ _NO_STATEMENTS = {1047, 1295, 1461}
 class Proof:
     """What was compared. counts: rows by status; values: compared ones, ids included.
 
-    evidence: answered rows by grade, all grades named; None where there are none.
+    evidence: answered rows by grade, all grades named; None where there are none. gate: rows of
+    each rule by what it did; None without a gate.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     values: int = 0
     evidence: dict[str, int] | None = None
+    gate: dict[str, dict[str, int]] | None = None
 
 
 class Prover:
@@ -84,6 +87,8 @@ class Prover:
         if EVIDENCE_GRADE in results.c:
             grades = self._grouped(results, EVIDENCE_GRADE)
             self._proof.evidence = {grade.value: grades.get(grade.value, 0) for grade in Grade}
+        if GATE_RULE in results.c:
+            self._proof.gate = self._by_rule()
         # A status that means nothing here is some trigger's or program's, and so not quoted.
         known = {status.value for status in Status}
         for status, count in self._grouped(failures, "status").items():
@@ -99,6 +104,18 @@ class Prover:
         of = table.c[column]
         select = sa.select(of, sa.func.count()).where(self._ours(table)).group_by(of)
         return dict(self._connection.execute(select).tuples().all())
+
+    def _by_rule(self) -> dict[str, dict[str, int]]:
+        """How many of our rows each rule of the gate has settled, cut and let through whole."""
+        found: dict[str, Counter[str]] = {}
+        for table in (self._tables.results, self._tables.failures):
+            rule, sent = table.c[GATE_RULE], table.c[GATE_SENT]
+            did = sa.case((sent <= 0, DID[0]), (sent < 1, DID[1]), else_=DID[2])
+            counted = sa.select(rule, did, sa.func.count())
+            ours = counted.where(self._ours(table), rule.is_not(None)).group_by(rule, did)
+            for name, what, count in self._connection.execute(ours).tuples():
+                found.setdefault(name, Counter())[what] += count
+        return {name: {what: found[name][what] for what in DID} for name in sorted(found)}
 
     def _ours(self, table: sa.FromClause) -> sa.ColumnElement[bool]:
         return sa.and_(*(table.c[name] == self._whose[name] for name in ("experiment", "cohort")))

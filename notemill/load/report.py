@@ -6,14 +6,16 @@ from notemill.files import Record
 
 
 class LoadReport(Record):
-    """notes = answered + failed + blank, counted in the database.
+    """notes = answered + failed + not_relevant + blank, counted in the database.
 
     removed: rows that earlier loads of this experiment and cohort left and no note of the cohort
     has; values_compared: values read back from results and failures, each equal to the shards'.
     rows: of the cohort's query; texts: distinct. Of all jobs, failed and repeated ones too: asked,
     texts asked; job_seconds, their wall time added up; tokens, of prompts and answers.
     evidence: answered notes by the grade of their evidence (answers/grades.py), all grades named;
-    None where the task names none.
+    None where the task names none. not_relevant: settled by the task's gate; gate: of each of its
+    rules the notes that it settled (`not_relevant`), and that were sent `cut` and `whole`; None
+    where the task has none.
     """
 
     cohort: str
@@ -34,3 +36,5 @@ class LoadReport(Record):
     tokens: int
     load_seconds: float
     evidence: dict[str, int] | None = None
+    not_relevant: int = 0
+    gate: dict[str, dict[str, int]] | None = None

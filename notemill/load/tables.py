@@ -44,6 +44,7 @@ class Tables:
         ids: list[IdColumn],
         answers: list[AnswerColumn],
         evidence: list[AnswerColumn],
+        gate: list[AnswerColumn],
         *,
         collation: str | None,
         results: str,
@@ -64,7 +65,7 @@ class Tables:
             *_answer_columns(answers),
             *_whose_columns(),
             *_origin_columns(),
-            *_evidence_columns(evidence),
+            *_further_columns([*evidence, *gate]),
             sa.PrimaryKeyConstraint(*self.key),
             **_MYSQL,
         )
@@ -75,25 +76,20 @@ class Tables:
             *_ending_columns(),
             *_whose_columns(),
             *_origin_columns(),
+            *_further_columns(gate),
             sa.PrimaryKeyConstraint(*self.key),
             **_MYSQL,
         )
-        self.experiments = sa.Table(
-            experiments,
-            metadata,
-            name_column("experiment"),
-            name_column("cohort"),
-            *_experiment_columns(),
-            sa.PrimaryKeyConstraint("experiment", "cohort"),
-            **_MYSQL,
-        )
+        # One table for all: made with the gate's columns, which only a gate needs to be there.
+        self._new_experiments = _experiments_table(experiments, gated=True)
+        self.experiments = _experiments_table(experiments, gated=bool(gate))
         self.staging = sa.Table(
             "notemill_staging",
             sa.MetaData(),
             *self._id_columns(),
             *_ending_columns(),
             *_answer_columns(answers),
-            *_evidence_columns(evidence),
+            *_further_columns([*evidence, *gate]),
             *_origin_columns(),
             sa.PrimaryKeyConstraint(*self.id_names),
             prefixes=["TEMPORARY"],
@@ -105,7 +101,8 @@ class Tables:
         inspector = sa.inspect(connection)
         missing = [table for table in self.lasting if not inspector.has_table(table.name)]
         for table in missing:
-            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            new = self._new_experiments if table is self.experiments else table
+            connection.execute(sa.schema.CreateTable(new, if_not_exists=True))
         connection.commit()
         return [table.name for table in missing]
 
@@ -191,6 +188,19 @@ def _outcome_columns(*, of_failures: bool) -> list[sa.Column[Any]]:
     ]
 
 
+def _experiments_table(name: str, *, gated: bool) -> sa.Table:
+    return sa.Table(
+        name,
+        sa.MetaData(),
+        name_column("experiment"),
+        name_column("cohort"),
+        *_experiment_columns(),
+        *(_gated_columns() if gated else []),
+        sa.PrimaryKeyConstraint("experiment", "cohort"),
+        **_MYSQL,
+    )
+
+
 def _experiment_columns() -> list[sa.Column[Any]]:
     return [
         sa.Column("name", sa.String(64), nullable=False),
@@ -242,10 +252,21 @@ def _answer_columns(answers: list[AnswerColumn]) -> list[sa.Column[Any]]:
     ]
 
 
-def _evidence_columns(evidence: list[AnswerColumn]) -> list[sa.Column[Any]]:
-    """Of a load's own, so that a table of before may be given them."""
-    types = {"text": _OUTCOME_TYPES["word"], "integer": sa.BigInteger()}
-    return [sa.Column(column.column, types[column.kind]) for column in evidence]
+def _further_columns(columns: list[AnswerColumn]) -> list[sa.Column[Any]]:
+    """Of evidence and gate: NULL may stand in them, so that a table of before may be given them."""
+    types: dict[str, sa.types.TypeEngine[Any]] = {
+        "integer": sa.BigInteger(),
+        "number": sa.Double(),
+    }
+    return [
+        sa.Column(column.column, types.get(column.kind) or sa.String(column.longest))
+        for column in columns
+    ]
+
+
+def _gated_columns() -> list[sa.Column[Any]]:
+    """NULL for experiments whose task has no gate."""
+    return [sa.Column("not_relevant", sa.BigInteger), sa.Column("gate", _long_text)]
 
 
 def exact_collation(connection: sa.Connection) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from notemill.answers.outcome import Outcome
 from notemill.tasks.evidence import Evidence
+from notemill.tasks.gate import WHOLE, Gated
 from notemill.tasks.run import Run
 
 LONGEST_SHOWN = 100_000
@@ -19,7 +20,8 @@ class Entry:
 
     text: its first LONGEST_SHOWN characters at least; characters: of all of it. ids: those of the
     first notes that say it, values in the order of `About.id_columns`; notes: how many say it, 0
-    where that was not looked up. why: why it is here, if not as one of a random sample.
+    where that was not looked up. why: why it is here, if not as one of a random sample. gated: what
+    the task's gate did with it.
     """
 
     text_sha256: str
@@ -29,6 +31,7 @@ class Entry:
     ids: tuple[tuple[Any, ...], ...] = ()
     notes: int = 0
     why: str = ""
+    gated: Gated = WHOLE
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class About:
 
     which: in a sentence or some, how they were chosen. The prompts, options and JSON schema are
     None where they are not known: of an experiment of another day. evidence: as the task says now.
+    gated: whether the task has a gate.
     """
 
     cohort: str
@@ -50,6 +54,7 @@ class About:
     options: dict[str, Any] | None = None
     json_schema: dict[str, Any] | None = None
     evidence: Evidence | None = None
+    gated: bool = False
 
 
 def about_run(
@@ -68,4 +73,5 @@ def about_run(
         options=run.experiment.options.as_sent() | {"attempts": run.experiment.attempts},
         json_schema=run.task.json_schema,
         evidence=run.task.evidence,
+        gated=run.task.gate is not None,
     )

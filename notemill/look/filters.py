@@ -32,9 +32,10 @@ def filters_of(
     outcomes: Sequence[Outcome],
     schema: dict[str, Any] | None,
     grades: Sequence[str | None] | None = None,
+    rules: Sequence[str | None] | None = None,
 ) -> list[Filter]:
     """Status first, then the schema's fields with choices, in its order; last the grades of the
-    evidence, where there are any.
+    evidence and the rules of the gate, where there are any.
 
     Without a schema a field is taken for one with choices if it has few values for many answers.
     """
@@ -52,10 +53,14 @@ def filters_of(
             filters.append(_filter(field, of_answers, named))
     if grades is not None:
         filters.append(_filter("evidence", grades, []))
+    if rules is not None:
+        filters.append(_filter("gate", rules, [], without="(no rule)"))
     return filters
 
 
-def _filter(name: str, values: Sequence[str | None], named: list[str]) -> Filter:
+def _filter(
+    name: str, values: Sequence[str | None], named: list[str], without: str = _NO_ANSWER
+) -> Filter:
     """values: of each entry, None without an answer; named: the choices that are always offered."""
     counts = Counter(values)
     further = sorted(value for value in counts if value is not None and value not in named)
@@ -63,7 +68,7 @@ def _filter(name: str, values: Sequence[str | None], named: list[str]) -> Filter
     places = {choice: place for place, choice in enumerate(choices)}
     return Filter(
         name,
-        [(_NO_ANSWER if choice is None else choice, counts[choice]) for choice in places],
+        [(without if choice is None else choice, counts[choice]) for choice in places],
         [places[value] for value in values],
     )
 

@@ -18,6 +18,7 @@ from notemill.notes.manifest import read_frozen
 from notemill.notes.shard import Note, read_notes
 from notemill.notes.text import shard_of
 from notemill.paths import Layout, cut_name, journal, shard_names
+from notemill.tasks.gate import WHOLE, Gate
 
 _IDS_SHOWN = 3
 """Of the notes that share a text."""
@@ -51,8 +52,10 @@ class Gathered:
 class CohortAnswers:
     """An experiment's answers over a cohort, as they lie below the results folder now."""
 
-    def __init__(self, layout: Layout, cohort: str, experiment: str) -> None:
-        """Raises NotemillError if the cohort was never extracted."""
+    def __init__(
+        self, layout: Layout, cohort: str, experiment: str, gate: Gate | None = None
+    ) -> None:
+        """gate: of the task. Raises NotemillError if the cohort was never extracted."""
         frozen = read_frozen(layout.frozen(cohort))
         if frozen is None:
             raise NotemillError(
@@ -62,6 +65,7 @@ class CohortAnswers:
                 "again",
             )
         self._layout, self._cohort, self._experiment = layout, cohort, experiment
+        self._gate = gate
         self._shards = frozen.cut
         self._id_columns = frozen.id_columns
 
@@ -87,7 +91,10 @@ class CohortAnswers:
             )
 
     def of_shard(self, name: str, *, most: int, status: str | None = None) -> Gathered:
-        """The first asked texts of a shard, at most so many; status: only those that ended so."""
+        """The first texts of a shard that were asked or settled, at most so many.
+
+        status: only those that ended so.
+        """
         outcomes, digests = self._outcomes(name, {})
         wanted = [sha for sha in sorted(outcomes) if status in (None, outcomes[sha].status)]
         chosen = {sha: outcomes[sha] for sha in wanted[:most]}
@@ -148,7 +155,7 @@ class CohortAnswers:
         path = self._answers(name)
         if path.exists():
             digests.add(read_origin(path).model_digest)
-            outcomes |= read_failed(path, wanted)
+            outcomes |= read_failed(path, wanted, settled=True)
         for accepted in self._journal(name):
             its = accepted.key.experiment == self._experiment
             if its and (not wanted or accepted.text_sha256 in wanted):
@@ -164,7 +171,7 @@ class CohortAnswers:
         notes = read_notes(path, self._id_columns, with_text=True)
         for text_sha256, same in groupby(notes, lambda note: note.text_sha256.hex()):
             if text_sha256 in outcomes:
-                yield _entry(text_sha256, same, outcomes[text_sha256])
+                yield _entry(text_sha256, same, outcomes[text_sha256], self._gate)
 
     def _begun(self, name: str) -> bool:
         return self._answers(name).exists() or any(
@@ -178,7 +185,7 @@ class CohortAnswers:
         return accepted_so_far(journal(self._answers(name)))
 
 
-def _entry(text_sha256: str, same: Iterable[Note], outcome: Outcome) -> Entry:
+def _entry(text_sha256: str, same: Iterable[Note], outcome: Outcome, gate: Gate | None) -> Entry:
     """The entry of a text and the notes that say it."""
     text, ids, notes = "", [], 0
     for note in same:
@@ -186,4 +193,6 @@ def _entry(text_sha256: str, same: Iterable[Note], outcome: Outcome) -> Entry:
         notes += 1
         if notes <= _IDS_SHOWN:
             ids.append(note.ids)
-    return Entry(text_sha256, text[:LONGEST_SHOWN], len(text), outcome, tuple(ids), notes)
+    gated = gate.gated(text) if gate else WHOLE
+    shown = text[:LONGEST_SHOWN]
+    return Entry(text_sha256, shown, len(text), outcome, tuple(ids), notes, gated=gated)

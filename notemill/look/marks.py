@@ -24,7 +24,7 @@ def graded(entry: Entry, about: About) -> Graded | None:
     answer, evidence = entry.outcome.answer, about.evidence
     if answer is None or evidence is None or evidence.field not in answer:
         return None
-    found = grade(entry.text[:LONGEST_SHOWN], answer, evidence)
+    found = grade(entry.text[:LONGEST_SHOWN], answer, evidence, entry.gated.within(LONGEST_SHOWN))
     return found if entry.characters <= LONGEST_SHOWN or found.grade in FOUND else None
 
 

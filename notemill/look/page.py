@@ -33,7 +33,10 @@ from notemill.look.words import (
     printed,
     shown,
 )
+from notemill.tasks.gate import Gated
 
+_LAST = {Status.ANSWERED.value: 1, Status.NOT_RELEVANT.value: 2}
+"""The places of these statuses in a page; all others come first."""
 _MADE_BY = b'<meta name="generator" content="notemill look '
 
 
@@ -42,11 +45,12 @@ def write_page(path: Path, about: About, entries: Sequence[Entry]) -> None:
 
     Failures come first, else the entries keep their order.
     """
-    ordered = sorted(entries, key=lambda entry: entry.outcome.status == Status.ANSWERED)
+    ordered = sorted(entries, key=lambda entry: _LAST.get(entry.outcome.status, 0))
     style, script = _part("page.css"), _part("page.js")
     gradings = [graded(entry, about) for entry in ordered]
     grades = [each.grade.value if each else None for each in gradings] if about.evidence else None
-    filters = filters_of([entry.outcome for entry in ordered], about.json_schema, grades)
+    rules = [entry.gated.rule or None for entry in ordered] if about.gated else None
+    filters = filters_of([entry.outcome for entry in ordered], about.json_schema, grades, rules)
     page = _template().generate(
         about=about,
         entries=_shown(ordered, about, gradings, [each.of_entries for each in filters]),
@@ -89,11 +93,12 @@ def _beginning(path: Path) -> bytes:
 @dataclass(frozen=True)
 class _Piece:
     """A part of a note. mark: the id of its mark, empty where nothing is marked; near: of what is
-    only like the answer's words."""
+    only like the answer's words; unsent: of what the gate left out."""
 
     text: str
     mark: str = ""
     near: bool = False
+    unsent: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,8 @@ def _shown(
         yield {
             "number": number,
             "choices": " ".join(str(of_entries[number - 1]) for of_entries in choices),
-            "failed": outcome.status != Status.ANSWERED,
+            "failed": outcome.status not in _LAST,
+            "settled": outcome.status == Status.NOT_RELEVANT,
             "status": outcome.status,
             "words": in_words(outcome.status),
             "detail": printed(outcome.detail),
@@ -135,21 +141,36 @@ def _shown(
             "cost": _cost(entry),
             "changes": changes_in_words(outcome.changes),
             "text_sha256": entry.text_sha256,
-            "pieces": list(_pieces(printed(note), marks, number)),
+            "pieces": list(_pieces(printed(note), marks, number, entry.gated)),
             "cut": entry.characters > len(note),
             "cut_at": f"{len(note):,}",
             "characters": f"{entry.characters:,}",
         }
 
 
-def _pieces(note: str, marks: list[Mark], number: int) -> Iterator[_Piece]:
+def _pieces(note: str, marks: list[Mark], number: int, gated: Gated) -> Iterator[_Piece]:
     at = 0
     for place, mark in enumerate(marks, 1):
         start, end = mark.span
-        yield _Piece(note[at:start])
+        yield from _plain(note, at, start, gated)
         yield _Piece(note[start:end], _mark_id(number, place), mark.near)
         at = end
-    yield _Piece(note[at:])
+    yield from _plain(note, at, len(note), gated)
+
+
+def _plain(note: str, at: int, end: int, gated: Gated) -> Iterator[_Piece]:
+    """What stands between two marks, what was not sent of it apart."""
+    if not gated.parts:
+        yield _Piece(note[at:end])
+        return
+    for start, stop in gated.parts:
+        if at < end and start < end and stop > at:
+            if start > at:
+                yield _Piece(note[at:start], unsent=True)
+            yield _Piece(note[max(at, start) : min(stop, end)])
+            at = min(stop, end)
+    if at < end:
+        yield _Piece(note[at:end], unsent=True)
 
 
 def _mark_id(number: int, place: int) -> str:
@@ -177,7 +198,19 @@ def _ids(about: About, values: tuple[Any, ...]) -> str:
 def _asides(entry: Entry) -> list[str]:
     more = entry.notes - len(entry.ids)
     same = [f"and {more} more with the same text"] if entry.ids and more > 0 else []
-    return [*same, *([f"({entry.why})"] if entry.why else [])]
+    gate = _gate(entry.gated, entry.characters)
+    return [*same, *gate, *([f"({entry.why})"] if entry.why else [])]
+
+
+def _gate(gated: Gated, characters: int) -> list[str]:
+    """What the gate did with a note."""
+    if not gated.rule:
+        return []
+    if gated.settled:
+        return [f"gate: {gated.rule}"]
+    if gated.parts is None:
+        return [f"gate: {gated.rule}, sent whole"]
+    return [f"gate: {gated.rule}, {gated.share(characters):.0%} of it was sent"]
 
 
 def _id(value: Any) -> str:

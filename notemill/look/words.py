@@ -18,6 +18,7 @@ IN_WORDS = {
     Status.TIMEOUT: "no answer came in time, while others got theirs",
     Status.SERVER_ERROR: "the server failed on this note alone",
     Status.BLANK: "blank, and so not asked",
+    Status.NOT_RELEVANT: "settled by the task's gate, and so not asked",
 }
 """What each status says of a note."""
 _CHANGES = {

@@ -37,6 +37,7 @@ from notemill.pilot.hopeless import Hopeless, refuse_hopeless
 from notemill.pilot.look import write_pilot_page
 from notemill.pilot.record import GPUS_VARIABLE, AskedText, PilotRecord, read_pilot
 from notemill.pilot.texts import class_texts, extremes, lengths_of, shard_texts
+from notemill.tasks.gate import counted as gated_texts
 
 _OF_EXTREMES = 16
 """For so many texts of a pilot, one of the longest and one of the shortest are asked too."""
@@ -219,6 +220,8 @@ class _Pilot:
             asked=asked,
             classes=classes,
             num_ctx=options.num_ctx,
+            settled=work.settled,
+            gate=gated_texts(work.gated.values()) if run.task.gate else None,
             journal_bytes=round(fmean(lines), 1) if lines else 0.0,
             notemill=notemill.__version__,
             made_at=now(),

@@ -19,7 +19,7 @@ def write_pilot_page(layout: Layout, run: Run, pilot: PilotRecord) -> Path:
 
     Returns where it is. Raises NotemillError.
     """
-    answers = CohortAnswers(layout, pilot.cohort, pilot.experiment)
+    answers = CohortAnswers(layout, pilot.cohort, pilot.experiment, run.task.gate)
     gathered = answers.of_texts(wanted_of(pilot), most=len(pilot.asked))
     path = layout.look(pilot.cohort, pilot.experiment)
     about = about_run(

@@ -76,7 +76,9 @@ class PilotRecord(Record):
     what was measured is all of them. classes: with texts, ascending; empty in records of before.
     num_ctx: the experiment's. ready_s: from an engine's start to its first note. journal_bytes: of
     a line in the journal, on average. asked_before: texts of the shard that the journal had
-    already.
+    already. settled: texts of the shard that the task's gate settled, which are not among
+    shard_texts; gate: of each of its rules the texts of the shard that it settled, cut and let
+    through; None without a gate.
     """
 
     experiment: str
@@ -98,6 +100,8 @@ class PilotRecord(Record):
     asked: list[AskedText]
     classes: list[ClassTexts] = Field(default_factory=list)
     num_ctx: int | None = None
+    settled: int = 0
+    gate: dict[str, dict[str, int]] | None = None
     journal_bytes: float
     notemill: str
     made_at: str
@@ -112,6 +116,12 @@ class PilotRecord(Record):
         """What to configure for so many slots with the sweep's context."""
         context = self.sweep.context
         return -(-slots * context // self.num_ctx) if context and self.num_ctx else slots
+
+
+def settled_share(record: PilotRecord) -> float:
+    """The share of the shard's texts that the gate settled, as it may be of all texts."""
+    texts = record.settled + record.shard_texts.texts
+    return record.settled / texts if texts else 0.0
 
 
 def read_pilot(path: Path) -> PilotRecord:

@@ -13,7 +13,7 @@ from notemill.notes.manifest import read_frozen, read_manifest
 from notemill.paths import Layout, cut_name, journal, shard_names
 from notemill.pilot.advice import Advice, Plan, advise
 from notemill.pilot.estimate import CantTell, Estimate, ShardCount, estimate
-from notemill.pilot.record import PilotRecord, read_pilot
+from notemill.pilot.record import PilotRecord, read_pilot, settled_share
 from notemill.tasks.run import Run
 
 
@@ -72,6 +72,7 @@ def _report(
     record = read_pilot(path)
     shards = config.cohorts[cohort].shards
     counts, notes = _counts(layout, cohort, run.experiment_id, shards)
+    counts = [_asked_of(count, settled_share(record)) for count in counts]
     slots = run.engine.slots
     plan = Plan(
         slots=slots,
@@ -120,6 +121,13 @@ def _counts(
     if frozen.cut != shards:
         counts = _evenly(counts, shards)
     return counts, frozen.counts.notes
+
+
+def _asked_of(count: ShardCount, settled: float) -> ShardCount:
+    """The shard without what the gate settles, by the share that it settled of the pilot's."""
+    texts = round(count.texts * (1 - settled))
+    done = count.answered == count.texts
+    return ShardCount(count.name, texts, texts if done else min(count.answered, texts))
 
 
 def _evenly(counts: list[ShardCount], shards: int) -> list[ShardCount]:

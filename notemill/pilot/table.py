@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, TextIO
 
 import numpy as np
@@ -17,7 +17,7 @@ from notemill.answers.sweep import Step
 from notemill.answers.verdict import Status
 from notemill.pilot.advice import Advice
 from notemill.pilot.estimate import CantTell, Estimate, Range
-from notemill.pilot.record import AskedText, ClassTexts, PilotRecord
+from notemill.pilot.record import AskedText, ClassTexts, PilotRecord, settled_share
 from notemill.pilot.report import NoPilot, PilotReport
 
 REMEDIES = {
@@ -119,6 +119,8 @@ def _measured(report: PilotReport, console: Console) -> Table:
         f"{_many(record.shard_texts.texts)}: {_many(answered)} answered, "
         f"{_many(sum(ended.values()))} failed{before}",
     )
+    for row in _gate(record):
+        _row(table, *row)
     _row(table, "took", f"{_time(record.seconds)}{ready}")
     if record.asked:
         _row(table, "prompts", _tokens(record.asked, "prompt_tokens"))
@@ -133,6 +135,23 @@ def _measured(report: PilotReport, console: Console) -> Table:
     for status, count in ended.most_common():
         _row(table, f"failed: {status}", f"{_many(count)}: {_remedy(status)}", style="yellow")
     return table
+
+
+def _gate(record: PilotRecord) -> Iterator[tuple[str, str]]:
+    """What the task's gate did with the shard's texts."""
+    if record.gate is None:
+        return
+    texts = record.settled + record.shard_texts.texts
+    share = f" ({settled_share(record):.1%})" if texts else ""
+    told = f"settles {_many(record.settled)} of {_many(texts)} texts{share}"
+    if record.settled == texts:
+        told += ": all of them, so nothing is asked. Is a pattern too wide?"
+    elif not record.settled:
+        told += ": none of them"
+    yield "gate", told
+    for rule, did in record.gate.items():
+        counts = [f"{count:,} {what.replace('_', ' ')}" for what, count in did.items() if count]
+        yield f"gate: {rule}", ", ".join(counts)
 
 
 def _remedy(status: str) -> str:

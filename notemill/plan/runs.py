@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from notemill.answers.choices import check_settled_as
 from notemill.answers.experiment_record import identify
 from notemill.config import Config
 from notemill.errors import NotemillError
@@ -36,6 +37,7 @@ def plan_runs(config: Config) -> list[Run]:
     }
     for task in tasks.values():
         check_schema(task)
+        check_settled_as(task)
     check_tables(config, tasks)
     layout = Layout(config.results)
     runs = []

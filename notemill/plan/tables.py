@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from notemill.answers.columns import OWN_COLUMNS, AnswerColumn, columns_beside, evidence_columns
+from notemill.answers.columns import (
+    OWN_COLUMNS,
+    AnswerColumn,
+    columns_beside,
+    evidence_columns,
+    gate_columns,
+)
 from notemill.config import Config, Experiment
 from notemill.errors import NotemillError
 from notemill.tasks.task import Task
@@ -82,11 +88,13 @@ def _uses(config: Config, name: str, experiment: Experiment, task: Task) -> Iter
     columns: list[AnswerColumn] = []
     for names in ids.values():
         columns = columns_beside(task, experiment.answer_prefix, names)
-    columns = [*columns, *evidence_columns(task.evidence)]
+    of_gate = gate_columns(task.gate)
+    columns = [*columns, *evidence_columns(task.evidence), *of_gate]
     kinds = {column.column.lower(): _kind(column) for column in columns}
+    failed = {column.column: _kind(column) for column in of_gate}
     lower = {cohort: frozenset(map(str.lower, names)) for cohort, names in ids.items()}
     yield Use(experiment.results_table, f"{key}.results_table", "of results", kinds, lower)
-    yield Use(experiment.failures, f"{key}.failures_table", "of failures", {}, lower)
+    yield Use(experiment.failures, f"{key}.failures_table", "of failures", failed, lower)
 
 
 def _kind(column: AnswerColumn) -> str:

@@ -13,19 +13,21 @@ import pyarrow.compute as pc
 from notemill.answers.columns import answer_columns, evidence_columns
 from notemill.answers.grades import FOUND, Grade
 from notemill.answers.shard import ShardOrigin, read_answers, read_origin
-from notemill.answers.verdict import Status
+from notemill.answers.verdict import NOT_ASKED, Status
 from notemill.errors import NotemillError
 from notemill.files import read_json
 from notemill.load.report import LoadReport
 from notemill.look.words import IN_WORDS
 from notemill.notes.manifest import Manifest
 from notemill.paths import Layout
+from notemill.report.cells import is_small, matrix
 from notemill.report.computing import computing, live_files, over_time, pilot_of
 from notemill.report.count import Named, exactly
-from notemill.report.record import Answered, CohortRead, Histogram
+from notemill.report.record import Answered, CohortRead, GateRule, Histogram
 from notemill.report.tally import Lengths, NumberTally, Tally
 from notemill.report.told import field_told, histogram
 from notemill.statistics.proportion import share
+from notemill.tasks.gate import DID
 from notemill.tasks.run import Run
 
 _ROWS = 1 << 16
@@ -68,7 +70,9 @@ def counted(shards: Shards, manifest: Manifest, run: Run) -> Tally:
     dates = [column.name for column in manifest.id_columns if column.kind in _DATES]
     tally = Tally(columns, run.task.json_schema, time=dates[0] if dates else None)
     _find_ranges(tally, shards.paths)
-    wanted = tally.columns(evidence=bool(evidence_columns(run.task.evidence)))
+    wanted = tally.columns(
+        evidence=bool(evidence_columns(run.task.evidence)), gate=run.task.gate is not None
+    )
     for path in shards.paths:
         for batch in read_answers(path, _ROWS, columns=wanted):
             tally.add(batch)
@@ -106,17 +110,20 @@ def answered(
     failed = {
         IN_WORDS[Status(status)]: tally.statuses[status]
         for status in sorted(tally.statuses)
-        if status not in (Status.ANSWERED.value, Status.BLANK.value)
+        if status not in (Status.ANSWERED, *NOT_ASKED)
     }
+    settled = tally.statuses[Status.NOT_RELEVANT.value]
     notes = tally.statuses[Status.ANSWERED.value]
     return Answered(
         cohort=name,
         experiment=experiment,
-        asked=cohort.asked,
+        asked=exactly(cohort.asked.low - settled),
         answered=exactly(notes),
         failed=exactly(sum(failed.values())),
         failed_by=_named(failed),
-        waiting=exactly(cohort.asked.low - notes - sum(failed.values())),
+        waiting=exactly(cohort.asked.low - settled - notes - sum(failed.values())),
+        not_relevant=exactly(settled),
+        **_gate(tally, smallest),
         attempts=_named(
             {str(tries): int(tally.attempts.counts[tries]) for tries in _there(tally.attempts)}
         ),
@@ -157,6 +164,21 @@ def _evidence(tally: Tally, run: Run, answered: int) -> dict[str, Any]:
         "evidence": _named({grade.value: tally.grades[grade.value] for grade in Grade}),
         "evidence_found": share(found, answered),
     }
+
+
+def _gate(tally: Tally, smallest: int) -> dict[str, Any]:
+    """What each rule did; how many notes have its words is told as an answer's class is."""
+    names = sorted({name for name, _ in tally.gate})
+    if not names:
+        return {}
+    cells = matrix([[tally.gate[name, did] for did in DID] for name in names], smallest)
+    told = [
+        GateRule(name=name, **dict(zip(DID, row, strict=True)))
+        for name, row in zip(names, cells, strict=True)
+    ]
+    cut = sum(tally.gate[name, DID[1]] for name in names)
+    enough = cut and not is_small(cut, smallest)
+    return {"gate": told, "gate_sent": round(tally.cut_shares / cut, 3) if enough else None}
 
 
 def _load(layout: Layout, cohort: str, experiment: str) -> LoadReport | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from notemill.answers.live import Live, read_live
 from notemill.answers.shard import ShardOrigin
+from notemill.answers.verdict import NOT_ASKED
 from notemill.errors import NotemillError
 from notemill.paths import Layout, live
 from notemill.pilot.record import PilotRecord, read_pilot
@@ -50,7 +51,7 @@ def computing(
     gpus = _gpus(lives, pilot)
     on_gpu = run.engine.kind != "llamacpp" and not (gpus.keys() & set(NO_GPU))
     watts = _watts(pilot)
-    ended = sum(tally.statuses.values()) - tally.statuses["blank"]
+    ended = sum(tally.statuses.values()) - sum(tally.statuses[each] for each in NOT_ASKED)
     hours = seconds / _HOUR_S
     servers = {each.shard: each.servers for each in lives}
     held = sum(origin.seconds * servers.get(origin.shard, 1) for origin in origins) / _HOUR_S

@@ -67,6 +67,7 @@ def _field(of: FieldEvaluated, smallest: int) -> FieldMeasured:
         column=of.column,
         kind=of.kind,
         unlabelled=exactly(of.unlabelled),
+        settled_as=of.settled_as,
         parts=[
             _part(part, groups.get(place, exactly(part.notes)), smallest)
             for place, part in enumerate(of.parts)

@@ -101,16 +101,28 @@ def missing(report: Report) -> str:
     for of in report.answers:
         reasons = [f"{words} ({e.name})" for e in of.failed_by if (words := told(e.count))]
         what = listed(reasons) or "none"
-        found.append(f"{name_of(report, of.experiment)} over {of.cohort}: no valid answer: {what}")
+        name = f"{name_of(report, of.experiment)} over {of.cohort}"
+        found.append(f"{name}: no valid answer: {what}")
+        if of.not_relevant.high:
+            found.append(f"{name}: settled by rules, not asked: {told(of.not_relevant)} notes")
     return _lines(found)
 
 
 def preprocessing(report: Report) -> str:
     return (
-        "Texts are sent as they are; only the model's own control tokens in them are broken up. "
-        "Notes with equal texts are asked once."
+        f"{_sent(report)}; only the model's own control tokens in them are broken up. Notes with "
+        "equal texts are asked once."
         if report.answers
         else ""
+    )
+
+
+def _sent(report: Report) -> str:
+    cut = any(rule.cut.high for of in report.answers for rule in of.gate)
+    return (
+        "Texts are sent as they are, but for parts that rules left out of some (the gate)"
+        if cut
+        else "Texts are sent as they are"
     )
 
 

@@ -138,6 +138,14 @@ def _where(answers: list[Answered]) -> str:
 
 def _answers(of: Answered) -> Iterator[str]:
     answered, asked = told(of.answered), told(of.asked)
+    if of.gate:
+        rules = listed([rule.name for rule in of.gate], 8)
+        yield (
+            f"Before the model, fixed rules ({rules}) settled {told(of.not_relevant) or 'some'} "
+            "notes as not relevant, which were not sent."
+        )
+    if of.gate_sent is not None:
+        yield f"Of notes that a rule cut, {of.gate_sent:.0%} of the text was sent on average."
     if asked and of.waiting == of.failed == exactly(0):
         yield f"All {asked} notes sent have a valid answer."
     elif answered and asked and of.waiting == exactly(0):
@@ -175,6 +183,12 @@ def _evaluation(of: Evaluated) -> Iterator[str]:
         "Figures are given on answered notes, and again with every note without an answer counted "
         "as wrong."
     )
+    for field in {field.field: field for each in of.experiments for field in each.fields}.values():
+        if field.settled_as is not None:
+            yield (
+                "There, notes that fixed rules had settled beforehand were taken for "
+                f"{field.settled_as} in {field.field}."
+            )
     alike = "one patient" if of.clustered_by == "patient" else "one text"
     yield (
         f"Intervals are at {of.level:.0%}; notes of {alike} were resampled together "

@@ -60,6 +60,7 @@ class FieldMeasured(Part):
     column: str
     kind: FieldKind
     unlabelled: Count
+    settled_as: str | None = None
     parts: list[PartMeasured]
 
 

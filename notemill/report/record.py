@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from notemill.files import Record
-from notemill.report.count import Count, Named, Part
+from notemill.report.count import Count, Named, Part, exactly
 from notemill.report.quality import Audited, Compared, Evaluated, Repeated
 from notemill.statistics.figure import Figure
 
@@ -160,13 +160,24 @@ class FieldAnswered(Part):
     across: list[Across]
 
 
-class Answered(Part):
-    """One experiment over one cohort. asked = answered + failed + waiting.
+class GateRule(Part):
+    """Notes by what a rule of the task's gate did with them: not asked, sent cut, sent whole."""
 
-    failed_by: notes by the reason, in words. waiting: notes of shards that are not done.
-    attempts: notes by tries. evidence: notes by grade of the quote, empty where none is asked for.
-    tokens: histograms of prompts and answers. loaded: whether a load has proven all of it;
-    values_compared: that it read back from the database, each equal, None before.
+    name: str
+    not_relevant: Count
+    cut: Count
+    whole: Count
+
+
+class Answered(Part):
+    """One experiment over one cohort. asked = answered + failed + waiting; not_relevant: notes that
+    the task's gate settled, which are not asked.
+
+    gate: what its rules did, empty without one; gate_sent: of notes that it cut, the mean share of
+    their characters that was sent. failed_by: notes by the reason, in words. waiting: notes of
+    shards that are not done. attempts: notes by tries. evidence: notes by grade of the quote, empty
+    where none is asked for. tokens: histograms of prompts and answers. loaded: whether a load has
+    proven all of it; values_compared: that it read back from the database, each equal, None before.
     """
 
     cohort: str
@@ -177,6 +188,9 @@ class Answered(Part):
     failed_by: list[Named]
     waiting: Count
     attempts: list[Named]
+    not_relevant: Count = exactly(0)
+    gate: list[GateRule] = Field(default_factory=list)
+    gate_sent: float | None = None
     evidence: list[Named]
     evidence_found: Figure | None
     fields: list[FieldAnswered]

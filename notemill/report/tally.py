@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from notemill.answers.choices import choices_of
-from notemill.answers.columns import EVIDENCE_GRADE, AnswerColumn
-from notemill.answers.verdict import Status
+from notemill.answers.columns import EVIDENCE_GRADE, GATE_RULE, GATE_SENT, AnswerColumn
+from notemill.answers.verdict import NOT_ASKED, Status
+from notemill.tasks.gate import DID
 
 BUCKET = 16
 """Tokens in a bucket of lengths."""
@@ -27,6 +28,8 @@ _LONGEST = 1 << 16
 _FIRST_MONTH = -1200
 _MONTHS = 2760
 """From 1870 to 2100; dates beyond count as its ends."""
+
+_NOT_ASKED = pa.array([status.value for status in NOT_ASKED])
 
 FieldKind = Literal["choice", "number", "text", "list"]
 
@@ -111,15 +114,18 @@ class Tally:
         self.prompt_tokens = Lengths(_BUCKETS * BUCKET)
         self.answer_tokens = Lengths(_BUCKETS * BUCKET)
         self.grades: Counter[str] = Counter()
+        self.gate: Counter[tuple[str, str]] = Counter()  # rule and what it did
+        self.cut_shares = 0.0
         self.engines: set[str] = set()
         self.first: datetime | None = None
         self.last: datetime | None = None
 
-    def columns(self, *, evidence: bool) -> list[str]:
+    def columns(self, *, evidence: bool, gate: bool) -> list[str]:
         """Which columns it needs."""
         named = ["status", "attempts", "prompt_tokens", "answer_tokens", "engine", "answered_at"]
         named += [each.column.column for each in self.fields]
         named += [EVIDENCE_GRADE] if evidence else []
+        named += [GATE_RULE, GATE_SENT] if gate else []
         return [*named, self.time] if self.time else named
 
     @property
@@ -131,12 +137,23 @@ class Tally:
         """Count these rows."""
         for entry in pc.value_counts(batch["status"]).to_pylist():
             self.statuses[entry["values"]] += entry["counts"]
-        asked = batch.filter(pc.not_equal(batch["status"], Status.BLANK.value))
+        if GATE_RULE in batch.schema.names:
+            self._add_gated(batch)
+        asked = batch.filter(pc.invert(pc.is_in(batch["status"], _NOT_ASKED)))
         if asked.num_rows:
             self._add_asked(asked)
             answered = asked.filter(pc.equal(asked["status"], Status.ANSWERED.value))
             if answered.num_rows:
                 self._add_answered(answered)
+
+    def _add_gated(self, batch: pa.RecordBatch) -> None:
+        sent = batch[GATE_SENT]
+        cut = pc.and_(pc.greater(sent, 0), pc.less(sent, 1))
+        for did, which in zip(DID, (pc.equal(sent, 0), cut, pc.equal(sent, 1)), strict=True):
+            rows = batch.filter(which)
+            for entry in pc.value_counts(pc.drop_null(rows[GATE_RULE])).to_pylist():
+                self.gate[entry["values"], did] += entry["counts"]
+        self.cut_shares += pc.sum(batch.filter(cut)[GATE_SENT]).as_py() or 0.0
 
     def _add_asked(self, asked: pa.RecordBatch) -> None:
         self.attempts.add(asked["attempts"])

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from notemill.answers.choices import check_settled_as
 from notemill.answers.classing import WITHOUT_A_MEASURE
 from notemill.answers.columns import AnswerColumn, columns_beside
 from notemill.answers.experiment_record import identify, refuse_wrong_model
@@ -108,6 +109,7 @@ def read_asked(path: Path, directory: Path, name: str, changes: Changes) -> Aske
         where="Session(user_prompt=...)",
     )
     check_schema(task)
+    check_settled_as(task)
     columns = columns_beside(task, experiment.answer_prefix, [])
     layout = Layout(config.results)
     identity = identify(name, experiment, engine, task, layout)

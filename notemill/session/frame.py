@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from notemill.answers.columns import AnswerColumn
-from notemill.answers.grading import Graded
 from notemill.answers.outcome import OUTCOME_COLUMNS, Outcome
 from notemill.errors import NotemillError
 from notemill.notes.text import NoteText, read_text
@@ -32,6 +31,9 @@ _OF_OUTCOMES: dict[str, Any] = {
     "seconds": "float64",
     "time": "datetime64[us, UTC]",
 }
+
+Beside = tuple[Sequence[AnswerColumn], Sequence[dict[str, Any] | None]]
+"""Columns, and their values of each row, None for a row that has none."""
 
 
 def check_frame(frame: Any, text: Hashable, columns: Sequence[AnswerColumn]) -> None:
@@ -99,11 +101,10 @@ def answered(
     frame: pd.DataFrame,
     outcomes: Sequence[Outcome],
     columns: Sequence[AnswerColumn],
-    gradings: Sequence[Graded | None],
-    evidence: Sequence[AnswerColumn],
+    further: Sequence[Beside],
 ) -> pd.DataFrame:
     """The frame and beside it, for each row's outcome, the answer's columns, the outcome's and
-    those of the evidence. gradings: of each row, None without an answer.
+    further ones.
 
     Types are the same whatever the values; a row without an answer has pandas.NA in its columns.
     """
@@ -119,7 +120,8 @@ def answered(
     for number, outcome_column in enumerate(OUTCOME_COLUMNS):
         values = [row[number] for row in rows]
         new[outcome_column.name] = pd.array(values, dtype=_OF_OUTCOMES[outcome_column.kind])
-    add(evidence, [graded.values() if graded else None for graded in gradings])
+    for beside_them, values_of_rows in further:
+        add(beside_them, values_of_rows)
     # By place, not by index: that may name two rows alike.
     beside = pd.DataFrame(new, index=pd.RangeIndex(len(frame)))
     both = pd.concat([frame.set_axis(beside.index), beside], axis=1)

@@ -12,17 +12,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from notemill.answers.columns import evidence_columns
+from notemill.answers.columns import evidence_columns, gate_columns, gate_values
 from notemill.answers.grading import grade
 from notemill.answers.outcome import Outcome
-from notemill.answers.shard import blank_outcome
+from notemill.answers.shard import blank_outcome, settled_outcome
 from notemill.errors import NotemillError
 from notemill.logs import debugging
 from notemill.notes.text import TextState
 from notemill.session.asked import Changes, read_asked
-from notemill.session.frame import answered, check_frame, texts_of
+from notemill.session.frame import Beside, answered, check_frame, texts_of
 from notemill.session.progress import AskingProgress, shown
 from notemill.session.work import Work
+from notemill.tasks.gate import WHOLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,12 +96,14 @@ class Session:
         """Ask about the text of each row; returns the frame with answers beside it.
 
         frame: any columns and index, which come back as they are. text: the column of texts; None,
-        NaN and blank ones are not asked (status `blank`). Equal texts are asked once, and so are
+        NaN and blank ones are not asked (status `blank`), nor those that the task's gate settles
+        (`not_relevant`). Equal texts are asked once, and so are
         those of an earlier `ask` of this session that were answered.
 
         The new columns are those of the results and failures tables (docs/data-model.md): the
         answer's fields, missing where `status` is not `answered`, then status, detail, attempts,
-        tokens and so on, and where the task names evidence its grade and place.
+        tokens and so on, where the task names evidence its grade and place, and where it has a gate
+        what that did.
 
         Raises NotemillError for a frame that can't be asked, and when the engine can't be started
         or stays away; answers until then are kept for the next `ask`, as they are on an interrupt
@@ -108,9 +111,9 @@ class Session:
         """
         self._check_open()
         columns = self._asked.columns
-        evidence = self._asked.run.task.evidence
-        of_evidence = evidence_columns(evidence)
-        check_frame(frame, text, [*columns, *of_evidence])
+        evidence, gate = self._asked.run.task.evidence, self._asked.run.task.gate
+        of_evidence, of_gate = evidence_columns(evidence), gate_columns(gate)
+        check_frame(frame, text, [*columns, *of_evidence, *of_gate])
         notes = texts_of(frame, text)
         shas = [note.sha256.hex() if note.state is TextState.OK else None for note in notes]
         texts = {
@@ -118,16 +121,26 @@ class Session:
             for sha, note in zip(shas, notes, strict=True)
             if sha is not None and note.text is not None
         }
-        outcomes = self._outcomes(texts) if texts else {}
+        gated = {sha: gate.gated(note) if gate else WHOLE for sha, note in texts.items()}
+        asked = {sha: note for sha, note in texts.items() if not gated[sha].settled}
+        outcomes = self._outcomes(asked) if asked else {}
+        outcomes |= dict.fromkeys(texts.keys() - asked.keys(), settled_outcome())
         blank = blank_outcome()
         rows = [blank if sha is None else outcomes[sha] for sha in shas]
         gradings = {
-            sha: grade(texts[sha], outcome.answer, evidence)
+            sha: grade(texts[sha], outcome.answer, evidence, gated[sha])
             for sha, outcome in outcomes.items()
             if evidence and outcome.answer is not None
         }
         graded = [None if sha is None else gradings.get(sha) for sha in shas]
-        return answered(frame, rows, columns, graded, of_evidence)
+        further: list[Beside] = [
+            (of_evidence, [each.values() if each else None for each in graded]),
+            (
+                of_gate,
+                [None if sha is None else gate_values(gated[sha], len(texts[sha])) for sha in shas],
+            ),
+        ]
+        return answered(frame, rows, columns, further)
 
     def close(self) -> None:
         """End the engine. Without it, it ends with the session's last reference, or with Python."""

@@ -103,7 +103,7 @@ def line(status: Status, width: int, *, fancy: bool) -> str:
         return "notemill: before the first note is asked"[:width]
     texts = sum(each.texts or 0 for each in parts)
     failed = sum(each.failed for each in parts)
-    ended = sum(each.answered for each in parts) + failed
+    ended = sum(each.answered + (each.settled or 0) for each in parts) + failed
     share = ended / texts if texts else 1.0
     said = [f" {int(100 * share)} %", f"{ended:,}/{texts:,} texts"]
     if failed:

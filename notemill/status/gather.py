@@ -94,8 +94,9 @@ class _Gathering:
         shards = _with_pilot(self._shards(manifest), manifest, pilot)
         answered = sum(shard.answered for shard in shards)
         failed = added(shard.failed for shard in shards)
+        settled = sum(shard.settled for shard in shards)
         texts = sum(entry.texts for entry in manifest.shards) if manifest else None
-        left = texts - answered - sum(failed.values()) if texts is not None else None
+        left = texts - answered - sum(failed.values()) - settled if texts is not None else None
         pilot_state = self._pilot_state(pilot, record)
         repeat = repeat_seen(self._layout, run, self._cohort, self._reading, self._now)
         jobs = self._jobs(shards, pilot, pilot_state, repeat)
@@ -114,6 +115,7 @@ class _Gathering:
             answered=answered,
             failed=sum(failed.values()),
             failed_by_status=failed,
+            settled=settled if run.task.gate else None,
             left=left,
             texts_per_s=round(rate, 3),
             mean_texts_per_s=_mean_rate(lives),
@@ -243,6 +245,7 @@ def _with_pilot(shards: list[Shard], manifest: Manifest | None, pilot: Seen | No
         replace(
             shard,
             answered=min(known.answered, shard.texts),
+            settled=known.settled,
             seconds=known.spent.seconds,
             tokens=known.spent.tokens,
             uncounted=False,
@@ -279,6 +282,11 @@ def _gpu_hours(
     repeated_s *= engine.servers if on_gpu else 1
     ran = [shard for shard in shards if shard.answered or shard.failed]
     ended = sum(shard.answered + sum(shard.failed.values()) for shard in ran)
+    settled = sum(shard.settled for shard in shards)
+    # Of a shard that has not begun the gate has settled none yet: it will be as in the others.
+    begun = sum(shard.texts or 0 for shard in shards if shard.settled)
+    if texts is not None and begun:
+        texts = round(texts * (1 - settled / begun))
     estimated, source = None, None
     if texts is not None and record and _only_the_pilot(ran, record):
         per_s = _pilots_rate(record)

@@ -97,9 +97,10 @@ class Timeline(_Part):
 
 
 class ExperimentStatus(_Part):
-    """One experiment over one cohort; answered + failed + left = texts.
+    """One experiment over one cohort; answered + failed + settled + left = texts.
 
-    texts: None before extract. failed: of finished and running shards, others ask theirs again.
+    texts: None before extract. settled: by the task's gate, in shards that have begun; None without
+    one. failed: of finished and running shards, others ask theirs again.
     texts_per_s: of the running jobs, over the last minute; mean_texts_per_s: while jobs ran.
     seconds_left: at the present speed, None if nothing runs. loaded: None if not yet or no more.
     uncounted_shards: have a journal and no live file; their answers count when their job begins.
@@ -119,6 +120,7 @@ class ExperimentStatus(_Part):
     failed: int
     failed_by_status: dict[str, int]
     left: int | None
+    settled: int | None = None
     texts_per_s: float
     mean_texts_per_s: float | None
     seconds_left: float | None

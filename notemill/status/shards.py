@@ -17,11 +17,11 @@ _AT_WORK = {State.STARTING, State.ASKING}
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard; answered and failed are within its texts. texts: None before extract.
+    """A shard; answered, failed and settled (by the task's gate) are within its texts.
 
-    seen: its live file, if that is of these notes. finished: when its result shard was written
-    (epoch). seconds, tokens: of all its jobs; asked: texts. problem: why its result can't be used.
-    uncounted: it has a journal, and nothing says what is in it.
+    texts: None before extract. seen: its live file, if that is of these notes. finished: when its
+    result shard was written (epoch). seconds, tokens: of all its jobs; asked: texts. problem: why
+    its result can't be used. uncounted: it has a journal, and nothing says what is in it.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Shard:
     texts: int | None
     answered: int = 0
     failed: dict[str, int] = field(default_factory=dict)
+    settled: int = 0
     seconds: float = 0.0
     tokens: int = 0
     seen: Seen | None = None
@@ -121,6 +122,7 @@ def _unfinished(
         answered=live.answered if entry else 0,
         # A job that goes on asks again what failed in one that did not come to its end.
         failed=dict(live.failed) if entry and state is ShardState.RUNNING else {},
+        settled=live.settled if entry else 0,
         seconds=live.spent.seconds,
         tokens=live.spent.tokens,
         seen=seen,
@@ -144,6 +146,7 @@ def _finished(
             entry.texts,
             answered=live.answered,
             failed=dict(live.failed),
+            settled=live.settled,
             seconds=live.spent.seconds,
             tokens=live.spent.tokens,
             seen=seen,
@@ -181,8 +184,9 @@ def _by_its_result(
         entry.name,
         ShardState.DONE,
         entry.texts,
-        answered=entry.texts - sum(failed.values()),
+        answered=entry.texts - sum(failed.values()) - origin.settled,
         failed=failed,
+        settled=origin.settled,
         seconds=origin.seconds,
         tokens=origin.tokens,
         seen=seen,

@@ -18,9 +18,9 @@ from notemill.status.words import added, by_reason, hours, lasting, printable, r
 _BAR = 60
 _MOST_ROWS = 100
 """Of jobs on a terminal; plain text has them all."""
-_SIGNS = {"answered": ("━", "#"), "failed": ("╳", "x"), "left": ("─", ".")}
+_SIGNS = {"answered": ("━", "#"), "failed": ("╳", "x"), "settled": ("┅", "-"), "left": ("─", ".")}
 """Told apart by their form too, on a terminal and without one."""
-_STYLES = {"answered": "blue", "failed": "yellow", "left": "dim"}
+_STYLES = {"answered": "blue", "failed": "yellow", "settled": "dim", "left": "dim"}
 
 Rows = list[list[str]]
 """A table: its heading and its rows."""
@@ -81,6 +81,8 @@ def _experiment(each: ExperimentStatus, fancy: bool) -> Iterator[Part]:
 def _bar(each: ExperimentStatus, fancy: bool) -> Text:
     texts = each.texts or 1
     until_answered = int(_BAR * each.answered / texts)
+    ended = each.answered + each.failed + (each.settled or 0)
+    until_settled = int(_BAR * ended / texts)
     until_failed = int(_BAR * (each.answered + each.failed) / texts)
     if each.failed and until_failed == until_answered:  # however few, they show
         until_answered = max(until_answered - 1, 0)
@@ -88,12 +90,13 @@ def _bar(each: ExperimentStatus, fancy: bool) -> Text:
     lengths = {
         "answered": until_answered,
         "failed": until_failed - until_answered,
-        "left": _BAR - until_failed,
+        "settled": until_settled - until_failed,
+        "left": _BAR - max(until_settled, until_failed),
     }
     bar = Text(no_wrap=True)
     for part, length in lengths.items():
         bar.append(_SIGNS[part][not fancy] * length, _STYLES[part])
-    share = 100 * (each.answered + each.failed) / texts
+    share = 100 * ended / texts
     return bar.append(f" {int(share) if share < 100 else 100} %")
 
 
@@ -101,9 +104,10 @@ def _texts(each: ExperimentStatus) -> str:
     if each.texts is None:
         return "texts: unknown"
     reasons = f" ({by_reason(each.failed_by_status)})" if each.failed else ""
+    settled = "" if each.settled is None else f"{each.settled:,} not relevant, "
     return (
         f"{each.texts:,} texts: {each.answered:,} answered, {each.failed:,} failed{reasons}, "
-        f"{each.left:,} left"
+        f"{settled}{each.left:,} left"
     )
 
 

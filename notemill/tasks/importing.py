@@ -28,16 +28,20 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _OF_THE_SYSTEM = ("/dev/", "/proc/", "/sys/", "/usr/share/zoneinfo/", "/etc/")
 
 
-def import_task(folder: Path, name: str, files: Iterable[Path]) -> ModuleType:
-    """Import schema.py of a task anew. files: those that the task's fingerprint covers.
+def import_task(
+    folder: Path, name: str, files: Iterable[Path], module: str = "schema"
+) -> ModuleType:
+    """Import schema.py of a task anew, or another module of its folder, in a package of its own.
+
+    files: those that the task's fingerprint covers.
 
     What it prints goes to stderr. Raises whatever its code raises, and NotemillError when it
     imports or reads what lies neither in its folder nor among the installed packages.
     """
     folder = folder.absolute()
-    package = f"notemill_task_{name}"
-    for module in [known for known in sys.modules if known.partition(".")[0] == package]:
-        del sys.modules[module]
+    package = f"notemill_task_{name}" if module == "schema" else f"notemill_{module}_{name}"
+    for known in [known for known in sys.modules if known.partition(".")[0] == package]:
+        del sys.modules[known]
     sys.meta_path[:] = [f for f in sys.meta_path if getattr(f, "package", None) != package]
     finder = _Finder(package, folder)
     sys.meta_path.insert(0, finder)
@@ -49,15 +53,15 @@ def import_task(folder: Path, name: str, files: Iterable[Path]) -> ModuleType:
         redirect_stdout(sys.stderr or io.StringIO()),
     ):
         before = set(sys.modules)
-        imported = importlib.import_module(f"{package}.schema")
+        imported = importlib.import_module(f"{package}.{module}")
         for fresh in set(sys.modules) - before:
             watch.imported(sys.modules.get(fresh))
     if watch.strangers:
         raise NotemillError(
-            f"schema.py of task '{name}' uses what lies outside the task's folder, where a change "
-            "of it would go unnoticed:\n"
+            f"{module}.py of task '{name}' uses what lies outside the task's folder, where a "
+            "change of it would go unnoticed:\n"
             + "\n".join(f"    {place}: {what}" for what, place in watch.strangers.items()),
-            where=str(folder / "schema.py"),
+            where=str(folder / f"{module}.py"),
             remedy=f"copy it into {folder} and use it there: `from codes import CODES` for "
             'codes.py, `Path(__file__).with_name("list.txt")` for a list; hidden files and '
             "backups do not count",
@@ -65,12 +69,15 @@ def import_task(folder: Path, name: str, files: Iterable[Path]) -> ModuleType:
     return imported
 
 
-def line_of(error: BaseException, folder: Path) -> str:
-    """Where in the task's folder an error arose, as FILE:LINE; of a syntax error too."""
+def line_of(error: BaseException, folder: Path, file: str = "schema.py") -> str:
+    """Where in the task's folder an error arose, as FILE:LINE; of a syntax error too.
+
+    file: of the folder, where no line of it is known.
+    """
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{error.filename}:{error.lineno}"
     folder = folder.absolute()
-    found = str(folder / "schema.py")
+    found = str(folder / file)
     trace = error.__traceback__
     while trace:
         if trace.tb_frame.f_code.co_filename.startswith(f"{folder}{os.sep}"):

@@ -11,6 +11,7 @@ from typing import Any
 
 from notemill.errors import NotemillError
 from notemill.tasks.evidence import check_evidence
+from notemill.tasks.gate import check_gate
 from notemill.tasks.task import SCHEMA, Task
 
 _NOT_ENFORCED = {
@@ -66,6 +67,7 @@ def check_schema(task: Task) -> None:
             remedy="change these fields as their lines say",
         )
     check_evidence(task)
+    check_gate(task)
 
 
 def _object_problems(schema: dict[str, Any], place: str) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 SPLITTING = 1
 """Raise it when a text is split or numbered differently: what is asked is then another question."""
@@ -61,23 +61,42 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return found
 
 
-def numbered(text: str) -> str:
+def numbered(text: str, parts: Sequence[tuple[int, int]] | None = None) -> str:
     """The text as it is sent: each sentence on a line of its own behind its number.
 
     A line that begins with a number in square brackets is one of ours, whatever the text holds;
-    empty lines and indentation stay.
+    empty lines and indentation stay. parts: what alone is sent of the text; sentences keep the
+    numbers that they have in all of it.
     """
-    return "".join(_lines(text))
+    return "".join(_lines(text, parts))
 
 
-def _lines(text: str) -> Iterator[str]:
-    last = None
+def sent_sentences(
+    text: str, parts: Sequence[tuple[int, int]] | None = None
+) -> dict[int, list[tuple[int, int]]]:
+    """By their numbers the sentences of which something is sent, and where what is sent lies."""
+    if parts is None:
+        return {number: [span] for number, span in enumerate(sentences(text), 1)}
+    found: dict[int, list[tuple[int, int]]] = {}
+    waiting = list(parts)
     for number, (start, end) in enumerate(sentences(text), 1):
+        while waiting and waiting[0][1] <= start:
+            waiting.pop(0)
+        inside = ((max(start, a), min(end, b)) for a, b in waiting if a < end)
+        if sent := [(a, b) for a, b in inside if text[a:b].strip()]:
+            found[number] = sent
+    return found
+
+
+def _lines(text: str, parts: Sequence[tuple[int, int]] | None) -> Iterator[str]:
+    last = None
+    for number, sent in sent_sentences(text, parts).items():
         if last is not None:
-            gap = text[last:start]
-            yield gap if "\n" in gap else "\n"
-        yield f"[{number}] {_SPACE.sub(_on_one_line, text[start:end])}"
-        last = end
+            gap = text[last[1] : sent[0][0]] if number == last[0] + 1 else ""
+            yield gap if "\n" in gap and not gap.strip() else "\n"
+        words = " ".join(text[start:end] for start, end in sent)
+        yield f"[{number}] {_SPACE.sub(_on_one_line, words)}"
+        last = number, sent[-1][1]
 
 
 def _on_one_line(space: re.Match[str]) -> str:

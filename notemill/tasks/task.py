@@ -15,9 +15,12 @@ from pydantic import BaseModel
 from notemill.errors import NotemillError
 from notemill.files import explained
 from notemill.logs import Terminated
-from notemill.tasks.evidence import TASK_FILE, Evidence, read_evidence
+from notemill.tasks.evidence import TASK_FILE, Evidence
+from notemill.tasks.gate import WHOLE, Gate, gate_of, is_gate_file
+from notemill.tasks.gate_patterns import Patterns
 from notemill.tasks.importing import import_task, line_of
 from notemill.tasks.sentences import numbered
+from notemill.tasks.task_file import read_task_file
 
 NOTE_PLACE = "{note}"
 SYSTEM_PROMPT = "system.md"
@@ -38,7 +41,8 @@ class Task:
     schema_source: the text of schema.py, whose class `Answer` decides what counts, and of the
     helper modules beside it, each below its name; of other files the digest.
     files: sha256 (hex) of each other file of the folder, by its path in the folder, POSIX.
-    evidence: what task.yaml says of it, which no other part holds.
+    evidence, gate_patterns: what task.yaml says, which no other part holds. has_gate_file: whether
+    gate.py among the files is the task's gate.
     """
 
     name: str
@@ -48,6 +52,8 @@ class Task:
     schema_source: str
     files: dict[str, str] = field(default_factory=dict)
     evidence: Evidence | None = None
+    gate_patterns: Patterns | None = None
+    has_gate_file: bool = False
 
     @cached_property
     def answer_model(self) -> type[BaseModel]:
@@ -73,12 +79,36 @@ class Task:
                 "classes of these",
             ) from error
 
+    @cached_property
+    def gate(self) -> Gate | None:
+        """What settles notes or cuts them before they are asked, None without one.
+
+        Raises NotemillError for one that can't work.
+        """
+        return gate_of(self)
+
+    @property
+    def settled_as(self) -> dict[str, Any]:
+        """Fields of the answer that a settled note is taken for where answers are judged."""
+        return self.gate_patterns.settled_as if self.gate_patterns else {}
+
     def as_sent(self, note: str) -> str:
-        """The note as the user's message holds it: its sentences numbered where the task says so.
+        """The note as the user's message holds it: cut as the task's gate has it, its sentences
+        numbered where the task says so.
 
         Control tokens are for the asking to break up, of what this gives back.
         """
-        return numbered(note) if self.evidence and self.evidence.numbered else note
+        gated = self.gate.asked(note) if self.gate else WHOLE
+        if gated.settled:
+            raise NotemillError(
+                f"the gate of task '{self.name}' settles a note that it had asked before",
+                where=str(self.folder),
+                remedy="its decision may rest on nothing but the note's text: no time, no chance, "
+                "no count of notes",
+            )
+        if self.evidence and self.evidence.numbered:
+            return numbered(note, gated.parts)
+        return gated.sent(note)
 
     def user_message(self, note: str, hint: str = "") -> str:
         """The user's message about one note, as `as_sent` gives it; a hint (for a retry) stands
@@ -94,15 +124,20 @@ def read_task(folder: Path, name: str) -> Task:
     system, user = (_text(place / file, name) for file in (SYSTEM_PROMPT, USER_PROMPT))
     _check_user_prompt(user, f"{USER_PROMPT} of task '{name}'", str(place / USER_PROMPT))
     source = _text(place / SCHEMA, name)
-    files = {}
+    files: dict[str, str] = {}
+    modules = {SCHEMA: source}
     for path in task_files(place):
         inside = path.relative_to(place).as_posix()
         if inside in (SYSTEM_PROMPT, USER_PROMPT, SCHEMA):
             continue
         files[inside] = _digest(path)
-        what = f"\n\n{_text(path, name)}" if path.suffix == ".py" else f": sha256 {files[inside]}"
+        if path.suffix == ".py":
+            modules[inside] = _text(path, name)
+        what = f"\n\n{modules[inside]}" if inside in modules else f": sha256 {files[inside]}"
         source += f"\n\n\n# {inside}{what}"
-    return Task(name, place, system, user, source, files, read_evidence(place, name))
+    told = read_task_file(place, name)
+    of_gate = is_gate_file(place, modules)
+    return Task(name, place, system, user, source, files, told.evidence, told.gate, of_gate)
 
 
 def with_prompts(task: Task, system: str | None, user: str | None, *, where: str) -> Task:

@@ -17,6 +17,7 @@ from notemill.load.report import LoadReport
 from notemill.load.work import Load
 from notemill.notes.manifest import read_manifest
 from notemill.notes.shard import Note, read_notes
+from notemill.tasks.gate import Gated
 from notemill.tasks.run import Run
 from notemill.tasks.task import Task, read_task
 
@@ -89,7 +90,11 @@ class Loads:
             }
             out = self.shard(entry.name, cohort, origin.experiment)
             ids, evidence = manifest.id_columns, self.task.evidence
-            write_answers(out, iter(notes), outcomes, ids, columns, origin, evidence)
+            gate = self.task.gate
+            texts = {note.text_sha256.hex(): note.text or "" for note in notes}
+            gated = {sha: gate.gated(text) for sha, text in texts.items()} if gate else {}
+            outcomes = {sha: end for sha, end in outcomes.items() if not _settled(gated, sha)}
+            write_answers(out, iter(notes), outcomes, ids, columns, origin, evidence, gate, gated)
 
     def notes(self, cohort: str = "chest") -> list[Note]:
         """All notes of the cohort, with their texts."""
@@ -127,6 +132,10 @@ class Loads:
 
     def load(self, cohort: str = "chest", experiment: str = ID, **changes: Any) -> LoadReport:
         return load(self.clinic.database, self.work(cohort, experiment, **changes))
+
+
+def _settled(gated: dict[str, Gated], sha: str) -> bool:
+    return sha in gated and gated[sha].settled
 
 
 def reopened(folder: Path) -> Loads:

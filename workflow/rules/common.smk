@@ -200,7 +200,9 @@ def evaluation_of(wildcards):
     """
     evaluation = CONFIG.evaluations[wildcards.evaluation]
     gold = sha256_of_file(evaluation.file) if evaluation.file else ""
-    return [evaluation.model_dump_json(), CONFIG.evaluations_table, gold]
+    told = [evaluation.model_dump_json(), CONFIG.evaluations_table, gold]
+    settled = {run.name: run.task.settled_as for run in RUNS if run.task.settled_as}
+    return [*told, settled] if settled else told
 
 
 def loads_compared(wildcards):

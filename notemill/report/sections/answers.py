@@ -75,6 +75,13 @@ def _experiment(name: str, each: Answered, most: int) -> Iterator[Block]:
             f"Share of answers whose quote was found: {figure(each.evidence_found)}. Such a quote "
             "is in the note; whether it supports the answer is another question."
         )
+    if each.gate:
+        yield Heading("Gate", 4)
+        yield Shown(_gate(each))
+    if each.gate_sent is not None:
+        yield Text(
+            f"Of notes that it cut, {each.gate_sent:.0%} of the characters were sent on average."
+        )
     yield Heading("Failures and attempts", 4)
     yield from _bars("Why notes have no answer", each.failed_by, "reason", each.asked)
     yield from _bars("Attempts", each.attempts, "attempts", each.asked)
@@ -82,6 +89,16 @@ def _experiment(name: str, each: Answered, most: int) -> Iterator[Block]:
         yield Heading("Tokens", 4)
     for numbers in each.tokens:
         yield from _histogram(numbers)
+
+
+def _gate(each: Answered) -> Table:
+    """What each rule of the task's gate did with notes."""
+    rows = [
+        [tables.text(rule.name), *map(tables.counted, (rule.not_relevant, rule.cut, rule.whole))]
+        for rule in each.gate
+    ]
+    columns = [Column("rule", number=False), *map(Column, ("not asked", "sent cut", "sent whole"))]
+    return Table("Notes by what the task's gate did", columns, rows)
 
 
 def answered_of(each: Answered) -> str:
@@ -97,6 +114,8 @@ def _ended(each: Answered) -> str:
         answered_of(each),
         f"{told(each.failed)} failed" if each.failed.high else "none failed",
     ]
+    if each.not_relevant.high:
+        parts.append(f"{told(each.not_relevant)} more were settled by the task's gate, not asked")
     if each.waiting.high:
         parts.append(f"{told(each.waiting)} were not asked yet")
     sentence = capital(f"{', '.join(parts)}.")

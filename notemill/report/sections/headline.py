@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from notemill.report.numbers import capital, figure, hours, listed
+from notemill.report.quality import FieldMeasured
 from notemill.report.record import Answered, FieldAnswered, Report
 from notemill.report.sections.answers import answered_of
 from notemill.report.sections.evaluation import main_figures
@@ -111,8 +112,15 @@ def _evaluated(report: Report) -> Iterator[str]:
         told_of = told(field.parts[0].notes)
         yield (
             f"{capital(name)} in {field.field} against the right values of {told_of} "
-            f"notes ({evaluation.name}), no answer counted as wrong: {listed(each, _EXPERIMENTS)}."
+            f"notes ({evaluation.name}), {_no_answer(field)}: {listed(each, _EXPERIMENTS)}."
         )
+
+
+def _no_answer(field: FieldMeasured) -> str:
+    """How notes without an answer count."""
+    if field.settled_as is None:
+        return "no answer counted as wrong"
+    return f"notes that the gate settled taken for {field.settled_as}, no answer counted as wrong"
 
 
 def _audited(report: Report) -> Iterator[str]:

@@ -74,7 +74,10 @@ def _end(name: str, answers: Answered) -> Step:
         failed.insert(0, (told(answers.failed), "failed:"))
     elif failed:
         failed = [(failed[0][0], f"failed: {failed[0][1]}")]
-    waiting = _there((answers.waiting, "not asked yet"))
+    waiting = _there(
+        (answers.not_relevant, "settled by the task's gate, and so not asked"),
+        (answers.waiting, "not asked yet"),
+    )
     what = f"answered by {name}" if name else "answered"
     return Step(told(answers.answered), what, [*failed, *waiting])
 

@@ -27,7 +27,7 @@ ANSWERS = [
 
 def tables(*ids: IdColumn) -> Tables:
     return Tables(
-        list(ids), ANSWERS, [], collation=None, results="r", failures="f", experiments="e"
+        list(ids), ANSWERS, [], [], collation=None, results="r", failures="f", experiments="e"
     )
 
 
