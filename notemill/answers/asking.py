@@ -163,7 +163,7 @@ class Asking:
     async def _request(self, engine: Engine, text: str, attempt: Attempt) -> Reply:
         hint, _ = self._control_tokens.broken_up(attempt.hint)  # it may quote an answer
         question = Question(
-            system=self._task.system_prompt,
+            system=self._task.system_message,
             user=self._task.user_message(text, hint),
             json_schema=self._task.json_schema,
             num_predict=attempt.num_predict,

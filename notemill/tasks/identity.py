@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from notemill.config import Engine, Experiment
+from notemill.tasks.note_first import LAYOUT
 from notemill.tasks.sentences import SPLITTING
 from notemill.tasks.task import Task
 
@@ -17,7 +18,7 @@ ASKING = 2
 def fingerprint(experiment: Experiment, engine: Engine, task: Task) -> str:
     """12 hex digits over prompts, every file of the task, the JSON schema, options, model, pinned
     digest, tries, engine kind and the precision of its context; how sentences are numbered if they
-    are.
+    are; the layout of the prompts if the note comes first.
 
     Paths, ports, slots, threads, tables, line endings and which field is the evidence leave it as
     it is.
@@ -37,6 +38,8 @@ def fingerprint(experiment: Experiment, engine: Engine, task: Task) -> str:
     }
     if task.evidence and task.evidence.numbered:
         identity["numbered_sentences"] = SPLITTING
+    if task.note_first:
+        identity["note_first"] = LAYOUT
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 

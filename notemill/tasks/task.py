@@ -16,6 +16,7 @@ from notemill.errors import NotemillError
 from notemill.files import explained
 from notemill.logs import Terminated
 from notemill.tasks.evidence import TASK_FILE, Evidence, read_evidence
+from notemill.tasks import note_first as first
 from notemill.tasks.importing import import_task, line_of
 from notemill.tasks.sentences import numbered
 
@@ -39,6 +40,7 @@ class Task:
     helper modules beside it, each below its name; of other files the digest.
     files: sha256 (hex) of each other file of the folder, by its path in the folder, POSIX.
     evidence: what task.yaml says of it, which no other part holds.
+    note_first: it is asked beside other tasks, so that both prompts come after the note.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Task:
     schema_source: str
     files: dict[str, str] = field(default_factory=dict)
     evidence: Evidence | None = None
+    note_first: bool = False
 
     @cached_property
     def answer_model(self) -> type[BaseModel]:
@@ -80,10 +83,17 @@ class Task:
         """
         return numbered(note) if self.evidence and self.evidence.numbered else note
 
+    @property
+    def system_message(self) -> str:
+        """The system's message, the same for every note."""
+        return first.SYSTEM_MESSAGE if self.note_first else self.system_prompt
+
     def user_message(self, note: str, hint: str = "") -> str:
         """The user's message about one note, as `as_sent` gives it; a hint (for a retry) stands
         before the prompt."""
         prompt = self.user_prompt.removesuffix(NOTE_PLACE)  # a hint may quote the place's name
+        if self.note_first:
+            return first.user_message(note, self.system_prompt, prompt, hint)
         return f"{hint}\n\n{prompt}{note}" if hint else prompt + note
 
 
