@@ -1,5 +1,7 @@
 """Asks an engine about every text of a shard: all slots busy, every text ended exactly once.
 
+A text may have several askings: they are put to one engine back to back, and each ends for itself.
+
 Infrastructure never becomes data. The engine's words about a text (an answer, a wrong answer, "too
 long") end it. Without a word there is no verdict, but these steps:
 
@@ -21,11 +23,13 @@ A cancellation (SIGTERM) at any point ends the engine and leaves.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import NamedTuple
 
 from notemill.answers.asking import Asking
+from notemill.answers.heard import Heard
 from notemill.answers.outcome import Outcome
 from notemill.answers.verdict import Status
 from notemill.clock import now
@@ -46,44 +50,55 @@ class EngineLost(NotemillError):
     """The engine was lost more often in a row than is survived."""
 
 
-Text = tuple[str, str]
-"""A text's hash (hex) and the text."""
+class Text(NamedTuple):
+    """A text, and who asks about it: one after another, on one engine, so that it keeps the text.
+
+    text_sha256: in hex.
+    """
+
+    text_sha256: str
+    text: str
+    askings: tuple[Asking, ...]
+
+    @property
+    def apart(self) -> list[Text]:
+        """The same for each asking alone, in their order."""
+        return [self._replace(askings=(asking,)) for asking in self.askings]
+
+
+Ended = Callable[[Asking, str, Outcome], None]
+"""Of a text (hash) that ended for one who asked about it; may raise to end the job."""
 StartEngine = Callable[[], AbstractAsyncContextManager[Engine]]
 """Starts a server, proves it, and ends it on leaving."""
 
 
 class ShardAsking:
-    """One shard's asking. `ended` is called once for each text, as soon as it has ended.
+    """One shard's asking. `ended` is called once for each text and asking, when it has ended.
 
     asked: called after each asking of a text; beat: called every few seconds.
     restarts: losses of the engine in a row, with no text ended between them, that are survived.
-    max_failures: failed texts with which the job goes on.
     """
 
     def __init__(
         self,
-        asking: Asking,
-        ended: Callable[[str, Outcome], None],
+        ended: Ended,
         progress: Progress,
         *,
-        asked: Callable[[], None],
+        asked: Callable[[Asking], None],
         beat: Callable[[], None],
         slots: int,
         restarts: int,
-        max_failures: float,
     ) -> None:
-        self._asking = asking
         self._ended = ended
         self._progress = progress
         self._asked = asked
         self._beat = beat
         self._slots = slots
         self._restarts = restarts
-        self._max_failures = max_failures
-        self._in_flight: dict[str, str] = {}
-        self._set_aside: list[Text] = []
-        self._lost_alone: Counter[str] = Counter()  # engines by the text that was alone with them
-        self._words_at_start = 0
+        self._not_begun: deque[Text] = deque()  # before those that are still to come
+        self._in_flight: list[Text] = []
+        self._set_aside: list[Text] = []  # for one asking each, as those in flight
+        self._lost_alone: Counter[Text] = Counter()  # engines by the text that was alone with them
         self._all_begun = False
         self._was_ready = False
         self._failed_starts = 0
@@ -102,6 +117,7 @@ class ShardAsking:
 
     async def _one_engine(self, texts: Iterator[Text], start_engine: StartEngine) -> bool:
         """Ask until all has ended; False if the engine has gone before."""
+        engine: Heard | None = None
         try:
             async with AsyncExitStack() as life:
                 engine = await self._started(life, start_engine)
@@ -109,16 +125,15 @@ class ShardAsking:
                     await self._ask_side_by_side(engine, texts)
                     await self._try_set_aside(engine)
         except EngineGone as loss:
-            self._after_loss(loss)
+            self._after_loss(loss, talked=engine is not None and engine.words > 0)
             return False
         return True
 
-    async def _started(self, life: AsyncExitStack, start_engine: StartEngine) -> Engine:
+    async def _started(self, life: AsyncExitStack, start_engine: StartEngine) -> Heard:
         """A ready engine. Raises EngineGone when it does not come back."""
         if self._failed_starts and self._was_ready:
             pause = _FIRST_PAUSE_S * _PAUSE_GROWS ** (self._failed_starts - 1)
             await asyncio.sleep(min(pause, _LONGEST_PAUSE_S))
-        self._words_at_start = self._asking.words
         try:
             engine = await life.enter_async_context(start_engine())
         except (EngineGone, NotemillError) as error:
@@ -129,18 +144,22 @@ class ShardAsking:
             raise EngineGone(f"it did not start again: {error.what}") from error
         self._was_ready = True
         self._failed_starts = 0
-        return engine
+        return Heard(engine)
 
-    async def _ask_side_by_side(self, engine: Engine, texts: Iterator[Text]) -> None:
-        async def worker() -> None:
+    async def _ask_side_by_side(self, engine: Heard, texts: Iterator[Text]) -> None:
+        async def worker(number: int) -> None:
             while len(self._set_aside) < _MOST_SET_ASIDE:
-                if (text := next(texts, None)) is None:
+                if (text := self._next(texts)) is None:
                     self._all_begun = True
                     return
-                await self._ask(engine, *text)
+                if number == self._slots and len(text.askings) > 1:
+                    # Waiting, it would take the slot of a text that is about to be asked again.
+                    self._not_begun.appendleft(text)
+                    return
+                await self._ask(engine, text)
 
         # One more than the slots, so that a freed slot finds its next note waiting.
-        workers = [asyncio.create_task(worker()) for _ in range(self._slots + 1)]
+        workers = [asyncio.create_task(worker(each)) for each in range(self._slots + 1)]
         try:
             # No TaskGroup: over a worker's error it forgets a cancellation that comes with it,
             # and SIGTERM comes to the engine and to this job at once.
@@ -153,57 +172,62 @@ class ShardAsking:
             # A loss is the least of them: it can be mended by a new start.
             raise min(errors, key=lambda error: isinstance(error, EngineGone))
 
-    async def _ask(self, engine: Engine, text_sha256: str, text: str) -> None:
-        self._in_flight[text_sha256] = text
-        end = await self._asking.ask(engine, text)
-        del self._in_flight[text_sha256]
-        self._asked()
-        if end.heard:
-            self._end(text_sha256, end.outcome)
-        else:
-            self._set_aside.append((text_sha256, text))
+    def _next(self, texts: Iterator[Text]) -> Text | None:
+        return self._not_begun.popleft() if self._not_begun else next(texts, None)
 
-    async def _try_set_aside(self, engine: Engine) -> None:
+    async def _ask(self, engine: Heard, text: Text) -> None:
+        """One asking after another; what an error leaves unasked goes back to the others."""
+        left = deque(text.apart)
+        try:
+            while left:
+                await self._ask_one(engine, left.popleft())
+        finally:
+            if left:
+                askings = tuple(part.askings[0] for part in left)
+                self._not_begun.append(text._replace(askings=askings))
+                self._all_begun = False
+
+    async def _ask_one(self, engine: Heard, text: Text) -> None:
+        (asking,) = text.askings
+        self._in_flight.append(text)
+        end = await asking.ask(engine, text.text)
+        self._in_flight.remove(text)
+        self._asked(asking)
+        if end.heard:
+            self._end(text, end.outcome)
+        else:
+            self._set_aside.append(text)
+
+    async def _try_set_aside(self, engine: Heard) -> None:
         while self._set_aside:
-            text_sha256, text = self._set_aside[0]
-            if not self._has_talked():
-                await self._asking.control(engine)
+            text = self._set_aside[0]
+            (asking,) = text.askings
+            if not engine.words:
+                await asking.control(engine)
             outcome = _deadly(engine)
-            if self._lost_alone[text_sha256] < _DEADLY:
+            if self._lost_alone[text] < _DEADLY:
                 try:
-                    outcome = (await self._asking.ask(engine, text)).outcome
+                    outcome = (await asking.ask(engine, text.text)).outcome
                 except EngineGone:
-                    self._lost_alone[text_sha256] += 1
+                    self._lost_alone[text] += 1
                     self._losses_in_a_row -= 1  # the text's, as far as one knows
                     self._set_aside.append(self._set_aside.pop(0))
                     raise
-                self._asked()
+                self._asked(asking)
             self._set_aside.pop(0)
-            self._end(text_sha256, outcome)
+            self._end(text, outcome)
 
-    def _has_talked(self) -> bool:
-        """Whether the engine has had a word for anyone since its start."""
-        return self._asking.words > self._words_at_start
-
-    def _end(self, text_sha256: str, outcome: Outcome) -> None:
+    def _end(self, text: Text, outcome: Outcome) -> None:
         failed = outcome.status != Status.ANSWERED
         self._losses_in_a_row = 0
-        self._ended(text_sha256, outcome)
         self._progress.add(failed=failed, tokens=outcome.prompt_tokens + outcome.answer_tokens)
-        if self._progress.failed > self._max_failures:
-            raise NotemillError(
-                f"{self._progress.failed} of {self._progress.total} texts have no valid answer, "
-                "more than max_failed_share allows; answers so far are kept in the journal",
-                where="this log's lines above give the reasons",
-                remedy="correct the prompt, the schema, num_ctx or num_predict; or, if failures "
-                "are to be expected, raise max_failed_share of the experiment",
-            )
+        self._ended(text.askings[0], text.text_sha256, outcome)
 
-    def _after_loss(self, loss: EngineGone) -> None:
+    def _after_loss(self, loss: EngineGone, *, talked: bool) -> None:
         self._losses_in_a_row += 1
-        self._set_aside += self._in_flight.items()
+        self._set_aside += self._in_flight
         self._in_flight.clear()
-        if not self._has_talked():
+        if not talked:
             self._lost_alone.clear()  # this engine was lost on its own, and so perhaps were those
         log.warning(
             "the engine is gone (%s); %d texts are set aside and asked again",
@@ -227,7 +251,7 @@ class ShardAsking:
             self._beat()
 
 
-def _deadly(engine: Engine) -> Outcome:
+def _deadly(engine: Heard) -> Outcome:
     detail = (
         f"the engine was lost {_DEADLY} times with this note alone, which it was not with others"
     )

@@ -100,7 +100,7 @@ class ShardWork:
             text_sha256 = note.text_sha256.hex()
             if text_sha256 != last and text_sha256 in missing and note.text is not None:
                 last = text_sha256
-                yield text_sha256, note.text
+                yield Text(text_sha256, note.text, (self._asking,))
 
     async def ask(
         self,
@@ -114,28 +114,29 @@ class ShardWork:
     ) -> None:
         """Ask about texts with an engine of so many slots, started for it.
 
-        start: in the place of `started`; ended: told of each end; restarts, max_failures: by
-        default as configured. Raises as ShardAsking.run does.
+        start: in the place of `started`; ended: told of each end; restarts, max_failures (texts
+        with which the job goes on): by default as configured. Raises as ShardAsking.run does.
         """
 
-        def keep(text_sha256: str, outcome: Outcome) -> None:
+        if max_failures is None:
+            max_failures = _allowed_failures(
+                self.job.run.experiment.max_failed_share, len(self.wanted)
+            )
+
+        def keep(_: Asking, text_sha256: str, outcome: Outcome) -> None:
             self._keep(text_sha256, outcome)
             if ended:
                 ended(text_sha256, outcome)
+            refuse_more_failures(len(self.failures), len(self.wanted), max_failures)
 
         self.live.slots = slots
-        share, engine = self.job.run.experiment.max_failed_share, self.job.run.engine
         asking = ShardAsking(
-            self._asking,
             keep,
             self._progress,
-            asked=lambda: self.journal.spend(asked=1),
+            asked=lambda _: self.journal.spend(asked=1),
             beat=self._beat,
             slots=slots,
-            restarts=engine.restarts if restarts is None else restarts,
-            max_failures=_allowed_failures(share, len(self.wanted))
-            if max_failures is None
-            else max_failures,
+            restarts=self.job.run.engine.restarts if restarts is None else restarts,
         )
         await asking.run(texts, partial(start or self.started, slots))
 
@@ -235,6 +236,18 @@ def _allowed_failures(share: float, texts: int) -> int:
     """Failed texts that a job may end with: the share of its texts, one at least unless it is 0."""
     # Rounded first: 0.29 of 100 are 29, not the 28.999999999999996 of the multiplication.
     return max(1, math.floor(round(share * texts, 6))) if share else 0
+
+
+def refuse_more_failures(failed: int, texts: int, allowed: float) -> None:
+    """Raise NotemillError when more of the texts have failed than is allowed."""
+    if failed > allowed:
+        raise NotemillError(
+            f"{failed} of {texts} texts have no valid answer, "
+            "more than max_failed_share allows; answers so far are kept in the journal",
+            where="this log's lines above give the reasons",
+            remedy="correct the prompt, the schema, num_ctx or num_predict; or, if failures "
+            "are to be expected, raise max_failed_share of the experiment",
+        )
 
 
 def _texts_to_ask(job: ShardJob, ids: list[IdColumn], entry: ShardEntry) -> set[str]:

@@ -8,7 +8,6 @@ A repeat that is killed has asked for nothing; the next one asks all of its text
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import time
@@ -142,7 +141,7 @@ class _Repeat:
         job: RepeatJob,
         model: ModelRecord,
         before: dict[str, Before],
-        texts: list[Text],
+        texts: list[tuple[str, str]],
         live: LiveFile,
     ) -> None:
         self._began = time.monotonic()
@@ -180,21 +179,21 @@ class _Repeat:
         outcomes: dict[str, Outcome] = {}
         run = _with_seed(self._job.run, seed)
 
-        def ended(text_sha256: str, outcome: Outcome) -> None:
+        def ended(_: Asking, text_sha256: str, outcome: Outcome) -> None:
+            # However many fail: that they do now is what is to be known.
             outcomes[text_sha256] = outcome
             self._live.ended(outcome)
 
-        asking = ShardAsking(
-            Asking.of_run(run, self._model, self._spend),
+        asking = Asking.of_run(run, self._model, self._spend)
+        texts = (Text(*text, (asking,)) for text in self._texts)
+        await ShardAsking(
             ended,
             progress,
             asked=self._count,
             beat=self._live.beat,
             slots=self.slots,
             restarts=run.engine.restarts,
-            max_failures=math.inf,  # that answers fail now is what is to be known
-        )
-        await asking.run(iter(self._texts), partial(self._started, run))
+        ).run(texts, partial(self._started, run))
         failed = Counter(
             outcome.status for outcome in outcomes.values() if outcome.status != Status.ANSWERED
         )
@@ -211,7 +210,7 @@ class _Repeat:
             )
         )
 
-    def _count(self) -> None:
+    def _count(self, _: Asking) -> None:
         self._asked += 1
 
     def _spend(self, tokens: int) -> None:

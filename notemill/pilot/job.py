@@ -162,7 +162,7 @@ class _Pilot:
         left = max(self._settings.notes - len(self._asked), 0)
         missing = self._work.missing() - self._extremes
         wanted = {*islice((sha for sha in self._lengths if sha in missing), left), *self._extremes}
-        return (text for text in self._work.texts() if text[0] in wanted)
+        return (text for text in self._work.texts() if text.text_sha256 in wanted)
 
     def _ended(self, text_sha256: str, outcome: Outcome, slots: int) -> None:
         if text_sha256 not in self._extremes or not self._run.experiment.max_failed_share:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -12,8 +13,9 @@ from notemill.answers import asking
 from notemill.answers.asking import Asking
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
+from notemill.answers.work import refuse_more_failures
 from notemill.config import Options
-from notemill.engines.protocol import EngineGone, Reply, RequestFailed
+from notemill.engines.protocol import EngineGone, Question, Reply, RequestFailed
 from notemill.progress import Progress
 from notemill.tasks.task import Task
 from tests.unit.conftest import SmallEngine
@@ -24,25 +26,62 @@ OUTAGE = RequestFailed("status 502")
 CONTROL = asking._CONTROL_NOTE
 
 
+class _Engine(SmallEngine):
+    """refuse: what is raised by the question's first word and its text."""
+
+    def __init__(self, answer: Answer, refuse: dict[tuple[str, str], Exception]) -> None:
+        super().__init__(answer)
+        self._refuse = refuse
+
+    async def ask(self, question: Question, timeout_s: float) -> Reply:
+        asker, text = question.user.partition(":")[0], question.user.rpartition("\n")[2]
+        reply = await super().ask(question, timeout_s)
+        if refused := self._refuse.get((asker, text)):
+            raise refused
+        return reply
+
+
 class Job:
     """A shard's asking with engines in this process, and what came of it."""
 
-    def __init__(self, task: Task, answer: Answer, texts: int, **changes: Any) -> None:
-        given = {"slots": 3, "restarts": 3, "max_failures": texts} | changes
+    def __init__(
+        self,
+        task: Task,
+        answer: Answer,
+        texts: int,
+        *,
+        tasks: tuple[Task, ...] = (),
+        max_failures: float = math.inf,
+        **changes: Any,
+    ) -> None:
+        given = {"slots": 3, "restarts": 3} | changes
         self.answer = answer
+        self.refuse: dict[tuple[str, str], Exception] = {}
         self.engines: list[SmallEngine] = []
         self.running = 0
         self.records: list[tuple[str, str]] = []
         self.progress = Progress("texts", total=texts)
-        self._texts = iter([(f"sha {number}", f"text {number}") for number in range(texts)])
+        askings = tuple(
+            Asking(each, Options(), attempts=2, timeout_s=1, spend_tokens=lambda _: None)
+            for each in (task, *tasks)
+        )
+        self._names = {id(asking): number for number, asking in enumerate(askings)}
+        self._texts = iter(
+            [Text(f"sha {number}", f"text {number}", askings) for number in range(texts)]
+        )
+        self._allowed = max_failures
         self.asking = ShardAsking(
-            Asking(task, Options(), attempts=2, timeout_s=1, spend_tokens=lambda _: None),
-            self.record,
+            self.ended,
             self.progress,
-            asked=lambda: None,
+            asked=lambda _: None,
             beat=lambda: None,
             **given,
         )
+
+    def ended(self, asking: Asking, sha: str, outcome: Outcome) -> None:
+        number = self._names[id(asking)]
+        self.record(f"{sha}.{number}" if number else sha, outcome)
+        refuse_more_failures(self.progress.failed, self.progress.total or 0, self._allowed)
 
     def record(self, sha: str, outcome: Outcome) -> None:
         self.records.append((sha, outcome.status))
@@ -52,7 +91,7 @@ class Job:
         assert self.running == 0, "two engines at once"
         self.running += 1
         try:
-            engine = SmallEngine(self.answer)
+            engine = _Engine(self.answer, self.refuse)
             self.engines.append(engine)
             yield engine
         finally:

@@ -239,7 +239,7 @@ def test_a_text_that_no_engine_survives_does_not_end_it(
     gpu = fast()
     with shard_on(gpu, clinic, monkeypatch, texts=300) as job:
         with opened(job) as work:
-            _, gpu.deadly = list(islice(work.texts(), 20))[-1]
+            gpu.deadly = list(islice(work.texts(), 20))[-1].text
         job = job_of(gpu, clinic, monkeypatch, slots=4)
         record = run(job)
     (failed,) = [text for text in record.asked if text.status != "answered"]
