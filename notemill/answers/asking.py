@@ -152,7 +152,7 @@ class Asking:
         verdict = judge(
             reply,
             self._task.answer_model,
-            baseline=engine.baseline,
+            baseline=engine.baseline(self._task.name),
             num_ctx=self._options.num_ctx,
         )
         return verdict, reply.prompt_tokens, reply.answer_tokens, True
@@ -166,6 +166,7 @@ class Asking:
             num_predict=attempt.num_predict,
             seed=attempt.seed,
             temperature=attempt.temperature,
+            task=self._task.name,
         )
         reply = await engine.ask(question, attempt.timeout_s)
         self._spend_tokens(_counted(reply.prompt_tokens) + _counted(reply.answer_tokens))

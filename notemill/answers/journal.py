@@ -61,6 +61,7 @@ class Journal:
 
     is_answer: whether the schema takes an answer as it is; asked about each that is reused.
     started: time.monotonic() from when the job's seconds count, by default now.
+    share: of these seconds that are this journal's, where a job has several.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Journal:
         *,
         started: float | None = None,
     ) -> None:
+        self.share = 1.0
         self._started = time.monotonic() if started is None else started
         self._path = path
         self.answers: dict[str, Outcome] = {}
@@ -122,7 +124,7 @@ class Journal:
                 self._write_spent()
 
     def _spent_now(self) -> Spent:
-        return self._now + Spent(time.monotonic() - self._started)
+        return self._now + Spent((time.monotonic() - self._started) * self.share)
 
     def _write_spent(self) -> None:
         self._next_spent = time.monotonic() + _SPENT_EVERY_S

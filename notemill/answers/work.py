@@ -6,8 +6,8 @@ import asyncio
 import math
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -67,11 +67,15 @@ StartWith = Callable[[int], AbstractAsyncContextManager[Engine]]
 
 @dataclass
 class ShardWork:
-    """A shard whose journal this job holds.
+    """A shard whose journal this job holds, and those of the tasks that are asked beside it.
 
+    The first of a batch leads: it asks for all, what ends is kept by the one whose task it is.
     wanted: hashes of its texts that are to be asked; failures: how texts ended in this job that
     were not answered; live: tells how the job goes; ready_s: from the latest engine's start until
-    it was proven, 0 before; engine: its name and version.
+    it was proven, 0 before; engine: its name and version. beside: the same shard's work for the
+    tasks that are asked together with this one; asked_with: ids of the batch, empty for a task of
+    its own. given_up: what ended the asking of this task, while others go on. told: of each of
+    its ends.
     """
 
     job: ShardJob
@@ -83,15 +87,38 @@ class ShardWork:
     failures: dict[str, Outcome] = field(default_factory=dict)
     ready_s: float = 0.0
     engine: str = ""
+    beside: list[ShardWork] = field(default_factory=list)
+    asked_with: tuple[str, ...] = ()
+    given_up: NotemillError | None = None
+    told: Ended | None = None
 
     @property
     def entry(self) -> ShardEntry:
         """What the manifest says of the shard."""
         return self.manifest.shard(self.job.shard)
 
+    @property
+    def together(self) -> list[ShardWork]:
+        """This work and those beside it."""
+        return [self, *self.beside]
+
     def missing(self) -> set[str]:
-        """Texts that have not ended yet."""
+        """Texts that have not ended yet, for one task at least."""
+        return set().union(*(work.left() for work in self.together))
+
+    def left(self) -> set[str]:
+        """Texts that have not ended yet for this task alone."""
+        if self.given_up:
+            return set()
         return self.wanted - self.journal.answers.keys() - self.failures.keys()
+
+    def _lacks(self, text_sha256: str) -> bool:
+        ended = text_sha256 in self.journal.answers or text_sha256 in self.failures
+        return text_sha256 in self.wanted and not ended and not self.given_up
+
+    def _askings(self, text_sha256: str) -> tuple[Asking, ...]:
+        """Who still asks about a text."""
+        return tuple(work._asking for work in self.together if work._lacks(text_sha256))
 
     def texts(self) -> Iterator[Text]:
         """Each missing text once, by hash; equal texts are neighbours in a shard."""
@@ -100,7 +127,8 @@ class ShardWork:
             text_sha256 = note.text_sha256.hex()
             if text_sha256 != last and text_sha256 in missing and note.text is not None:
                 last = text_sha256
-                yield Text(text_sha256, note.text, (self._asking,))
+                if askings := self._askings(text_sha256):
+                    yield Text(text_sha256, note.text, askings)
 
     async def ask(
         self,
@@ -112,28 +140,30 @@ class ShardWork:
         restarts: int | None = None,
         max_failures: float | None = None,
     ) -> None:
-        """Ask about texts with an engine of so many slots, started for it.
+        """Ask about texts, for all tasks, with an engine of so many slots, started for it.
 
         start: in the place of `started`; ended: told of each end; restarts, max_failures (texts
         with which the job goes on): by default as configured. Raises as ShardAsking.run does.
         """
 
-        if max_failures is None:
-            max_failures = _allowed_failures(
-                self.job.run.experiment.max_failed_share, len(self.wanted)
-            )
+        whose = {work._asking: work for work in self.together}
 
-        def keep(_: Asking, text_sha256: str, outcome: Outcome) -> None:
-            self._keep(text_sha256, outcome)
+        def keep(asking: Asking, text_sha256: str, outcome: Outcome) -> None:
+            work = whose[asking]
+            work._keep(text_sha256, outcome)
             if ended:
                 ended(text_sha256, outcome)
-            refuse_more_failures(len(self.failures), len(self.wanted), max_failures)
+            if not work.given_up:
+                work.refuse_failures(max_failures)
+            if all(each.given_up for each in self.together):
+                raise self.given_up or work.given_up  # type: ignore[misc]
 
-        self.live.slots = slots
+        for work in self.together:
+            work.live.slots = slots
         asking = ShardAsking(
             keep,
             self._progress,
-            asked=lambda _: self.journal.spend(asked=1),
+            asked=lambda asking: whose[asking].journal.spend(asked=1),
             beat=self._beat,
             slots=slots,
             restarts=self.job.run.engine.restarts if restarts is None else restarts,
@@ -145,11 +175,13 @@ class ShardWork:
         """A proven engine with so many slots."""
         job, run = self.job, self.job.run
         options = run.experiment.options
-        start = Start(run.task, options, self.record, job.engine_log, job.threads, slots)
+        beside = tuple(work.job.run.task for work in self.beside)
+        start = Start(run.task, options, self.record, job.engine_log, job.threads, slots, beside)
         began = time.monotonic()
         async with proven_engine(run.engine, start) as engine:
-            self.ready_s, self.engine = time.monotonic() - began, engine.description
-            keep_record(job.layout, run, self.record)
+            for work in self.together:
+                work.ready_s, work.engine = time.monotonic() - began, engine.description
+                keep_record(job.layout, work.job.run, self.record, work.asked_with)
             yield engine
 
     def _keep(self, text_sha256: str, outcome: Outcome) -> None:
@@ -159,10 +191,27 @@ class ShardWork:
             self.failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
         self.live.ended(outcome)
+        if self.told:
+            self.told(text_sha256, outcome)
+
+    def refuse_failures(self, allowed: float | None = None) -> None:
+        """Give the task up when more of its texts have failed than is allowed; by default
+        max_failed_share of them."""
+        texts, share = len(self.wanted), self.job.run.experiment.max_failed_share
+        try:
+            most = _allowed_failures(share, texts) if allowed is None else allowed
+            refuse_more_failures(len(self.failures), texts, most)
+        except NotemillError as error:
+            self.given_up = error
+            if self.asked_with:
+                log.error(
+                    "%s is given up: %s; other tasks go on", self.job.run.experiment_id, error.what
+                )
 
     def _beat(self) -> None:
-        self.journal.spend()
-        self.live.beat()
+        for work in self.together:
+            work.journal.spend()
+            work.live.beat()
 
     @cached_property
     def _asking(self) -> Asking:
@@ -172,8 +221,10 @@ class ShardWork:
 
     @cached_property
     def _progress(self) -> Progress:
-        progress = Progress("texts", total=len(self.wanted), on_bar=True)
-        progress.resume_at(len(self.wanted) - len(self.missing()))
+        total = sum(len(work.wanted) for work in self.together)
+        unit = f"texts and tasks (of {len(self.together)})" if self.beside else "texts"
+        progress = Progress(unit, total=total, on_bar=True)
+        progress.resume_at(total - sum(len(work.left()) for work in self.together))
         return progress
 
 
@@ -213,6 +264,29 @@ def opened(job: ShardJob, tells: LiveFile | None = None) -> Iterator[ShardWork]:
                 notes_digest=work.entry.digest,
             )
             yield work
+
+
+@contextmanager
+def opened_together(
+    jobs: Sequence[ShardJob], asked_with: Sequence[str] = ()
+) -> Iterator[ShardWork]:
+    """Open one shard's journals for several tasks; yields the first's work, the others beside it.
+
+    The time of the job is theirs in equal parts. asked_with: ids of the batch. Raises as `opened`
+    does.
+    """
+    with ExitStack() as stack:
+        works = [stack.enter_context(opened(job)) for job in jobs]
+        together(works, asked_with)
+        yield works[0]
+
+
+def together(works: Sequence[ShardWork], asked_with: Sequence[str]) -> None:
+    """Let the first of several works on one shard ask for all of them."""
+    lead, *lead.beside = works
+    for work in works:
+        work.asked_with = tuple(asked_with)
+        work.journal.share = 1 / len(works)
 
 
 def until_terminated(asking: Coroutine[Any, Any, None]) -> None:

@@ -22,7 +22,10 @@ class End(StrEnum):
 
 @dataclass(frozen=True)
 class Question:
-    """One request to an engine: the system's and the user's message, and how to sample."""
+    """One request to an engine: the system's and the user's message, and how to sample.
+
+    task: the task's name, of which the engine knows what its prompts take.
+    """
 
     system: str
     user: str
@@ -30,16 +33,22 @@ class Question:
     num_predict: int
     seed: int
     temperature: float
+    task: str = ""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What an engine gave back. Tokens as the engine counted them, 0 where it did not say."""
+    """What an engine gave back. Tokens as the engine counted them, 0 where it did not say.
+
+    cached_tokens: of the prompt, those that it had read for an earlier request and kept; None where
+    it did not say.
+    """
 
     text: str
     end: End
     prompt_tokens: int
     answer_tokens: int
+    cached_tokens: int | None = None
 
 
 class Engine(Protocol):
@@ -50,9 +59,11 @@ class Engine(Protocol):
 
     description: str
 
-    @property
-    def baseline(self) -> int:
-        """Prompt tokens that every prompt with a note exceeds, however short the note is."""
+    def baseline(self, task: str) -> int:
+        """Prompt tokens that every prompt of this task with a note exceeds, however short that is.
+
+        task: its name, one of those that the engine was proven for.
+        """
         ...
 
     async def ask(self, question: Question, timeout_s: float) -> Reply:
@@ -68,7 +79,7 @@ class Engine(Protocol):
 class Start:
     """What an engine is started for.
 
-    record: the model that it must have; log: where its server writes; threads: CPU threads;
+    beside: tasks that are asked together with this one. record: the model that it must have; log: where its server writes; threads: CPU threads;
     slots: requests that it answers at once.
     """
 
@@ -78,6 +89,7 @@ class Start:
     log: Path
     threads: int
     slots: int
+    beside: tuple[Task, ...] = ()
 
 
 class PromptTooLong(Exception):
