@@ -78,9 +78,10 @@ def test_one_job_a_shard_and_a_pilot_ask_all_tasks(tmp_path: Path, weights: Path
     assert planned(project) == {
         "extract": 1, "model": 1, "tables": 2, "pilot_job": 1, "answer": 1, "load": 2, "all": 1
     }  # fmt: skip
-    listed = project.snakemake("-n").stdout
+    said = ["--set-resources", "answer:mem_mb=1234", "--set-threads", "answer=2"]
+    listed = project.snakemake("-n", *said).stdout
     (job,) = [part for part in listed.split("\nrule ") if part.startswith("answer_lungs_")]
-    assert "threads: 4" in job and "gpu=1" in job, "as the profile says of `answer`"
+    assert "mem_mb=1234" in job and "threads: 2" in job, "what is said of `answer` holds"
 
 
 def test_each_task_has_its_table_and_a_finished_project_plans_nothing(together: Project) -> None:
