@@ -129,6 +129,11 @@ def journal(answers: Path) -> Path:
     return answers.with_suffix(".journal.jsonl")
 
 
+def experiment_of_answers(answers: Path) -> str:
+    """Id of the experiment that an answer shard is of."""
+    return answers.parent.parent.name
+
+
 def live(answers: Path) -> Path:
     """How the job of an answer shard goes: beside its journal, renewed by it every few seconds."""
     return answers.with_suffix(".live.json")

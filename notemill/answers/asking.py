@@ -159,7 +159,7 @@ class Asking:
         verdict = judge(
             reply,
             self._task.answer_model,
-            baseline=engine.baseline,
+            baseline=engine.baseline(self._task.name),
             num_ctx=self._options.num_ctx,
         )
         return verdict, reply.prompt_tokens, reply.answer_tokens, True
@@ -167,12 +167,13 @@ class Asking:
     async def _request(self, engine: Heard, text: str, attempt: Attempt) -> Reply:
         hint, _ = self._control_tokens.broken_up(attempt.hint)  # it may quote an answer
         question = Question(
-            system=self._task.system_prompt,
+            system=self._task.system_message,
             user=self._task.user_message(text, hint),
             json_schema=self._task.json_schema,
             num_predict=attempt.num_predict,
             seed=attempt.seed,
             temperature=attempt.temperature,
+            task=self._task.name,
         )
         reply = await engine.ask(question, attempt.timeout_s)
         self._spend_tokens(_counted(reply.prompt_tokens) + _counted(reply.answer_tokens))

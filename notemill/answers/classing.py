@@ -8,7 +8,7 @@ other classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import cached_property
 
 from notemill.answers.classes import (
@@ -20,7 +20,6 @@ from notemill.answers.classes import (
     tokens_of_bytes,
     unmeasured_rate,
 )
-from notemill.answers.outcome import Outcome
 from notemill.answers.pool import EngineLost
 from notemill.answers.sweep import Sweep, TokensOfBytes
 from notemill.answers.work import ShardWork
@@ -40,8 +39,6 @@ _TEMPLATE = 64
 BY_CONTEXT = ("minicpm", "minicpm3", "phi3", "phimoe")
 """Architectures whose positions llama.cpp scales by the context of a slot: answers depend on it."""
 
-Told = Callable[[str, Outcome, int], None]
-"""Of a text (hash) that ended, with how many slots."""
 
 
 class Classing:
@@ -147,12 +144,11 @@ class Classing:
         plan: list[LengthClass],
         among: Collection[str] | None = None,
         *,
-        told: Told = lambda *_: None,
         max_failures: float | None = None,
     ) -> None:
         """Ask the missing texts, those `among` these alone, class by class.
 
-        told: of each text that ended. Raises as ShardWork.ask does.
+        Raises as ShardWork.ask does.
         """
         for each in plan:
             chosen = self.fitting(each.context)
@@ -166,30 +162,24 @@ class Classing:
                         each.context,
                         each.slots,
                     )
-                await self._ask_class(each, plan[-1], chosen, told, max_failures)
+                await self._ask_class(each, plan[-1], chosen, max_failures)
 
     async def _ask_class(
         self,
         each: LengthClass,
         last: LengthClass,
         chosen: set[str],
-        told: Told,
         max_failures: float | None,
     ) -> None:
         """Ask a class. One but the last that can't be had gets fewer slots, or its texts wait."""
         work, slots = self._work, each.slots
         while slots:
             work.ready_s = 0.0
-
-            def ended(sha: str, outcome: Outcome, slots: int = slots) -> None:
-                told(sha, outcome, slots)
-
             try:
                 await work.ask(
                     work.texts(chosen & work.missing()),
                     slots,
                     context=each.context,
-                    ended=ended,
                     max_failures=max_failures,
                 )
             except NotemillError as error:

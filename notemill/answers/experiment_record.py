@@ -9,12 +9,14 @@ later, or to unpin it, changes nothing: the record says that the answers which a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from notemill.answers.grades import graded_by
 from notemill.clock import now
 from notemill.config import Engine, Experiment
 from notemill.engines.record import ModelRecord, read_record
@@ -32,7 +34,8 @@ class Asked(BaseModel):
     """What was asked, word for word, whatever the task's files say by now.
 
     schema_source: schema.py and what it uses; options: all that was sent, attempts and the
-    engine's kind too. answer_prefix: of the answer's columns in the result shards.
+    engine's kind too. answer_prefix: of the answer's columns in the result shards. note_first: both
+    prompts came after the note (notemill.tasks.note_first), layout and all.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,12 +47,15 @@ class Asked(BaseModel):
     json_schema: dict[str, Any]
     options: dict[str, Any]
     answer_prefix: str
+    note_first: bool = False
 
 
 class ExperimentRecord(Record):
     """What an experiment's answers come from. experiment: NAME-FINGERPRINT; recorded_at: UTC.
 
     asked: None where no job of a version that keeps it has answered yet.
+    asked_with: ids of the tasks, it among them, that were to be asked together when it was first
+    asked; empty for an experiment of one task. graded: its evidence then, by graded_by.
     """
 
     experiment: str
@@ -58,6 +64,8 @@ class ExperimentRecord(Record):
     weights_sha256: str
     recorded_at: str
     asked: Asked | None = None
+    asked_with: list[str] = []
+    graded: str = ""
 
 
 def asked_of(run: Run) -> Asked:
@@ -77,6 +85,7 @@ def asked_of(run: Run) -> Asked:
         json_schema=task.json_schema,
         options=options,
         answer_prefix=experiment.answer_prefix,
+        note_first=task.note_first,
     )
 
 
@@ -153,10 +162,13 @@ def experiment_record(layout: Layout, experiment_id: str) -> ExperimentRecord | 
     return _read(layout.experiment(experiment_id))
 
 
-def keep_record(layout: Layout, run: Run, model: ModelRecord) -> None:
+def keep_record(
+    layout: Layout, run: Run, model: ModelRecord, asked_with: Sequence[str] = ()
+) -> None:
     """Write the record of an experiment whose engine is proven and about to be asked, once.
 
     One that an earlier version wrote comes to say what was asked, and stays else what it is.
+    asked_with: see ExperimentRecord.
 
     Raises NotemillError when its answers come from another model: another job may have been first.
     """
@@ -173,6 +185,8 @@ def keep_record(layout: Layout, run: Run, model: ModelRecord) -> None:
             weights_sha256=model.weights_sha256,
             recorded_at=now(),
             asked=asked_of(run),
+            asked_with=list(asked_with),
+            graded=graded_by(run.task) if asked_with else "",
         )
         record.write(path)
 

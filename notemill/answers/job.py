@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import notemill
 from notemill.answers.columns import answer_columns
 from notemill.answers.grades import graded_by
@@ -9,9 +11,11 @@ from notemill.answers.outcome import Outcome
 from notemill.answers.refusal import told_once
 from notemill.answers.shard import ShardOrigin, read_failed, read_origin, write_answers
 from notemill.answers.slots import classing_of
-from notemill.answers.work import ShardJob, ShardWork, opened, until_terminated
+from notemill.answers.work import ShardJob, ShardWork, opened_together, until_terminated
+from notemill.engines.record import read_record
 from notemill.errors import NotemillError
 from notemill.logs import log
+from notemill.notes.manifest import read_manifest
 from notemill.notes.shard import read_notes
 from notemill.paths import journal
 
@@ -24,14 +28,57 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     Raises NotemillError for what stops the job; accepted answers stay in the journal. Raises
     Terminated after SIGTERM, with everything ended.
     """
-    with opened(job) as work:
-        work.failures |= _failures_to_keep(work)
-        if work.missing():
-            refusal = job.layout.refusal(job.run.experiment_id)
-            with told_once(refusal, job.run.engine, work.record.digest):
-                until_terminated(_ask(work))
-        outcomes = {sha: work.journal.answers[sha] for sha in work.wanted - work.failures.keys()}
-        return _write(work, outcomes | work.failures)
+    (origin,) = answer_shards([job])
+    return origin
+
+
+def answer_shards(jobs: Sequence[ShardJob], asked_with: Sequence[str] = ()) -> list[ShardOrigin]:
+    """The same for several tasks on one shard, asked together; asked_with: ids of the batch.
+
+    A task whose result shard stands is left alone. Where one fails of more texts than it may, the
+    others are still asked to their end, and their answers stay in their journals.
+    """
+    needed = [job for job in jobs if len(jobs) == 1 or not _stands(job)]
+    with opened_together(needed or jobs, asked_with) as lead:
+        for work in lead.together:
+            work.failures |= _failures_to_keep(work)
+        if lead.missing():
+            refusal = lead.job.layout.refusal(lead.job.run.experiment_id)
+            with told_once(refusal, lead.job.run.engine, lead.record.digest):
+                until_terminated(_ask(lead))
+        _refuse_given_up(lead)
+        return [_write(work) for work in lead.together]
+
+
+def _stands(job: ShardJob) -> bool:
+    """Whether the result shard is there, of these notes, this model and these grades."""
+    try:
+        origin = read_origin(job.output)
+        manifest = read_manifest(job.manifest, of=job.cohort)
+        digest = read_record(job.layout.model(job.run.model_id)).digest
+    except NotemillError:
+        return False
+    return (origin.experiment, origin.evidence, origin.notes_digest, origin.model_digest) == (
+        job.run.experiment_id,
+        graded_by(job.run.task),
+        manifest.shard(job.shard).digest,
+        digest,
+    )
+
+
+def _refuse_given_up(lead: ShardWork) -> None:
+    """Raise NotemillError that names the tasks which failed of more texts than they may."""
+    works = [work for work in lead.together if work.given_up]
+    if not works:
+        return
+    told = [f"{work.job.run.name}: {work.given_up.what}" for work in works if work.given_up]
+    raise NotemillError(
+        "; ".join(told),
+        where="this log's lines above give the reasons",
+        remedy="correct the task's prompt or schema; or raise max_failed_share; or take the task "
+        "out of `tasks`. Then run again: the other tasks' answers are in their journals, and are "
+        "written without being asked",
+    )
 
 
 def _failures_to_keep(work: ShardWork) -> dict[str, Outcome]:
@@ -41,7 +88,7 @@ def _failures_to_keep(work: ShardWork) -> dict[str, Outcome]:
     again, and may come out otherwise.
     """
     job, path = work.job, work.job.output
-    missing = work.missing()
+    missing = work.left()
     if not missing or not path.exists():
         return {}
     try:
@@ -76,8 +123,10 @@ async def _ask(work: ShardWork) -> None:
     await classing.ask(classing.plan())
 
 
-def _write(work: ShardWork, outcomes: dict[str, Outcome]) -> ShardOrigin:
+def _write(work: ShardWork) -> ShardOrigin:
     job, journal, entry = work.job, work.journal, work.entry
+    answers = {sha: journal.answers[sha] for sha in work.wanted - work.failures.keys()}
+    outcomes = answers | work.failures
     ids = work.manifest.id_columns
     columns = answer_columns(job.run.task, job.run.experiment.answer_prefix, ids)
     broken_up = sum(outcome.control_tokens for outcome in outcomes.values())

@@ -60,6 +60,7 @@ class Journal:
 
     is_answer: whether the schema takes an answer as it is; asked about each that is reused.
     started: time.monotonic() from when the job's seconds count, by default now.
+    share: of these seconds that are this journal's, where a job has several.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Journal:
         *,
         started: float | None = None,
     ) -> None:
+        self.share = 1.0
         self._started = time.monotonic() if started is None else started
         self._path = path
         self.answers: dict[str, Outcome] = {}
@@ -127,7 +129,8 @@ class Journal:
                 self._disk.begin()
 
     def _spent_now(self) -> Spent:
-        return Spent(round(time.monotonic() - self._started, 3), self._asked, self._tokens)
+        seconds = (time.monotonic() - self._started) * self.share
+        return Spent(round(seconds, 3), self._asked, self._tokens)
 
     def _append(self, line: bytes) -> None:
         # At once: it takes the kernel microseconds, and a kill costs what was not written.

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from notemill.answers.classes import tokens_of_bytes
-from notemill.answers.classing import Classing, Told
+from notemill.answers.classing import Classing
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import EngineLost, Text
 from notemill.answers.sweep import EVENED_FROM, Step, Sweep, compared, fewest_of_fastest
-from notemill.answers.work import ShardWork
+from notemill.answers.work import Ended, ShardWork
 from notemill.clock import now
 from notemill.engines.gpu import Power
 from notemill.engines.protocol import Engine
@@ -57,7 +57,6 @@ async def sweep(
     first: int = 1,
     also: int | None = None,
     max_failures: float | None = None,
-    told: Told = lambda *_: None,
     after_step: Callable[[], None] = lambda: None,
 ) -> Sweep:
     """Ask texts of the shard with more and more slots; answers are kept as in any job.
@@ -65,7 +64,7 @@ async def sweep(
     classing: says which context most texts are to have; the sweep measures with it, and asks texts
     that fit it. also: slots that are measured before all others, and must be had. first: slots that
     the others begin with; halved until an engine can have them. max_failures: as for ShardWork.ask.
-    told: of each text that ended, with its slots. after_step may raise to end the job.
+    after_step may raise to end the job.
     Raises NotemillError when `also`, or not even one slot, can be had, or for what ends any job.
     """
     deadline = time.monotonic() + 60 * limits.minutes
@@ -73,15 +72,14 @@ async def sweep(
     counted: list[tuple[int, int]] = []
     context = classing.main()
 
-    def tell(text_sha256: str, outcome: Outcome, slots: int) -> None:
+    def count(text_sha256: str, outcome: Outcome) -> None:
         if outcome.attempts == 1 and outcome.prompt_tokens:
             counted.append((work.sizes[text_sha256], outcome.prompt_tokens))
-        told(text_sha256, outcome, slots)
 
     async def measure(slots: int, until: float) -> None:
         needed = slots in (1, also)
         texts = work.drawn(classing.fitting(context))
-        asked = _Asked(work, texts, context, max_failures, tell)
+        asked = _Asked(work, texts, context, max_failures, count)
         step = await asked.step(slots, limits.texts, until, needed=needed)
         after_step()
         if step.error and needed:
@@ -143,7 +141,7 @@ class _Asked:
     texts: Iterator[Text]
     context: int
     max_failures: float | None
-    told: Told
+    told: Ended
 
     async def step(self, slots: int, texts: int, deadline: float, *, needed: bool) -> _Measured:
         """Ask with so many slots until enough has ended. needed: a lost engine is started again."""
@@ -161,7 +159,7 @@ class _Asked:
 
         def ended(text_sha256: str, outcome: Outcome) -> None:
             meter.ended(outcome)
-            self.told(text_sha256, outcome, slots)
+            self.told(text_sha256, outcome)
 
         problem = None
         try:

@@ -6,8 +6,16 @@ import asyncio
 import math
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -70,13 +78,16 @@ StartWith = Callable[[int, int, int], AbstractAsyncContextManager[Engine]]
 
 @dataclass
 class ShardWork:
-    """A shard whose journal this job holds.
+    """A shard whose journal this job holds, and those of the tasks that are asked beside it.
 
+    The first of a batch leads: it asks for all, what ends is kept by the one whose task it is.
     wanted: hashes of its texts that are to be asked; gated: what the task's gate did with texts, by
     hash, of those that it settled or named a rule for; failures: how texts ended in this job that
     were not answered; live: tells how the job goes; ready_s: from the latest engine's start until
     it was proven, 0 before; engine: its name and version. beyond: tokens of context that texts
-    turned out not to fit, by hash.
+    turned out not to fit, by hash. beside: the same shard's work for the tasks that are asked
+    together with this one; asked_with: ids of the batch, empty for a task of its own. given_up:
+    what ended the asking of this task, while others go on. told: of each of its ends.
     """
 
     job: ShardJob
@@ -90,6 +101,10 @@ class ShardWork:
     ready_s: float = 0.0
     engine: str = ""
     beyond: dict[str, int] = field(default_factory=dict)
+    beside: list[ShardWork] = field(default_factory=list)
+    asked_with: tuple[str, ...] = ()
+    given_up: NotemillError | None = None
+    told: Ended | None = None
 
     @property
     def entry(self) -> ShardEntry:
@@ -106,9 +121,28 @@ class ShardWork:
         """Texts that the gate settled, which are not asked."""
         return sum(each.settled for each in self.gated.values())
 
+    @property
+    def together(self) -> list[ShardWork]:
+        """This work and those beside it."""
+        return [self, *self.beside]
+
     def missing(self) -> set[str]:
-        """Texts that have not ended yet."""
+        """Texts that have not ended yet, for one task at least."""
+        return set().union(*(work.left() for work in self.together))
+
+    def left(self) -> set[str]:
+        """Texts that have not ended yet for this task alone."""
+        if self.given_up:
+            return set()
         return self.wanted - self.journal.answers.keys() - self.failures.keys()
+
+    def _lacks(self, text_sha256: str) -> bool:
+        ended = text_sha256 in self.journal.answers or text_sha256 in self.failures
+        return text_sha256 in self.wanted and not ended and not self.given_up
+
+    def _askings(self, text_sha256: str) -> tuple[Asking, ...]:
+        """Who still asks about a text."""
+        return tuple(work._asking for work in self.together if work._lacks(text_sha256))
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -120,15 +154,23 @@ class ShardWork:
 
         A long one that is begun last would keep one slot busy while all others wait.
         """
-        chosen = self.missing() if among is None else self.missing() & set(among)
-        for text in longest_first(self.job.notes, {sha: self.sizes[sha] for sha in chosen}):
-            yield Text(*text, (self._asking,))
+        chosen = self._chosen(among)
+        yield from self._asked(
+            longest_first(self.job.notes, {sha: self.sizes[sha] for sha in chosen})
+        )
 
     def drawn(self, among: Collection[str] | None = None) -> Iterator[Text]:
         """The same in the order of their hashes, which is chance: the first are a fair sample."""
-        chosen = self.missing() if among is None else self.missing() & set(among)
-        for text in read_texts(self.job.notes, chosen):
-            yield Text(*text, (self._asking,))
+        yield from self._asked(read_texts(self.job.notes, self._chosen(among)))
+
+    def _chosen(self, among: Collection[str] | None) -> set[str]:
+        return self.missing() if among is None else self.missing() & set(among)
+
+    def _asked(self, texts: Iterable[tuple[str, str]]) -> Iterator[Text]:
+        """Texts with those who still ask about them, when it is their turn."""
+        for text_sha256, text in texts:
+            if askings := self._askings(text_sha256):
+                yield Text(text_sha256, text, askings)
 
     async def ask(
         self,
@@ -142,7 +184,7 @@ class ShardWork:
         needs_all: bool = False,
         context: int | None = None,
     ) -> None:
-        """Ask about texts with engines of so many slots each, started for it.
+        """Ask about texts, for all tasks, with engines of so many slots each, started for it.
 
         start: in the place of `started`; ended: told of each end; restarts, max_failures (texts
         with which the job goes on): by default as configured. needs_all: whether it ends with
@@ -152,27 +194,30 @@ class ShardWork:
         """
         num_ctx = self.job.run.experiment.options.num_ctx
         context = min(context or num_ctx, num_ctx)
-        if max_failures is None:
-            max_failures = _allowed_failures(
-                self.job.run.experiment.max_failed_share, len(self.wanted)
-            )
+        whose = {work._asking: work for work in self.together}
 
-        def keep(_: Asking, text_sha256: str, outcome: Outcome) -> None:
-            self._keep(text_sha256, outcome)
+        def keep(asking: Asking, text_sha256: str, outcome: Outcome) -> None:
+            work = whose[asking]
+            work._keep(text_sha256, outcome)
             if ended:
                 ended(text_sha256, outcome)
-            refuse_more_failures(len(self.failures), len(self.wanted), max_failures)
+            if not work.given_up:
+                work.refuse_failures(max_failures)
+            if all(each.given_up for each in self.together):
+                raise self.given_up or work.given_up  # type: ignore[misc]
 
         def beat() -> None:
-            self.journal.spend()
-            self.live.given_up = self.servers - asking.living
-            self.live.beat()
+            for work in self.together:
+                work.journal.spend()
+                work.live.given_up = self.servers - asking.living
+                work.live.beat()
 
-        self.live.slots, self.live.servers = slots, self.servers
+        for work in self.together:
+            work.live.slots, work.live.servers = slots, self.servers
         asking = ShardAsking(
             keep,
             self._progress,
-            asked=lambda _: self.journal.spend(asked=1),
+            asked=lambda asking: whose[asking].journal.spend(asked=1),
             beat=beat,
             slots=slots,
             restarts=self.job.run.engine.restarts if restarts is None else restarts,
@@ -197,13 +242,15 @@ class ShardWork:
             job.engine_log,
             job.threads,
             slots,
+            beside=tuple(work.job.run.task for work in self.beside),
             server=server,
             servers=self.servers,
         )
         began = time.monotonic()
         async with proven_engine(run.engine, start) as engine:
-            self.ready_s, self.engine = time.monotonic() - began, engine.description
-            keep_record(job.layout, run, self.record)
+            for work in self.together:
+                work.ready_s, work.engine = time.monotonic() - began, engine.description
+                keep_record(job.layout, work.job.run, self.record, work.asked_with)
             yield engine
 
     def _keep(self, text_sha256: str, outcome: Outcome) -> None:
@@ -213,6 +260,22 @@ class ShardWork:
             self.failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
         self.live.ended(outcome)
+        if self.told:
+            self.told(text_sha256, outcome)
+
+    def refuse_failures(self, allowed: float | None = None) -> None:
+        """Give the task up when more of its texts have failed than is allowed; by default
+        max_failed_share of them."""
+        texts, share = len(self.wanted), self.job.run.experiment.max_failed_share
+        try:
+            most = _allowed_failures(share, texts) if allowed is None else allowed
+            refuse_more_failures(len(self.failures), texts, most)
+        except NotemillError as error:
+            self.given_up = error
+            if self.asked_with:
+                log.error(
+                    "%s is given up: %s; other tasks go on", self.job.run.experiment_id, error.what
+                )
 
     @cached_property
     def _asking(self) -> Asking:
@@ -222,8 +285,10 @@ class ShardWork:
 
     @cached_property
     def _progress(self) -> Progress:
-        progress = Progress("texts", total=len(self.wanted), on_bar=True)
-        progress.resume_at(len(self.wanted) - len(self.missing()))
+        total = sum(len(work.wanted) for work in self.together)
+        unit = f"texts and tasks (of {len(self.together)})" if self.beside else "texts"
+        progress = Progress(unit, total=total, on_bar=True)
+        progress.resume_at(total - sum(len(work.left()) for work in self.together))
         return progress
 
 
@@ -268,6 +333,29 @@ def opened(job: ShardJob, tells: LiveFile | None = None) -> Iterator[ShardWork]:
                 notes_digest=work.entry.digest,
             )
             yield work
+
+
+@contextmanager
+def opened_together(
+    jobs: Sequence[ShardJob], asked_with: Sequence[str] = ()
+) -> Iterator[ShardWork]:
+    """Open one shard's journals for several tasks; yields the first's work, the others beside it.
+
+    The time of the job is theirs in equal parts. asked_with: ids of the batch. Raises as `opened`
+    does.
+    """
+    with ExitStack() as stack:
+        works = [stack.enter_context(opened(job)) for job in jobs]
+        together(works, asked_with)
+        yield works[0]
+
+
+def together(works: Sequence[ShardWork], asked_with: Sequence[str]) -> None:
+    """Let the first of several works on one shard ask for all of them."""
+    lead, *lead.beside = works
+    for work in works:
+        work.asked_with = tuple(asked_with)
+        work.journal.share = 1 / len(works)
 
 
 def until_terminated(asking: Coroutine[Any, Any, None]) -> None:

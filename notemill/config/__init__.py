@@ -5,14 +5,22 @@ Imports nothing heavier than Pydantic, because every Slurm job reads it twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from notemill.config.base import NAME_PATTERN, SQL_NAME_PATTERN, Name, Section, SqlName, UserPath
+from notemill.config.base import (
+    NAME_PATTERN,
+    SQL_NAME_PATTERN,
+    Name,
+    Section,
+    SqlName,
+    UserPath,
+    alike_but_for_case,
+)
 from notemill.config.cohort import Cohort
 from notemill.config.comparison import EXPERIMENT_ID, Comparison
 from notemill.config.database import Database
@@ -36,6 +44,7 @@ from notemill.config.experiment import (
     Repeat,
 )
 from notemill.config.report import ReportSection
+from notemill.config.tasks import RUN_NAME_PATTERN, Experiments, ExperimentSection
 from notemill.errors import NotemillError
 
 __all__ = [
@@ -79,7 +88,7 @@ class Config(Section):
     database: Database
     cohorts: dict[Name, Cohort] = Field(min_length=1)
     engines: dict[Name, Engine] = Field(min_length=1)
-    experiments: dict[Name, Experiment] = Field(min_length=1)
+    experiments: Experiments
     evaluations: dict[Name, Evaluation] = Field(
         {}, description="Gold labels that answers are held against."
     )
@@ -97,8 +106,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Config:
-        _alike_but_for_case("cohorts", self.cohorts)
-        _alike_but_for_case("experiments", self.experiments)
+        alike_but_for_case("cohorts", self.cohorts)
         for name, experiment in self.experiments.items():
             _known(experiment.engine, self.engines, f"experiments.{name}.engine", "engines")
             engine = self.engines[experiment.engine]
@@ -106,7 +114,7 @@ class Config(Section):
                 raise ValueError(f"experiments.{name}.options.openai_fields_only: not for Ollama")
             for cohort in experiment.cohorts or []:
                 _known(cohort, self.cohorts, f"experiments.{name}.cohorts", "cohorts")
-        _alike_but_for_case("evaluations", self.evaluations)
+        alike_but_for_case("evaluations", self.evaluations)
         for name, evaluation in self.evaluations.items():
             key = f"evaluations.{name}"
             _known(evaluation.cohort, self.cohorts, f"{key}.cohort", "cohorts")
@@ -116,7 +124,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _comparisons_name_what_is_there(self) -> Config:
-        _alike_but_for_case("comparisons", self.comparisons)
+        alike_but_for_case("comparisons", self.comparisons)
         for name, comparison in self.comparisons.items():
             key = f"comparisons.{name}"
             for named in comparison.experiments:
@@ -161,20 +169,10 @@ def _known(name: str, known: Mapping[str, Any], key: str, section: str) -> None:
         raise ValueError(f"{key}: '{name}' is not one of `{section}` ({', '.join(known)})")
 
 
-def _alike_but_for_case(section: str, names: Iterable[str]) -> None:
-    seen: dict[str, str] = {}
-    for name in names:
-        if other := seen.get(name.lower()):
-            raise ValueError(
-                f"{section}.{name}: differs from {other} in upper and lower case alone, which some "
-                "file systems and databases do not tell apart; rename one"
-            )
-        seen[name.lower()] = name
-
-
 _KINDS = " or ".join(engine_kinds())
 _IN_WORDS = {
     NAME_PATTERN: "letters, digits and underscores, a letter first, 40 at most",
+    RUN_NAME_PATTERN: "an experiment's name; of one that asks several tasks EXPERIMENT.TASK",
     SQL_NAME_PATTERN: "letters, digits and underscores, no digit first, 64 at most",
     MODEL_PATTERN: "a model's name and tag without spaces, such as llama3.1:8b",
     DIGEST_PATTERN: "the whole sha256: 64 digits of 0-9 and a-f",
@@ -211,7 +209,7 @@ def _explain(error: ValidationError) -> list[str]:
 
 
 def _all_keys() -> set[str]:
-    sections: list[type[Section]] = [Config, Database, Cohort, Experiment, Options, Pilot]
+    sections: list[type[Section]] = [Config, Database, Cohort, ExperimentSection, Options, Pilot]
     sections += [Repeat, Evaluation, Comparison, ReportSection]
     sections += [*ENGINES, RunnerOptions]
     return {key for section in sections for key in section.model_fields}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -32,3 +33,17 @@ def _users(path: Path, info: ValidationInfo) -> Path:
 
 UserPath = Annotated[Path, AfterValidator(_users)]
 """A path in which ~ stands for the user's home."""
+
+
+def alike_but_for_case(section: str, names: Iterable[str]) -> None:
+    """Raise ValueError for two names that no file system need tell apart."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if other := seen.get(name.lower()):
+            raise ValueError(
+                f"{section}: names {name} twice"
+                if name == other
+                else f"{section}.{name}: differs from {other} in upper and lower case alone, which "
+                "some file systems and databases do not tell apart; rename one"
+            )
+        seen[name.lower()] = name

@@ -8,9 +8,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from notemill.config.base import Name, Section
+from notemill.config.tasks import RUN_NAME_PATTERN
 
-EXPERIMENT_ID = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,39})-[0-9a-f]{12}")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+EXPERIMENT_ID = re.compile(rf"({RUN_NAME_PATTERN[1:-1]})-[0-9a-f]{{12}}")
+_NAME = re.compile(RUN_NAME_PATTERN)
 
 
 def _experiment(named: str) -> str:

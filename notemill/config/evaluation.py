@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from notemill.config.base import Name, Section, UserPath
+from notemill.config.tasks import RunName
 
 NOTE_LENGTH = "note_length"
 """The subgroups that every evaluation has: thirds by the characters of the text."""
@@ -45,7 +46,7 @@ class Evaluation(Section):
         description="Fields of the answer, each with the gold's column; a list where the names are "
         "the same.",
     )
-    experiments: list[Name] | None = Field(
+    experiments: list[RunName] | None = Field(
         None,
         min_length=1,
         description="Which to evaluate; empty: all over this cohort whose answers have the fields.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -108,10 +108,9 @@ class Repeat(Section):
     )
 
 
-class Experiment(Section):
-    """One question put to one model about every note of its cohorts."""
+class Settings(Section):
+    """What an experiment says beside its question and its tables."""
 
-    task: Name = Field(description="Folder below config/tasks with the prompts and schema.py.")
     engine: Name = Field(description="One of `engines`.")
     model: str = Field(
         pattern=MODEL_PATTERN,
@@ -135,11 +134,7 @@ class Experiment(Section):
         le=1,
         description="A shard's job fails when more than this share of its texts has no valid "
         "answer: then something is wrong with the prompt or the model. One failed text is always "
-        "allowed; 0 allows none.",
-    )
-    results_table: SqlName = Field(description="Table for validated answers.")
-    failures_table: SqlName | None = Field(
-        None, description="Table for notes without one; by default results_table + '_failures'."
+        "allowed; 0 allows none. Of several tasks each has this share.",
     )
     answer_prefix: str = Field(
         "llm_",
@@ -148,10 +143,23 @@ class Experiment(Section):
     )
 
     @model_validator(mode="after")
-    def _options_fit(self) -> Experiment:
+    def _options_fit(self) -> Self:
         if self.options.num_predict >= self.options.num_ctx:
             raise ValueError("options.num_predict must be smaller than options.num_ctx")
         return self
+
+
+class Experiment(Settings):
+    """One question put to one model about every note of its cohorts.
+
+    together: the experiment that asks it beside its other tasks, each note first; empty for one
+    that has a question of its own.
+    """
+
+    task: Name
+    results_table: SqlName
+    failures_table: SqlName | None = None
+    together: str = ""
 
     @model_validator(mode="after")
     def _failures_have_a_name(self) -> Experiment:

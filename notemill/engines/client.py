@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from notemill.engines.probes import (
     PromptSize,
@@ -17,18 +19,17 @@ from notemill.engines.protocol import AnswerTimeout, Question, Reply, Start
 class Client(ABC):
     """Client of one server with one model; an Engine once it is proven.
 
-    address: where it is, for messages; prompts: what the task's prompts take, None until it is
-    measured.
+    address: where it is, for messages; prompts: what a task's prompts take, by its name, as far as
+    it is measured.
     """
 
     address: str
     description: str
-    prompts: PromptSize | None = None
+    prompts: Mapping[str, PromptSize] = MappingProxyType({})
 
-    @property
-    def baseline(self) -> int:
+    def baseline(self, task: str) -> int:
         """See Engine; 0 until it is measured."""
-        return self.prompts.baseline if self.prompts else 0
+        return self.prompts[task].baseline if task in self.prompts else 0
 
     async def ask(self, question: Question, timeout_s: float) -> Reply:
         """One answer; see Engine.ask."""
@@ -37,8 +38,8 @@ class Client(ABC):
                 reply = await self._chat(question)
         except TimeoutError:
             raise AnswerTimeout from None
-        if self.prompts:
-            self.prompts.check(question, reply)
+        if size := self.prompts.get(question.task):
+            size.check(question, reply)
         return reply
 
     async def prove(self, start: Start, timeout_s: float, *, where: str, remedy: str) -> None:
@@ -46,10 +47,14 @@ class Client(ABC):
 
         where, remedy: for an engine that does cut. Raises NotemillError.
         """
-        task, options = start.task, start.options
-        await prove_schema(self, task, options, timeout_s)
-        self.prompts = await measure_prompts(self, task, options, timeout_s)
-        await prove_long_prompt_refused(self, task, options, timeout_s, where=where, remedy=remedy)
+        options, prompts = start.options, {}
+        for task in (start.task, *start.beside):
+            await prove_schema(self, task, options, timeout_s)
+            prompts[task.name] = await measure_prompts(self, task, options, timeout_s)
+        self.prompts = prompts
+        await prove_long_prompt_refused(
+            self, start.task, options, timeout_s, where=where, remedy=remedy
+        )
 
     @abstractmethod
     async def _chat(self, question: Question) -> Reply:

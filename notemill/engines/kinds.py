@@ -70,7 +70,7 @@ async def proven_engine(engine: EngineConfig, start: Start) -> AsyncIterator[Eng
             start.record.model,
             start.record.digest[:12] or "not told",
             start.slots,
-            ready.baseline,
+            ready.baseline(start.task.name),
             gpus,
         )
         yield ready

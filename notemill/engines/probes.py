@@ -105,7 +105,7 @@ async def measure_prompts(
     """
 
     async def tokens(user: str) -> int:
-        question = _short_question(task, options, user)
+        question = _question(task.system_message, user, task.json_schema, options, num_predict=1)
         return (await _ask(client, question, "the probe of the prompts", timeout_s)).prompt_tokens
 
     before = task.user_message("")
@@ -126,14 +126,11 @@ async def measure_prompts(
             remedy="raise num_ctx (the longest note + prompts + num_predict), or shorten the "
             "prompts",
         )
-    least = min([await tokens(before + note) for note in _SHORT_NOTES])
-    if before[-1:].isalnum():  # a note may end the prompt's last word, and make one token of it
+    least = min([await tokens(task.user_message(note)) for note in _SHORT_NOTES])
+    # A note may end the prompt's last word, and make one token of it.
+    if before[-1:].isalnum() and not task.note_first:
         least = min(least, await tokens(before[: -len(before.split()[-1])].rstrip()))
     return PromptSize(empty, least, len(before))
-
-
-def _short_question(task: Task, options: Options, user: str) -> Question:
-    return _question(task.system_prompt, user, task.json_schema, options, num_predict=1)
 
 
 async def prove_long_prompt_refused(
@@ -147,7 +144,7 @@ async def prove_long_prompt_refused(
 ) -> None:
     """A prompt beyond the context is refused, not cut without a word."""
     question = _question(
-        task.system_prompt,
+        task.system_message,
         task.user_message("too long " * options.num_ctx),
         task.json_schema,
         options,

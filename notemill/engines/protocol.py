@@ -23,7 +23,10 @@ class End(StrEnum):
 
 @dataclass(frozen=True)
 class Question:
-    """One request to an engine: the system's and the user's message, and how to sample."""
+    """One request to an engine: the system's and the user's message, and how to sample.
+
+    task: the task's name, of which the engine knows what its prompts take.
+    """
 
     system: str
     user: str
@@ -31,16 +34,22 @@ class Question:
     num_predict: int
     seed: int
     temperature: float
+    task: str = ""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What an engine gave back. Tokens as the engine counted them, 0 where it did not say."""
+    """What an engine gave back. Tokens as the engine counted them, 0 where it did not say.
+
+    cached_tokens: of the prompt, those that it had read for an earlier request and kept; None where
+    it did not say.
+    """
 
     text: str
     end: End
     prompt_tokens: int
     answer_tokens: int
+    cached_tokens: int | None = None
 
 
 class Engine(Protocol):
@@ -51,9 +60,11 @@ class Engine(Protocol):
 
     description: str
 
-    @property
-    def baseline(self) -> int:
-        """Prompt tokens that every prompt with a note exceeds, however short the note is."""
+    def baseline(self, task: str) -> int:
+        """Prompt tokens that every prompt of this task with a note exceeds, however short that is.
+
+        task: its name, one of those that the engine was proven for.
+        """
         ...
 
     async def ask(self, question: Question, timeout_s: float) -> Reply:
@@ -71,8 +82,9 @@ class Start:
 
     options: the experiment's, but num_ctx is what each slot of this engine has, which may be less.
     record: the model that it must have; log: where its server writes; threads: CPU threads of the
-    job; slots: requests that it answers at once; server: its number among the job's `servers`, from
-    0; devices: its GPUs, None for all that the job has.
+    job; slots: requests that it answers at once; beside: tasks that are asked together with this
+    one; server: its number among the job's `servers`, from 0; devices: its GPUs, None for all that
+    the job has.
     """
 
     task: Task
@@ -81,6 +93,7 @@ class Start:
     log: Path
     threads: int
     slots: int
+    beside: tuple[Task, ...] = ()
     server: int = 0
     servers: int = 1
     devices: Devices | None = None

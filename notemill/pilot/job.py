@@ -13,6 +13,8 @@ import math
 import os
 import platform
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -27,7 +29,7 @@ from notemill.answers.outcome import Outcome
 from notemill.answers.refusal import told_once
 from notemill.answers.slots import keep_slots, measured
 from notemill.answers.sweep import Sweep
-from notemill.answers.work import ShardJob, ShardWork, opened, until_terminated
+from notemill.answers.work import ShardJob, ShardWork, opened, together, until_terminated
 from notemill.clock import now
 from notemill.engines.gpu import gpu_here
 from notemill.logs import log
@@ -51,35 +53,75 @@ def run_pilot(job: ShardJob) -> PilotRecord:
     Raises NotemillError for what stops the job, accepted answers stay in the journal; Terminated
     after SIGTERM.
     """
-    place = job.cohort, job.run.experiment_id
-    path = job.layout.pilot(*place)
-    live = LiveFile(live_path(path), cohort=place[0], experiment=place[1], shard="pilot")
-    manifest = read_manifest(job.manifest, of=job.cohort)
-    job = _on_first_shard(job, manifest)
-    with opened(job, live) as work:
-        if made := _made_before(path, work):
-            log.info("the pilot of %s stands; for another one delete %s", made.made_at, path)
-            os.utime(path)
-            return made
-        pilot = _Pilot(work)
-        with told_once(job.layout.refusal(place[1]), job.run.engine, work.record.digest):
-            try:
-                until_terminated(pilot.ask())
-            except Hopeless:
-                _write_page(job, pilot.record())  # now one wants to read what failed
-                raise
-        record = pilot.record()
-        keep_slots(job.layout, *place, record.sweep)
-        _write_page(job, record)
-        record.write(path)
+    (record,) = run_pilots([job])
     return record
 
 
-def _on_first_shard(job: ShardJob, manifest: Manifest) -> ShardJob:
-    """The job on the first shard with texts that is not finished, else on the first with texts."""
-    jobs = [replace(job, shard=entry.name) for entry in manifest.shards if entry.texts]
-    unfinished = (each for each in jobs if not each.output.exists())
-    return next(unfinished, (jobs or [job])[0])
+def run_pilots(jobs: Sequence[ShardJob], asked_with: Sequence[str] = ()) -> list[PilotRecord]:
+    """The same for tasks that are asked together: one sweep, and for each a record and a page.
+
+    asked_with: ids of the batch. Of a task that was piloted before nothing is asked or measured.
+    """
+    manifest = read_manifest(jobs[0].manifest, of=jobs[0].cohort)
+    shard = _first_shard(jobs, manifest)
+    made, works = {}, []
+    with ExitStack() as stack:
+        for job in jobs:
+            job, path = replace(job, shard=shard), _record_of(job)
+            work = stack.enter_context(opened(job, _live(job, path)))
+            if before := _made_before(path, work):
+                log.info("the pilot of %s stands; for another one delete %s", before.made_at, path)
+                os.utime(path)
+                made[path] = before
+            else:
+                works.append(work)
+        if works:
+            together(works, asked_with)
+            for work, record in _piloted(works):
+                keep_slots(
+                    work.job.layout, work.job.cohort, work.job.run.experiment_id, record.sweep
+                )
+                _write_page(work.job, record)
+                path = _record_of(work.job)
+                record.write(path)
+                made[path] = record
+    return [made[_record_of(job)] for job in jobs]
+
+
+def _piloted(works: Sequence[ShardWork]) -> list[tuple[ShardWork, PilotRecord]]:
+    """Ask, by the first of the works for all; what came of it for each."""
+    pilots = [_Pilot(work) for work in works]
+    for work in works:
+        if work.job.output.exists():  # it would not have what is answered now
+            work.wanted &= work.journal.answers.keys()
+    lead, *lead.beside = pilots
+    job, record = works[0].job, works[0].record
+    with told_once(job.layout.refusal(job.run.experiment_id), job.run.engine, record.digest):
+        try:
+            until_terminated(lead.ask())
+        except Hopeless:
+            for pilot in pilots:  # now one wants to read what failed
+                _write_page(pilot.work.job, pilot.record())
+            raise
+    return [(pilot.work, pilot.record()) for pilot in pilots]
+
+
+def _record_of(job: ShardJob) -> Path:
+    return job.layout.pilot(job.cohort, job.run.experiment_id)
+
+
+def _live(job: ShardJob, path: Path) -> LiveFile:
+    whose = {"cohort": job.cohort, "experiment": job.run.experiment_id}
+    return LiveFile(live_path(path), **whose, shard="pilot")
+
+
+def _first_shard(jobs: Sequence[ShardJob], manifest: Manifest) -> str:
+    """The first shard with texts that is not finished, else the first with texts."""
+    names = [entry.name for entry in manifest.shards if entry.texts] or [jobs[0].shard]
+    unfinished = (
+        name for name in names if not all(replace(job, shard=name).output.exists() for job in jobs)
+    )
+    return next(unfinished, names[0])
 
 
 def _write_page(job: ShardJob, record: PilotRecord) -> None:
@@ -96,11 +138,16 @@ def _made_before(path: Path, work: ShardWork) -> PilotRecord | None:
 
 
 class _Pilot:
-    """A pilot's asking, and what it measures."""
+    """A pilot's asking, and what it measures.
+
+    beside: the pilots of tasks that are asked together with this one, by this one's asking.
+    """
 
     def __init__(self, work: ShardWork) -> None:
         self._began = time.monotonic()
-        self._work = work
+        self.beside: list[_Pilot] = []
+        self.work = work
+        work.told = self._ended
         self._run = work.job.run
         self._settings = self._run.experiment.pilot
         self._gpu = gpu_here(self._run.engine)
@@ -117,18 +164,20 @@ class _Pilot:
 
     async def ask(self) -> None:
         """Ask, unless earlier jobs have answered all that there is."""
-        work = self._work
-        if work.job.output.exists():
+        work = self.work
+        if not work.missing():
             return
-        if work.missing():
-            await self._measure()
+        await self._measure()
         self._classing = self._taken()
         few = -(-self._settings.notes // _OF_EXTREMES)
         self._extremes = extremes(self._lengths, work.missing(), few)
+        for each in self.beside:
+            each._sweep, each._extremes = self._sweep, self._extremes
+            each._classing = each._taken()
         if self._extremes:
             left = self._left()
             plan = self._classing.plan(left)
-            await self._classing.ask(plan, left, told=self._ended, max_failures=math.inf)
+            await self._classing.ask(plan, left, max_failures=math.inf)
         self._check()
 
     async def _measure(self) -> None:
@@ -139,29 +188,29 @@ class _Pilot:
         if not settings.sweep_minutes:
             also = also or WITHOUT_A_MEASURE
         self._sweep = await sweep(
-            self._work,
+            self.work,
             self._gpu.name,
             Limits(settings.notes, settings.most_slots, settings.sweep_minutes),
             classing=classing,
             also=also,
             max_failures=math.inf,
-            told=self._ended,
             after_step=self._check,
         )
 
     def _taken(self) -> Classing:
         """As its shards' jobs will have it."""
-        place = self._work.job.layout, self._work.job.cohort, self._run.experiment_id
+        place = self.work.job.layout, self.work.job.cohort, self._run.experiment_id
         own = self._sweep if self._sweep.best else None
-        return Classing(self._work, own or measured(*place, self._gpu.name))
+        return Classing(self.work, own or measured(*place, self._gpu.name))
 
     def _left(self) -> set[str]:
         """What is left of the pilot's texts, and the extremes."""
         left = max(self._settings.notes - len(self._asked), 0)
-        missing = self._work.missing() - self._extremes
+        missing = self.work.missing() - self._extremes
         return {*islice((sha for sha in self._lengths if sha in missing), left), *self._extremes}
 
-    def _ended(self, text_sha256: str, outcome: Outcome, slots: int) -> None:
+    def _ended(self, text_sha256: str, outcome: Outcome) -> None:
+        slots = self.work.live.slots or 0
         if text_sha256 not in self._extremes or not self._run.experiment.max_failed_share:
             self._drawn.append(outcome)
         self._asked[text_sha256] = self._told(text_sha256, outcome, slots)
@@ -176,7 +225,11 @@ class _Pilot:
         )
 
     def _check(self) -> None:
-        job, share = self._work.job, self._run.experiment.max_failed_share
+        for each in (self, *self.beside):
+            each._check_own()
+
+    def _check_own(self) -> None:
+        job, share = self.work.job, self._run.experiment.max_failed_share
         page = job.layout.look(job.cohort, self._run.experiment_id)
         # What earlier jobs answered is part of the sample: alone, what they left is none.
         refuse_hopeless([*self._before.values(), *self._drawn], share, page)
@@ -187,7 +240,7 @@ class _Pilot:
 
     def record(self) -> PilotRecord:
         """What was measured. An earlier job's answers to the first texts are part of it."""
-        work, run = self._work, self._run
+        work, run = self.work, self._run
         first = islice(self._lengths, self._settings.notes)
         asked = [self._told(sha, self._before[sha], 0) for sha in first if sha in self._before]
         asked += self._asked.values()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from notemill.answers.choices import check_settled_as
 from notemill.answers.experiment_record import identify
-from notemill.config import Config
+from notemill.config import Config, Experiment
 from notemill.errors import NotemillError
 from notemill.files import check_folder
 from notemill.notes.frozen import check_cohorts
@@ -14,7 +15,7 @@ from notemill.paths import Layout
 from notemill.plan.tables import check_ids, check_tables, query_hints
 from notemill.tasks.run import Run
 from notemill.tasks.schema_check import check_schema
-from notemill.tasks.task import read_task
+from notemill.tasks.task import Task, read_task
 
 
 def checked_plan(config: Config) -> list[Run]:
@@ -31,10 +32,7 @@ def plan_runs(config: Config) -> list[Run]:
     table holds, and for an experiment whose answers come from another model.
     """
     check_ids(config)
-    tasks = {
-        name: read_task(config.tasks, experiment.task)
-        for name, experiment in config.experiments.items()
-    }
+    tasks = {name: task_of(config, experiment) for name, experiment in config.experiments.items()}
     for task in tasks.values():
         check_schema(task)
         check_settled_as(task)
@@ -50,6 +48,18 @@ def plan_runs(config: Config) -> list[Run]:
             Run(name, experiment, engine, tasks[name], identity.fingerprint, cohorts, remarks)
         )
     return runs
+
+
+def task_of(config: Config, experiment: Experiment) -> Task:
+    """The task of an experiment, its prompts where they stand when it is asked."""
+    task = read_task(config.tasks, experiment.task)
+    return replace(task, note_first=True) if experiment.together else task
+
+
+def runs_of(config: Config, experiment_ids: Iterable[str]) -> list[Run]:
+    """The runs of a job that was planned, as they stand there. Raises as `run_of` does."""
+    runs = {run.experiment_id: run for run in plan_runs(config)}
+    return [_found(iter([runs[each]] if each in runs else []), each) for each in experiment_ids]
 
 
 def run_of(config: Config, experiment_id: str) -> Run:

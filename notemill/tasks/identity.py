@@ -8,6 +8,7 @@ from typing import Any
 
 from notemill.config import Engine, Experiment
 from notemill.tasks.gate import gate_identity
+from notemill.tasks.note_first import LAYOUT
 from notemill.tasks.sentences import SPLITTING
 from notemill.tasks.task import Task
 
@@ -18,7 +19,7 @@ ASKING = 2
 def fingerprint(experiment: Experiment, engine: Engine, task: Task) -> str:
     """12 hex digits over prompts, every file of the task, the JSON schema, options, model, pinned
     digest, tries, engine kind and the precision of its context; how sentences are numbered if they
-    are; the gate if there is one.
+    are; the gate if there is one; the layout of the prompts if the note comes first.
 
     Paths, ports, slots, threads, tables, line endings, which field is the evidence and what a
     settled note is taken for leave it as it is.
@@ -40,6 +41,8 @@ def fingerprint(experiment: Experiment, engine: Engine, task: Task) -> str:
         identity["numbered_sentences"] = SPLITTING
     if told := gate_identity(task):
         identity["gate"] = told
+    if task.note_first:
+        identity["note_first"] = LAYOUT
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from notemill.errors import NotemillError
 from notemill.files import explained
 from notemill.logs import Terminated
+from notemill.tasks import note_first as first
 from notemill.tasks.evidence import TASK_FILE, Evidence
 from notemill.tasks.gate import WHOLE, Gate, gate_of, is_gate_file
 from notemill.tasks.gate_patterns import Patterns
@@ -43,6 +44,8 @@ class Task:
     files: sha256 (hex) of each other file of the folder, by its path in the folder, POSIX.
     evidence, gate_patterns: what task.yaml says, which no other part holds. has_gate_file: whether
     gate.py among the files is the task's gate.
+    evidence: what task.yaml says of it, which no other part holds.
+    note_first: it is asked beside other tasks, so that both prompts come after the note.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Task:
     evidence: Evidence | None = None
     gate_patterns: Patterns | None = None
     has_gate_file: bool = False
+    note_first: bool = False
 
     @cached_property
     def answer_model(self) -> type[BaseModel]:
@@ -110,10 +114,17 @@ class Task:
             return numbered(note, gated.parts)
         return gated.sent(note)
 
+    @property
+    def system_message(self) -> str:
+        """The system's message, the same for every note."""
+        return first.SYSTEM_MESSAGE if self.note_first else self.system_prompt
+
     def user_message(self, note: str, hint: str = "") -> str:
         """The user's message about one note, as `as_sent` gives it; a hint (for a retry) stands
         before the prompt."""
         prompt = self.user_prompt.removesuffix(NOTE_PLACE)  # a hint may quote the place's name
+        if self.note_first:
+            return first.user_message(note, self.system_prompt, prompt, hint)
         return f"{hint}\n\n{prompt}{note}" if hint else prompt + note
 
 

@@ -17,6 +17,8 @@ rule answer:
                 non_empty=True,
             )
         ),
+    wildcard_constraints:
+        experiment="|".join(ALONE) or "none",
     log:
         LAYOUT.log("answer", "{cohort}", "{experiment}", "{cut}", "{shard}"),
     conda:

@@ -1,4 +1,5 @@
 import os
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ try:
     from notemill.files import sha256_of_file
     from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan.evaluations import check_gold, evaluated_runs
+    from notemill.plan.batches import batches
     from notemill.plan.runs import checked_plan
     from notemill.answers.grades import graded_by
     from notemill.answers.refusal import PLAN_VARIABLE
@@ -46,8 +48,8 @@ if workflow.exec_mode == ExecMode.DEFAULT:
 
 
 def _checked_plan():
-    """Configuration, layout, runs, those of each evaluation, and comparisons; a wrong configuration
-    ends here, before any job."""
+    """Configuration, layout, runs, batches, the runs of each evaluation, and comparisons; a wrong
+    configuration ends here, before any job."""
     try:
         checked = read_config(
             config,
@@ -58,13 +60,15 @@ def _checked_plan():
             check_gold(checked)
         evaluated = evaluated_runs(checked, runs)
         compared = planned_comparisons(checked, runs)
-        return checked, Layout(checked.results), runs, evaluated, compared
+        layout = Layout(checked.results)
+        return checked, layout, runs, batches(runs, layout), evaluated, compared
     except NotemillError as error:
         raise WorkflowError(str(error)) from None
 
 
-CONFIG, LAYOUT, RUNS, EVALUATED, COMPARED = _checked_plan()
+CONFIG, LAYOUT, RUNS, BATCHES, EVALUATED, COMPARED = _checked_plan()
 RUN = {run.experiment_id: run for run in RUNS}
+ALONE = [run.experiment_id for run in RUNS if not run.experiment.together]
 
 if workflow.is_main_process:
     for remark in (remark for run in RUNS for remark in run.remarks):
@@ -117,7 +121,7 @@ EVALUATIONS = [LAYOUT.evaluation(name) for name in EVALUATED]
 
 wildcard_constraints:
     cohort="|".join(CONFIG.cohorts),
-    experiment="|".join(RUN),
+    experiment="|".join(map(re.escape, RUN)),
     cut=r"cut-\d{4}",
     shard=r"\d{4}",
     model="|".join({run.model_id for run in RUNS}),
@@ -138,6 +142,44 @@ def model_of(wildcards):
 def pilot_of(wildcards):
     """The pilot that a shard waits for, none where it is left out."""
     return PILOTS.get((wildcards.cohort, wildcards.experiment), [])
+
+
+def _fixed_with(batch, path_of):
+    """An input function: a file for each task that the batch was fixed with, as far as it can be.
+
+    A task that was taken away has left its file, as a rule; no one would make another.
+    """
+
+    def paths(wildcards):
+        found = {each: path_of(wildcards.cohort, each) for each in batch.asked_with}
+        return [path for each, path in found.items() if each in RUN or path.exists()]
+
+    return paths
+
+
+def tables_of_batch(batch):
+    """The tables of a batch's tasks."""
+    return _fixed_with(batch, LAYOUT.tables)
+
+
+def pilots_of_batch(batch):
+    """The pilots of a batch's tasks, none where they are left out."""
+    return _fixed_with(batch, LAYOUT.pilot) if batch.runs[0].experiment.pilot.notes else []
+
+
+def like_their_rules():
+    """Let what a profile says of the rules `answer` and `pilot_job` hold for those of batches."""
+    settings = workflow.resource_settings
+    for rule in ("answer", "pilot_job"):
+        names = [f"{rule}_{batch.name}" for batch in BATCHES]
+        for given in ("overwrite_threads", "overwrite_resources"):
+            said = getattr(settings, given)
+            if rule in said:
+                theirs = dict.fromkeys(names, said[rule])
+                setattr(settings, given, {**theirs, **said})
+
+
+like_their_rules()
 
 
 def result_of(wildcards):

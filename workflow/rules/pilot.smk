@@ -10,6 +10,8 @@ rule pilot_job:
         model=ancient(model_of),
     output:
         update(LAYOUT.pilot("{cohort}", "{experiment}")),
+    wildcard_constraints:
+        experiment="|".join(ALONE) or "none",
     log:
         LAYOUT.log("pilot", "{cohort}", "{experiment}"),
     retries: 0

@@ -28,6 +28,7 @@ from notemill.errors import NotemillError
 
 _BUSY_PAUSE_S = 0.5
 _BUSY = (429, 503)
+_LARGEST_COUNT = 2**31
 _FOR_GOOD = (400, 422)
 _TOO_LONG = ("exceed_context_size", "exceeds the available context size",
              "maximum context length", "context_length_exceeded")  # fmt: skip
@@ -48,11 +49,13 @@ class _Choice(Said):
 class _Usage(Said):
     prompt_tokens: Tokens = 0
     completion_tokens: Tokens = 0
+    prompt_tokens_details: object = None
 
 
 class _Completion(Said):
     choices: list[_Choice] = Field(min_length=1)
     usage: _Usage | None = None
+    timings: object = None
     system_fingerprint: object = None
 
 
@@ -120,6 +123,7 @@ class OpenAiClient(Client):
             end=_ENDS.get(choice.finish_reason or "", End.ABORTED),
             prompt_tokens=usage.prompt_tokens,
             answer_tokens=usage.completion_tokens,
+            cached_tokens=_cached(body),
         )
 
     def _body(self, question: Question) -> dict[str, Any]:
@@ -139,6 +143,15 @@ class OpenAiClient(Client):
             "top_p": self._top_p,
             **self._extra,
         }
+
+
+def _cached(body: _Completion) -> int | None:
+    """As llama.cpp says it, or vLLM; whoever says it otherwise does not say it."""
+    details = body.usage.prompt_tokens_details if body.usage else None
+    for said, name in ((body.timings, "cache_n"), (details, "cached_tokens")):
+        if isinstance(said, dict) and isinstance(tokens := said.get(name), int):
+            return tokens if 0 <= tokens < _LARGEST_COUNT else None
+    return None
 
 
 def _beyond_openai(options: Options) -> dict[str, Any]:
