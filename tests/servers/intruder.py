@@ -12,7 +12,8 @@ from typing import Self
 class Intruder:
     """Hands everything on, and answers a packet with `instead_of` in it by asking for a file.
 
-    port: where it listens. got: what the client sent after that.
+    port: where it listens. got: what the client
+    sent next; then the connection ends.
     """
 
     def __init__(self, port: int, instead_of: bytes, wanted: str) -> None:
@@ -54,11 +55,13 @@ class Intruder:
             while data := client.recv(65536):
                 if asked:
                     self.got += data
+                    break
                 elif self._instead_of in data:
                     asked = True
                     size = len(self._asking).to_bytes(3, "little")
                     client.sendall(size + b"\x01" + self._asking)
                 else:
                     server.sendall(data)
-        with suppress(OSError):
-            server.shutdown(socket.SHUT_RDWR)  # or its session, and what it locks, would stay
+        for end in (server, client):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # or its session, and what it locks, would stay
