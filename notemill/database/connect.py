@@ -13,6 +13,7 @@ from pymysql.constants import CLIENT
 from pymysql.optionfile import Parser
 
 from notemill.config.database import PASSWORD_VARIABLE, Database, Tls
+from notemill.database.refusals import asks_for_file
 from notemill.database.session import set_up_mysql
 from notemill.errors import NotemillError
 from notemill.files import refuse_open
@@ -52,6 +53,12 @@ def connect(database: Database, *, sends_rows: bool = False) -> sa.Engine:
         def _may_send(_: Any, __: Any, ___: Any, options: dict[str, Any]) -> None:
             # The server is told so; PyMySQL still opens no file for it, without `local_infile`.
             options["client_flag"] = options.get("client_flag", 0) | CLIENT.LOCAL_FILES
+
+    @sa.event.listens_for(engine, "handle_error")
+    def _say_no_more(context: Any) -> None:
+        # It waits for the file: what is sent now, a ROLLBACK, would never be answered.
+        if asks_for_file(context.original_exception):
+            context.is_disconnect = True
 
     @sa.event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: Any) -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from notemill.config.database import PASSWORD_VARIABLE, Database
+from notemill.database.packets import FileAsked
 from notemill.errors import NotemillError
 
 ACCESS_DENIED = {1044, 1045, 1142, 1143, 1227, 1698}
@@ -51,6 +52,24 @@ def database_errors(database: Database, doing: str, query_of: str | None = None)
         yield
     except DBAPIError as error:
         raise explain(error, database, doing, query_of) from error
+    except RuntimeError as error:
+        if not asks_for_file(error):
+            raise
+        raise _file_asked(database, doing) from error
+
+
+def asks_for_file(error: BaseException | None) -> bool:
+    """Whether a server asked for a file where no rows were offered to it."""
+    return isinstance(error, RuntimeError) and "LOAD_LOCAL" in str(error)
+
+
+def _file_asked(database: Database, doing: str) -> NotemillError:
+    return NotemillError(
+        f"the server asked for a file of this machine, while {doing}; it got none",
+        where=sa.make_url(database.url).render_as_string(hide_password=True),
+        remedy="no database asks for that: tell its administrators. With database.tls you know "
+        "that it is your own server",
+    )
 
 
 def error_number(error: DBAPIError) -> int:
@@ -63,6 +82,8 @@ def explain(
     error: DBAPIError, database: Database, doing: str, query_of: str | None = None
 ) -> NotemillError:
     """The error for the user."""
+    if isinstance(error.orig, FileAsked):
+        return _file_asked(database, doing)
     where = sa.make_url(database.url).render_as_string(hide_password=True)
     number, text = error_number(error), _message(error)
     if query_of and (number == 1792 or _WANTS_TO_WRITE.search(text)):

@@ -26,7 +26,7 @@ from notemill.load.check import check_tables
 from notemill.load.experiment import write_experiment
 from notemill.load.proof import Proof, Prover
 from notemill.load.report import LoadReport
-from notemill.load.rows import Rows, read_rows
+from notemill.load.rows import Rows, read_rows, schema_of
 from notemill.load.tables import Tables, exact_collation
 from notemill.load.work import Load, checked_origins
 from notemill.load.writing import Way, way_into, write
@@ -50,7 +50,7 @@ def load(database: Database, work: Load) -> LoadReport:
     origins = checked_origins(work)
     with open_tables(database, work, f"loading '{work.run.name}'") as (connection, tables):
         with (
-            Rows(tables, read_rows(work.shards, tables.staging.columns.keys())) as rows,
+            Rows(tables, read_rows(work.shards, schema_of(work, tables))) as rows,
             one_load_at_a_time(connection, tables.results.name),
         ):
             way = create_staging(connection, tables)

@@ -134,7 +134,10 @@ class Prover:
             f"WHERE {' AND '.join(ours)} ORDER BY {', '.join(map(quote, self._tables.id_names))}"
         )
         try:
-            with driver_errors(_NO_STATEMENTS), stream_of(driver, select) as stream:
+            with (
+                driver_errors(self._connection, _NO_STATEMENTS),
+                stream_of(driver, select) as stream,
+            ):
                 for batch in rows.of(table.name):
                     wanted = encoded(self._columns(batch, names), stream.fields)
                     if stream.rows(len(wanted)) != wanted:

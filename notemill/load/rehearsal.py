@@ -11,8 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 import notemill
-from notemill.answers.columns import answer_columns, evidence_columns
-from notemill.answers.shard import OUTCOME_FIELDS, ShardOrigin
+from notemill.answers.shard import ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.config import Database
 from notemill.database.connect import server_name
@@ -24,11 +23,10 @@ from notemill.load.loader import (
     open_tables,
     write_and_prove,
 )
-from notemill.load.rows import Rows
+from notemill.load.rows import Rows, schema_of
 from notemill.load.tables import Tables
 from notemill.load.work import Load
 from notemill.logs import log
-from notemill.notes.shard import id_fields
 
 _LONGEST_NAME = NAME_LENGTH - len("-0123456789ab")
 """Of an experiment whose fingerprint comes after it."""
@@ -75,7 +73,7 @@ def prepare_tables(database: Database, work: Load) -> TablesReport:
 
 def _rehearse(connection: sa.Connection, tables: Tables, work: Load) -> int:
     """Load made-up notes as the real ones will be, and take them back."""
-    batch = pa.RecordBatch.from_pydict(_made_up(tables), schema=_schema(work, tables))
+    batch = pa.RecordBatch.from_pydict(_made_up(tables), schema=schema_of(work, tables))
     counts = work.manifest.counts.model_copy(update={"notes": batch.num_rows})
     made_up = replace(
         work,
@@ -99,15 +97,6 @@ def _rehearse(connection: sa.Connection, tables: Tables, work: Load) -> int:
         batch.num_rows,
     )
     return proof.values
-
-
-def _schema(work: Load, tables: Tables) -> pa.Schema:
-    """Of result shards, in the order of the staging table."""
-    ids, task = work.manifest.id_columns, work.run.task
-    answers = answer_columns(task, work.run.experiment.answer_prefix, ids)
-    further = [column.arrow for column in [*answers, *evidence_columns(task.evidence)]]
-    fields = {field.name: field for field in [*id_fields(ids), *OUTCOME_FIELDS, *further]}
-    return pa.schema([fields[column.name] for column in tables.staging.columns])
 
 
 def _made_up(tables: Tables) -> dict[str, list[Any]]:

@@ -13,11 +13,14 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from notemill.answers.shard import REMEDY, read_answers
+from notemill.answers.columns import answer_columns, evidence_columns
+from notemill.answers.shard import OUTCOME_FIELDS, REMEDY, read_answers
 from notemill.answers.verdict import Status
 from notemill.errors import NotemillError
 from notemill.load.sorting import Sorted
 from notemill.load.tables import Tables
+from notemill.load.work import Load
+from notemill.notes.shard import id_fields
 
 _ROWS_READ = 1024
 _BATCH_ROWS = 4096
@@ -81,8 +84,7 @@ class Rows:
             if table.name not in self._sorted:
                 spool = Sorted(rows.schema, self._tables.id_names)
                 self._sorted[table.name] = self._stack.enter_context(spool)
-            if rows.num_rows:
-                self._sorted[table.name].add(rows)
+            self._sorted[table.name].add(rows)
 
     def count(self, table: str) -> int:
         """Rows of this table, results or failures."""
@@ -98,17 +100,33 @@ class Rows:
                 yield batch.slice(first, rows)
 
 
-def read_rows(shards: list[Path], names: list[str]) -> Iterator[pa.RecordBatch]:
-    """Rows of the result shards with the columns `names`."""
+def schema_of(work: Load, tables: Tables) -> pa.Schema:
+    """Columns of the result shards, in the order of the staging table."""
+    ids, task = work.manifest.id_columns, work.run.task
+    answers = answer_columns(task, work.run.experiment.answer_prefix, ids)
+    further = [column.arrow for column in [*answers, *evidence_columns(task.evidence)]]
+    fields = {field.name: field for field in [*id_fields(ids), *OUTCOME_FIELDS, *further]}
+    return pa.schema([fields[column.name] for column in tables.staging.columns])
+
+
+def read_rows(shards: list[Path], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Rows of the result shards with these columns."""
     for path in shards:
         for batch in read_answers(path, _ROWS_READ):
-            if missing := set(names) - set(batch.schema.names):
+            if missing := set(schema.names) - set(batch.schema.names):
                 raise NotemillError(
                     f"this result shard lacks the columns {', '.join(sorted(missing))}",
                     where=str(path),
                     remedy=REMEDY,
                 )
-            yield batch.select(names)
+            rows = batch.select(schema.names)
+            if rows.schema.types != schema.types:
+                raise NotemillError(
+                    "this result shard's columns are not of their types",
+                    where=str(path),
+                    remedy=REMEDY,
+                )
+            yield rows
 
 
 def _as_tables_hold_them(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -61,6 +61,8 @@ class Sorted:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take rows in any order."""
+        if not batch.num_rows:
+            return
         self.rows += batch.num_rows
         self._pending.append(batch)
         self._bytes += batch.nbytes

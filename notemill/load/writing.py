@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from pymysql.constants import SERVER_STATUS
 from sqlalchemy.exc import DBAPIError
 
-from notemill.database.packets import FileAsked, send_rows
+from notemill.database.packets import send_rows
 from notemill.load.lines import FORMAT, lines, values
 from notemill.load.values import as_stored, is_sqlite
 
@@ -36,15 +36,15 @@ def way_into(connection: sa.Connection, scratch: sa.Table) -> Way:
     """The fastest way that works, tried without rows. scratch: an empty table of this session."""
     if is_sqlite(connection):
         return Way.BOUND
+    way = Way.STREAM
     try:
-        write(connection, scratch, {}, [], Way.STREAM)
-    except DBAPIError as error:
-        if error.connection_invalidated or isinstance(error.orig, FileAsked):
+        write(connection, scratch, {}, [], way)
+    except DBAPIError:
+        if connection.invalidated:
             raise
-        return Way.STATEMENTS
-    finally:
-        connection.rollback()
-    return Way.STREAM
+        way = Way.STATEMENTS
+    connection.rollback()
+    return way
 
 
 def write(
@@ -61,7 +61,7 @@ def write(
     if way is Way.BOUND:
         _bind(connection, table, constants, batches)
         return
-    with driver_errors():
+    with driver_errors(connection):
         if way is Way.STREAM:
             _stream(connection, table, constants, batches)
         else:
@@ -69,13 +69,16 @@ def write(
 
 
 @contextmanager
-def driver_errors(but: Collection[int] = ()) -> Iterator[None]:
+def driver_errors(connection: sa.Connection, but: Collection[int] = ()) -> Iterator[None]:
     """What PyMySQL raises, as SQLAlchemy would have it, `but` for errors of these numbers."""
     try:
         yield
     except pymysql.err.Error as error:
         if error.args and error.args[0] in but:
             raise
+        driver: Any = connection.connection.driver_connection
+        if not driver.open:
+            connection.invalidate()
         raise DBAPIError(None, None, error, hide_parameters=True) from error
 
 

@@ -20,8 +20,8 @@ from notemill.answers.shard import (
 )
 from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
-from notemill.load.rows import batches_of
-from notemill.notes.shard import Note
+from notemill.load.rows import read_rows
+from notemill.notes.shard import Note, id_fields
 from notemill.notes.text import read_text
 from notemill.tasks.evidence import Evidence
 from tests.unit.conftest import names_in
@@ -204,9 +204,9 @@ def test_no_bit_that_flips_in_a_value_goes_unseen(tmp_path: Path) -> None:
 
 def as_loaded(path: Path) -> dict[str, list[Any]]:
     """The shard's columns as a load has them, which does not look at the name of a time's zone."""
-    names = [column.name for column in IDS] + [field.name for field in OUTCOME_FIELDS]
-    batches = batches_of([path], [*names, *(column.column for column in COLUMNS)])
-    return next((batch.columns for batch in batches), {})  # a load counts the rows
+    answers = [column.arrow for column in COLUMNS]
+    batches = read_rows([path], pa.schema([*id_fields(IDS), *OUTCOME_FIELDS, *answers]))
+    return next((batch.to_pydict() for batch in batches), {})  # a load counts the rows
 
 
 def types_in(columns: dict[str, list[Any]]) -> list[list[type]]:
