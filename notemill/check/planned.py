@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from notemill.check.answer_cost import answer_cost, told_cost, warn_of_cost
 from notemill.check.engine_files import engine_files
 from notemill.check.finding import Findings, size
 from notemill.config import Cohort, Config, Experiment
@@ -156,12 +157,14 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
     engine = run.engine
     pilot = f"a pilot of {experiment.pilot.notes} notes" if experiment.pilot.notes else "no pilot"
     pinned = "pinned" if experiment.digest else "not pinned: the first one found is held on to"
+    cost = answer_cost(run, layout)
     found.ok(
         f"experiment {run.experiment_id}: {experiment.model} over {', '.join(run.cohorts)}",
         [
             f"engine {experiment.engine} ({engine.kind}), {engine.slots} slots; {pilot}; "
             f"digest {pinned}",
             *_evidence(run),
+            *told_cost(cost),
             *(_there(config, layout, run, cohort) for cohort in run.cohorts),
         ],
     )
@@ -171,6 +174,7 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
             where=f"experiments.{run.name}",
             remedy="if that is what you want there is nothing to do",
         )
+    warn_of_cost(run, cost, found)
     _options(run.name, experiment, len(run.task.system_prompt + run.task.user_prompt), found)
 
 
