@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from notemill.check.answer_cost import answer_cost, told_cost, warn_of_cost
 from notemill.check.engine_files import engine_files
 from notemill.check.finding import Findings, size
 from notemill.check.gate import check_gate_on
@@ -157,6 +158,7 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
     engine = run.engine
     pilot = f"a pilot of {experiment.pilot.notes} notes" if experiment.pilot.notes else "no pilot"
     pinned = "pinned" if experiment.digest else "not pinned: the first one found is held on to"
+    cost = answer_cost(run, layout)
     found.ok(
         f"experiment {run.experiment_id}: {experiment.model} over {', '.join(run.cohorts)}",
         [
@@ -164,6 +166,7 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
             f"digest {pinned}",
             *_evidence(run),
             *_gate(run),
+            *told_cost(cost),
             *(_there(config, layout, run, cohort) for cohort in run.cohorts),
         ],
     )
@@ -175,6 +178,7 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
         )
     for cohort in run.cohorts:
         check_gate_on(config, run, cohort, found)
+    warn_of_cost(run, cost, found)
     _options(run.name, experiment, len(run.task.system_prompt + run.task.user_prompt), found)
 
 

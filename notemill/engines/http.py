@@ -95,11 +95,10 @@ class Http:
                 method, self._address + path, data=body, allow_redirects=False
             )
             return Response(response.status, await response.read())
-        except aiohttp.ClientPayloadError as error:
+        except (aiohttp.ClientError, OSError) as error:
             if _undecodable(error):
                 raise RequestFailed("a reply that can not be decoded") from None
-            raise EngineGone(type(error).__name__) from None
-        except (aiohttp.ClientError, OSError) as error:  # its words may quote what the server said
+            # By its name: its words may quote what the server said.
             raise EngineGone(type(error).__name__) from None
 
     @property
@@ -150,6 +149,10 @@ def _proxy(address: str) -> str | None:
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
-def _undecodable(error: BaseException) -> bool:
-    causes = (error.__cause__, error.__context__)
-    return any(isinstance(cause, ContentEncodingError) for cause in causes)
+def _undecodable(error: BaseException | None) -> bool:
+    """Whether a body could not be decoded, wherever aiohttp says so among the causes."""
+    while error is not None:
+        if isinstance(error, ContentEncodingError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

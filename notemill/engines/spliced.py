@@ -39,10 +39,8 @@ class Spliced:
         """The question's body, UTF-8. Raises RequestFailed for what UTF-8 can't hold."""
         sampling = (question.num_predict, question.seed, question.temperature)
         key = (question.system, id(question.json_schema), *sampling)
-        around = self._kept.get(key)
-        if around is None:
-            around = self._keep(key, question)
         try:
+            around = self._kept.get(key) or self._keep(key, question)
             user = encode_basestring(question.user).encode()
         except UnicodeEncodeError:  # its words quote the note
             raise RequestFailed("half a character (a lone surrogate) in the question") from None

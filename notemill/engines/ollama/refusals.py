@@ -45,7 +45,7 @@ class Refused(Exception):
         super().__init__()
         self.status = response.status
         self.words = response.text
-        with suppress(ValueError, AttributeError):
+        with suppress(ValueError, AttributeError, RecursionError):
             self.words = str(json.loads(self.words).get("error", self.words))
 
     def meaning(self) -> Exception:

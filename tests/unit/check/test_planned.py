@@ -109,7 +109,7 @@ def test_it_says_which_field_is_the_evidence_and_refuses_one_that_is_none(
 
 def test_results_on_disk_are_told_from_new_ones(checked: Checked) -> None:
     def there() -> str:
-        _, said = one(checked.found(), "experiment cough-")["details"]
+        *_, said = one(checked.found(), "experiment cough-")["details"]
         return str(said)
 
     assert there() == "chest: new results"

@@ -76,4 +76,6 @@ def test_half_a_character_fails_its_own_request_alone(kind: str) -> None:
         client._bodies.body(question)
     assert "Sputum" not in str(failed.value)
     assert failed.value.__suppress_context__
+    with pytest.raises(RequestFailed, match="lone surrogate"):
+        client._bodies.body(replace(question, system="\ud800", user=""))
     assert b"a whole one" in client._bodies.body(replace(question, user="a whole one"))
