@@ -120,9 +120,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--column", default="text")
     given = parser.parse_args()
-    texts = (
-        from_csv(given.csv, given.column, given.notes) if given.csv else synthetic(given.notes)
-    )
+    texts = from_csv(given.csv, given.column, given.notes) if given.csv else synthetic(given.notes)
     for each in measure(texts):
         print(", ".join(f"{name} {value}" for name, value in each.items()))
 
