@@ -23,7 +23,7 @@ from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import EngineRefused, NotemillError
 from notemill.files import Record, read_json
 from notemill.paths import Layout, model_id
-from notemill.tasks.gate import gate_identity
+from notemill.tasks.gates import gate_identity
 from notemill.tasks.identity import fingerprint
 from notemill.tasks.run import Run
 from notemill.tasks.sentences import SPLITTING

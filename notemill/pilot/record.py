@@ -16,9 +16,9 @@ GPUS_VARIABLE = "NOTEMILL_GPUS"
 class AskedText(BaseModel):
     """A text that the pilot asked, and how it ended (notemill.answers.outcome).
 
-    characters: of the text; seconds: of all its attempts, waiting for a slot included; slots: that
-    the engine had meanwhile, 0 if an earlier job asked it. drawn: whether it is one of the shard's
-    first, a random sample; the others are its longest and shortest.
+    characters: that are sent of the text; seconds: of all its attempts, waiting for a slot
+    included; slots: that the engine had meanwhile, 0 if an earlier job asked it. drawn: whether it
+    is one of the shard's first, a random sample; the others are its longest and shortest.
     """
 
     model_config = ConfigDict(frozen=True)

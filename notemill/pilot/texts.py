@@ -12,15 +12,16 @@ from notemill.answers.verdict import Status
 from notemill.answers.work import ShardWork
 from notemill.notes.shard import read_notes
 from notemill.pilot.record import AskedText, ClassTexts, ShardTexts
+from notemill.tasks.gate import WHOLE
 
 
 def lengths_of(work: ShardWork) -> dict[str, int]:
-    """Characters of each text that is to be asked, by hash, in the shard's order."""
+    """Characters that are sent of each text to be asked, by hash, in the shard's order."""
     lengths: dict[str, int] = {}
     for note in read_notes(work.job.notes, work.manifest.id_columns, with_text=True):
         text_sha256 = note.text_sha256.hex()
         if text_sha256 in work.wanted and note.text is not None:
-            lengths[text_sha256] = len(note.text)
+            lengths[text_sha256] = len(work.gated.get(text_sha256, WHOLE).sent(note.text))
     return lengths
 
 

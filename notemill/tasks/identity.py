@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from notemill.config import Engine, Experiment
-from notemill.tasks.gate import gate_identity
+from notemill.tasks.gates import gate_identity
 from notemill.tasks.note_first import LAYOUT
 from notemill.tasks.sentences import SPLITTING
 from notemill.tasks.task import Task

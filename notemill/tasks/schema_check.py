@@ -11,7 +11,7 @@ from typing import Any
 
 from notemill.errors import NotemillError
 from notemill.tasks.evidence import check_evidence
-from notemill.tasks.gate import check_gate
+from notemill.tasks.gates import check_gate
 from notemill.tasks.task import SCHEMA, Task
 
 _NOT_ENFORCED = {

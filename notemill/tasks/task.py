@@ -17,8 +17,9 @@ from notemill.files import explained
 from notemill.logs import Terminated
 from notemill.tasks import note_first as first
 from notemill.tasks.evidence import TASK_FILE, Evidence
-from notemill.tasks.gate import WHOLE, Gate, gate_of, is_gate_file
+from notemill.tasks.gate import WHOLE, Gate
 from notemill.tasks.gate_patterns import Patterns
+from notemill.tasks.gates import gate_of, is_gate_file
 from notemill.tasks.importing import import_task, line_of
 from notemill.tasks.sentences import numbered
 from notemill.tasks.task_file import read_task_file

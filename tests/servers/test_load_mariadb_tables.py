@@ -13,6 +13,7 @@ from tests.servers.loads import TABLES, everything
 from tests.servers.mariadb import MariaDB
 from tests.unit.conftest import write_task
 from tests.unit.load.rows import statements
+from tests.unit.load.test_gated import GATED, gated
 from tests.unit.loads import Loads
 
 
@@ -57,6 +58,25 @@ class TestATableOf010:
         for alter in statements(refused.value):
             old.clinic.run(alter)
         assert old.load().answered == 3
+
+
+def test_tables_of_before_take_a_gate_by_the_printed_sql_and_keep_their_rows(loads: Loads) -> None:
+    loads.load()
+    loads.clinic.run("ALTER TABLE experiments DROP COLUMN not_relevant, DROP COLUMN gate")
+    before = everything(loads)
+    other = gated(loads)
+    with pytest.raises(NotemillError, match="gate_rule, gate_sent are missing") as refused:
+        other.load(experiment=GATED)
+    for alter in statements(refused.value):
+        loads.clinic.run(alter)
+    report = other.load(experiment=GATED)
+    assert report.gate == {"second": {"not_relevant": 1, "cut": 0, "whole": 0}}
+    assert (report.answered, report.not_relevant, report.failed, report.blank) == (3, 1, 0, 2)
+    assert prepare_tables(loads.clinic.database, other.work(experiment=GATED)).values_compared > 0
+    loads.clinic.run(f"DELETE FROM answers WHERE experiment = '{GATED}'")
+    loads.clinic.run(f"DELETE FROM answers_failures WHERE experiment = '{GATED}'")
+    rows = [[row[:-2] for row in table] for table in everything(loads)[1:]]
+    assert rows == before[1:]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from notemill.tasks.task import read_task
 from tests.unit.load.rows import statements
 from tests.unit.loads import Loads
 
+GATED = "cough-ffffffffffff"
 GATE = "gate: {settle_if: {second: two}, sections: {keep: [PLAN]}}"
 DID = "SELECT {} visit, gate_rule, gate_sent FROM {} ORDER BY visit"
 
@@ -21,7 +22,7 @@ def gated(loads: Loads) -> Loads:
     (loads.task.folder / "task.yaml").write_text(GATE)
     task = read_task(loads.task.folder.parent, loads.task.name)
     other = Loads(loads.clinic, task)
-    other.answer(experiment="cough-ffffffffffff")
+    other.answer(experiment=GATED)
     return other
 
 
@@ -34,7 +35,7 @@ def test_tables_of_before_are_refused_with_the_sql_that_gives_them_the_columns(
     loads.load()  # without a gate they are not missed
     before = loads.clinic.rows("SELECT * FROM answers ORDER BY 1")
     other = gated(loads)
-    work = other.work(experiment="cough-ffffffffffff")
+    work = other.work(experiment=GATED)
     with pytest.raises(
         NotemillError, match="the columns gate_rule, gate_sent are missing"
     ) as refused:
@@ -43,7 +44,7 @@ def test_tables_of_before_are_refused_with_the_sql_that_gives_them_the_columns(
     for statement in statements(refused.value):
         loads.clinic.run(statement)
     assert prepare_tables(loads.clinic.database, work).values_compared
-    report = other.load(experiment="cough-ffffffffffff")
+    report = other.load(experiment=GATED)
     assert (report.answered, report.not_relevant, report.failed, report.blank) == (3, 1, 0, 2)
     assert report.gate == {"second": {"not_relevant": 1, "cut": 0, "whole": 0}}
     rows = loads.clinic.rows(DID.format("status,", "answers_failures"))
@@ -59,7 +60,7 @@ def test_tables_of_before_are_refused_with_the_sql_that_gives_them_the_columns(
 def test_an_experiments_table_that_is_made_anew_takes_both_kinds(loads: Loads) -> None:
     loads.load()
     other = gated(loads)
-    report = other.load(experiment="cough-ffffffffffff", results_table="gated_answers")
+    report = other.load(experiment=GATED, results_table="gated_answers")
     assert report.not_relevant == 1
     assert loads.load().gate is None
     rows = loads.clinic.rows("SELECT not_relevant FROM experiments ORDER BY experiment")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import textwrap
@@ -249,8 +250,10 @@ def test_a_helper_of_schema_py_that_is_called_gate_py_stays_one(tmp_path: Path) 
         "class Answer(BaseModel):\n    response: Literal[CODES]\n"
     )
     (tmp_path / "cough").mkdir()
-    (tmp_path / "cough" / "gate.py").write_text("CODES = ('yes', 'no')\n")
-    assert write_task(tmp_path, schema).gate is None
+    codes = "CODES = ('yes', 'no')\n"
+    for helper in (codes, f"{codes}\n\ndef gate(value):\n    return value\n"):
+        (tmp_path / "cough" / "gate.py").write_text(helper)
+        assert write_task(tmp_path, schema).gate is None
 
 
 def test_two_gates_are_refused(tmp_path: Path) -> None:
@@ -280,6 +283,21 @@ def test_a_pattern_that_takes_for_ever_is_named_by_its_rule(
     gate = gate_of(patterned(tmp_path, "settle_if: {first: cough, wide: '^(a+)+b'}"))
     with pytest.raises(NotemillError, match=r"in rule 'wide' \(text [0-9a-f]{12}\)"):
         gate.gated("a" * 60)
+
+
+def test_a_job_that_was_stopped_for_longer_is_not_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gating, "LONGEST_S", 0.2)
+    body = f"""
+    if "IMPRESSION" not in note:
+        import os, subprocess
+        wake = "sleep 0.6; kill -CONT {os.getpid()}"
+        subprocess.Popen(["sh", "-c", wake])
+        os.kill(os.getpid(), {int(signal.SIGSTOP)})
+    return None
+    """
+    assert gate_of(scripted(tmp_path, body)).gated("Stopped.") == WHOLE
 
 
 def test_outside_the_main_thread_a_gate_does_the_same(tmp_path: Path) -> None:
@@ -321,7 +339,14 @@ def test_nothing_that_is_cut_out_is_sent_and_all_else_is(made: tuple[str, Gated]
     masked = gated.masked(text)
     assert len(masked) == len(text)
     assert all(masked[start:end] == text[start:end] for start, end in gated.parts)
-    assert gated.share(len(text)) == round(len(kept) / len(text), 4)
+    share = round(len(kept) / len(text), 4)
+    assert gated.share(len(text)) == (0.9999 if kept == text else share)
+
+
+def test_a_cut_is_never_taken_for_nothing_or_for_all() -> None:
+    assert Gated("part", ((0, 5),)).share(10**6) == 0.0001
+    assert Gated("part", ((1, 10**6),)).share(10**6) == 0.9999
+    assert (Gated("none", ()).share(10), WHOLE.share(10)) == (0.0, 1.0)
 
 
 @given(cut_texts())
