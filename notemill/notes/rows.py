@@ -105,6 +105,7 @@ def _some_rows(
                 yield rows
                 rows, size = [], 0
     except connection.dialect.loaded_dbapi.Error as error:
+        connection.invalidate(error)  # or its end, which fails too, would hide what happened
         raise DBAPIError(None, None, error, hide_parameters=True) from error
     if rows:
         yield rows
