@@ -58,8 +58,9 @@ def try_query(
     positions = column_positions(look.names, cohort, name)
     text = positions.pop()
     reader = IdReader(cohort.id_columns, positions, look.description, name)
+    if look.rows:
+        reader.read(look.rows)
     for row in look.rows:
-        reader.read(row)
         read_text(checked_text(row[text], cohort, name))
     if not look.rows:
         found.refuse(

@@ -1,4 +1,4 @@
-"""Id columns as they come from a query: found by name, typed once, checked row by row."""
+"""Id columns as they come from a query: found by name, typed once, checked on every row."""
 
 from __future__ import annotations
 
@@ -53,24 +53,28 @@ class IdReader:
         """The columns with their kinds; a live list, empty before the first row."""
         return self._columns
 
-    def read(self, row: Sequence[Any]) -> tuple[Any, ...]:
-        """The row's id values."""
-        values = tuple(
-            self._decoded(name, row[position])
+    def read(self, rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+        """The values of each id column on these rows, of which there is one at least."""
+        read = [
+            self._decoded(name, [row[position] for row in rows])
             for name, position in zip(self._names, self._positions, strict=True)
-        )
+        ]
         if not self._columns:
-            for name, position, value in zip(self._names, self._positions, values, strict=True):
-                self._columns.append(self._column(name, position, value))
-            self._types = [type(value) for value in values]
-        for column, value, kind in zip(self._columns, values, self._types, strict=True):
-            if type(value) is not kind or not _fits(value, column):
-                self._refuse(column.name, value, kind)
-        return values
+            for name, position, values in zip(self._names, self._positions, read, strict=True):
+                self._columns.append(self._column(name, position, values[0]))
+            self._types = [type(values[0]) for values in read]
+        for column, values, kind in zip(self._columns, read, self._types, strict=True):
+            if set(map(type, values)) != {kind} or not _all_fit(values, column):
+                for value in values:
+                    if type(value) is not kind or not _fits(value, column):
+                        self._refuse(column.name, value, kind)
+        return read
 
-    def _decoded(self, name: str, value: Any) -> Any:
+    def _decoded(self, name: str, values: list[Any]) -> list[Any]:
         try:
-            return value.decode("utf-8") if isinstance(value, UndecodedText) else value
+            return [
+                value.decode("utf-8") if type(value) is UndecodedText else value for value in values
+            ]
         except UnicodeDecodeError:
             raise NotemillError(
                 f"id column '{name}' of cohort '{self._cohort}' holds text that is not UTF-8",
@@ -119,6 +123,13 @@ class IdReader:
             where=f"cohorts.{self._cohort}.id_columns",
             remedy=remedy,
         )
+
+
+def _all_fit(values: list[Any], column: IdColumn) -> bool:
+    """Whether the values, which are of the column's type, fit it in a shard."""
+    if column.kind == "integer":
+        return min(values) in INT64 and max(values) in INT64
+    return column.kind != "decimal" or all(_fits(value, column) for value in values)
 
 
 def _fits(value: Any, column: IdColumn) -> bool:

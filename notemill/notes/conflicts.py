@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -19,7 +19,7 @@ import numpy as np
 from notemill.files import explained, private_folder
 
 _PARTS = 256
-_BUFFERED_BYTES = 16 << 20
+_BUFFERED_BYTES = 8 << 20
 _ROWS_AT_ONCE = 1 << 18
 _IDS_AT_ONCE = 1 << 20
 _RECORD = np.dtype([("id", "<u8", 2), ("text", "<u8", 2), ("sequence", "<u8")])
@@ -37,8 +37,10 @@ class RowSet:
         """Take rows in, 64-bit numbers."""
         np.bitwise_or.at(self._bits, rows >> 3, (1 << (rows & 7)).astype(np.uint8))
 
-    def __contains__(self, row: Any) -> bool:
-        return bool(self._bits[row >> 3] >> (row & 7) & 1)
+    def has(self, rows: np.ndarray) -> np.ndarray:
+        """Which of these rows it has."""
+        bits: np.ndarray = self._bits[rows >> 3] >> (rows & 7).astype(np.uint8) & 1
+        return bits.astype(bool)
 
 
 class IdConflicts:
@@ -46,8 +48,8 @@ class IdConflicts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = private_folder(folder / f".spool-ids-{os.uname().nodename}-{os.getpid()}")
-        self._parts = [bytearray() for _ in range(_PARTS)]
-        self._buffered = 0
+        self._buffered: list[np.ndarray] = []
+        self._bytes = 0
         self._rows = 0
 
     def __enter__(self) -> IdConflicts:
@@ -61,13 +63,17 @@ class IdConflicts:
     ) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def add(self, sequence: int, ids: tuple[Any, ...], text_sha256: bytes) -> None:
-        """Take a row; sequence is its number in the query's order."""
-        key = hashlib.blake2b(repr(ids).encode(), digest_size=16).digest()
-        self._parts[key[0] % _PARTS] += key + text_sha256[:16] + sequence.to_bytes(8, "little")
-        self._buffered += _RECORD.itemsize
-        self._rows = max(self._rows, sequence + 1)
-        if self._buffered >= _BUFFERED_BYTES:
+    def add(self, ids: Iterable[tuple[Any, ...]], texts_sha256: Iterable[bytes]) -> None:
+        """Take the query's next rows."""
+        keys = [hashlib.blake2b(repr(each).encode(), digest_size=16).digest() for each in ids]
+        records = np.empty(len(keys), dtype=_RECORD)
+        records["id"] = np.frombuffer(b"".join(keys), "<u8").reshape(-1, 2)
+        records["text"] = np.frombuffer(b"".join(texts_sha256), "<u8").reshape(-1, 4)[:, :2]
+        records["sequence"] = np.arange(self._rows, self._rows + len(keys))
+        self._rows += len(keys)
+        self._buffered.append(records)
+        self._bytes += records.nbytes
+        if self._bytes >= _BUFFERED_BYTES:
             self._write()
 
     def examples(self, most: int) -> tuple[list[int], int]:
@@ -105,15 +111,18 @@ class IdConflicts:
                 yield kept, _others(_records(path, number, slices), kept)
 
     def _write(self) -> None:
-        for number, part in enumerate(self._parts):
-            if part:
-                path = self._folder / str(number)
-                with explained(path):
-                    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                    with os.fdopen(handle, "wb") as file:
-                        file.write(part)
-                self._parts[number] = bytearray()
-        self._buffered = 0
+        if not self._bytes:
+            return
+        records = np.concatenate(self._buffered)
+        self._buffered, self._bytes = [], 0
+        parts = (records["id"][:, 0] & np.uint64(255)).astype(np.int64) % _PARTS
+        order = np.argsort(parts, kind="stable")
+        for each in np.split(order, np.flatnonzero(np.diff(parts[order])) + 1):
+            path = self._folder / str(parts[each[0]])
+            with explained(path):
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                with os.fdopen(handle, "wb") as file:
+                    file.write(records[each].tobytes())
 
 
 def _records(path: Path, number: int, slices: int) -> Iterator[np.ndarray]:

@@ -8,17 +8,36 @@ compared by one digest.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import pyarrow as pa
 
 from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.files import written_whole
 from notemill.notes.manifest import ShardEntry
-from notemill.notes.shard import READ_ANEW, Note, NotesDigest, ShardWriter, read_notes
-from notemill.notes.text import shard_of
+from notemill.notes.shard import READ_ANEW, NotesDigest, ShardWriter, read_tables, text_hashes, told
+from notemill.notes.text import first_of_shard
 from notemill.paths import shard_names
 from notemill.progress import Progress
+
+_Item = TypeVar("_Item")
+
+
+class _Piece(NamedTuple):
+    """Some notes of a shard. told: what a digest takes of them."""
+
+    shard: int
+    notes: pa.Table
+    told: bytes
+
+
+_END = _Piece(-1, pa.table({}), b"")
+"""Behind the last notes, of no shard."""
 
 
 @dataclass(frozen=True)
@@ -29,28 +48,53 @@ class Cut:
     digest: str
 
 
-def write_cut(folder: Path, notes: Iterator[Note], shards: int, columns: list[IdColumn]) -> Cut:
+def write_cut(folder: Path, notes: Iterator[pa.Table], shards: int, columns: list[IdColumn]) -> Cut:
     """Write notes, which come in the order of their texts' hashes, as shards below `folder`."""
     digest = NotesDigest()
     entries = []
     progress = Progress("shards written", total=shards)
-    note = next(notes, None)
+    pieces = ahead(_pieces(notes, shards, columns))
+    piece = next(pieces, _END)
     for number, name in enumerate(shard_names(shards)):
         path = folder / f"{name}.parquet"
         with written_whole(path) as partial, ShardWriter(partial, columns) as writer:
-            while note is not None and shard_of(note.text_sha256, shards) == number:
-                digest.add(note)
-                writer.add(note)
-                note = None  # or two are in memory while the next one comes
-                note = next(notes, None)
+            while piece.shard == number:
+                digest.update(piece.told)
+                writer.add(piece.notes, piece.told)
+                piece = next(pieces, _END)
         entries.append(writer.entry(name))
         progress.add()
-    if note is not None:
-        raise NotemillError("the notes are not in their order", remedy=READ_ANEW)
     return Cut(entries, digest.hexdigest())
 
 
-def read_cut(folder: Path, shards: int, columns: list[IdColumn]) -> Iterator[Note]:
+def read_cut(folder: Path, shards: int, columns: list[IdColumn]) -> Iterator[pa.Table]:
     """All notes of a cut. Raises NotemillError for a shard that is missing or damaged."""
     for name in shard_names(shards):
-        yield from read_notes(folder / f"{name}.parquet", columns, with_text=True)
+        yield from read_tables(folder / f"{name}.parquet", columns, with_text=True)
+
+
+def ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+    """The same, each made in a thread while the one before it is used."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
+            del item
+
+
+def _pieces(tables: Iterator[pa.Table], shards: int, columns: list[IdColumn]) -> Iterator[_Piece]:
+    """Notes in their order, parted where a shard ends."""
+    firsts = np.array([first_of_shard(shard, shards) for shard in range(shards)], np.uint64)
+    last = np.zeros(1, np.uint64)
+    for table in tables:
+        begins = text_hashes(table)[:, 0].astype(np.uint64)
+        both = np.concatenate([last, begins])
+        if np.any(both[1:] < both[:-1]):
+            raise NotemillError("the notes are not in their order", remedy=READ_ANEW)
+        last = begins[-1:] if len(begins) else last
+        places = [*np.searchsorted(begins, firsts).tolist(), len(table)]
+        for shard in np.unique(np.searchsorted(firsts, begins, side="right") - 1).tolist():
+            start, stop = places[shard], places[shard + 1]
+            notes = table.slice(start, stop - start)
+            yield _Piece(shard, notes, told(notes, columns))

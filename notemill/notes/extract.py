@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 import notemill
 from notemill.config import Cohort, Database
@@ -21,7 +24,7 @@ from notemill.errors import NotemillError
 from notemill.files import explained, private_folder, sync, write_text
 from notemill.locks import LockedFile
 from notemill.logs import log
-from notemill.notes.conflicts import IdConflicts
+from notemill.notes.conflicts import IdConflicts, RowSet
 from notemill.notes.cut import Cut, read_cut, write_cut
 from notemill.notes.frozen import check_same_cohort, give_up
 from notemill.notes.manifest import Counts, Frozen, Manifest, Snapshot, read_frozen
@@ -35,8 +38,7 @@ from notemill.notes.recut import (
     withdrawn,
 )
 from notemill.notes.rows import read_rows
-from notemill.notes.shard import Note
-from notemill.notes.spool import Spool
+from notemill.notes.spool import ROW, Spool
 from notemill.notes.text import TextState
 from notemill.paths import Layout, cut_name
 
@@ -129,7 +131,8 @@ def _from_database(
         ids, counts.rows, server = read_rows(database, name, cohort, spool, conflicts)
         check_key_length(ids)  # here, because the cohort is frozen when it is loaded
         dropped = _rows_to_drop(name, cohort, layout, spool, conflicts)
-        cut = write_cut(aside, _distinct(spool.notes(), dropped, counts), cohort.shards, ids)
+        notes = _distinct(spool.notes(), dropped, counts, cohort.id_columns)
+        cut = write_cut(aside, notes, cohort.shards, ids)
     counts.texts = sum(entry.texts for entry in cut.entries)
     snapshot = Snapshot(
         cohort=name,
@@ -149,7 +152,7 @@ def _from_database(
 
 def _rows_to_drop(
     name: str, cohort: Cohort, layout: Layout, spool: Spool, conflicts: IdConflicts
-) -> Container[int]:
+) -> RowSet | None:
     """Numbers of the rows to leave out, where an id came with different texts."""
     told = layout.conflicting_ids(name)
     told.unlink(missing_ok=True)
@@ -157,7 +160,7 @@ def _rows_to_drop(
         return conflicts.rows_to_drop(keep=cohort.same_id_different_text)
     examples, count = conflicts.examples(_EXAMPLES)
     if count:
-        rows = ["\t".join(map(str, ids)) for ids in spool.ids_of(examples)]
+        rows = ["\t".join(map(str, ids)) for ids in spool.ids_of(examples, cohort.id_columns)]
         write_text(told, "\n".join(["\t".join(cohort.id_columns), *rows]) + "\n")
         raise NotemillError(
             f"{count} ids of cohort '{name}' come with different texts; "
@@ -166,28 +169,47 @@ def _rows_to_drop(
             remedy="add the column that tells them apart to id_columns, or say which row to keep "
             "with `same_id_different_text: first` (or last) and an ORDER BY in the query",
         )
-    return frozenset()
+    return None
 
 
 def _distinct(
-    spooled: Iterator[tuple[int, Note]], dropped: Container[int], counts: Counts
-) -> Iterator[Note]:
+    spooled: Iterator[pa.Table], dropped: RowSet | None, counts: Counts, ids: list[str]
+) -> Iterator[pa.Table]:
     """Notes without dropped rows and repeated ids, each row of the query counted once."""
-    last: tuple[bytes, tuple[Any, ...]] | None = None
-    for sequence, note in spooled:
-        if sequence in dropped:
-            counts.dropped += 1
-            continue
-        if last == (note.text_sha256, note.ids):
-            counts.collapsed += 1
-            continue
-        last = (note.text_sha256, note.ids)
-        counts.notes += 1
-        counts.blank += note.state is not TextState.OK
-        counts.null += note.state is TextState.NULL
-        counts.replaced += note.replaced_bytes > 0
-        yield note
-        del note
+    last: pa.Table | None = None
+    for table in spooled:
+        if dropped:
+            left = ~dropped.has(table[ROW].to_numpy())
+            counts.dropped += len(table) - int(left.sum())
+            table = table.filter(pa.array(left))
+        table = table.drop_columns(ROW)
+        names = table.select([*ids, "text_sha256"])
+        new = _differs(names if last is None else pa.concat_tables([last, names]))
+        new = new if last is None else new[1:]
+        if len(names):
+            last = names.slice(len(names) - 1)
+        counts.collapsed += len(table) - int(new.sum())
+        if not new.all():
+            table = table.filter(pa.array(new))
+        _count(table, counts)
+        yield table
+
+
+def _differs(table: pa.Table) -> np.ndarray:
+    """Which rows are not the row before them; the first one is not."""
+    new = np.zeros(len(table), dtype=bool)
+    new[:1] = True
+    for column in table.columns if len(table) > 1 else ():
+        new[1:] |= pc.not_equal(column[1:], column[:-1]).to_numpy()
+    return new
+
+
+def _count(notes: pa.Table, counts: Counts) -> None:
+    states = notes["text_state"].to_pylist()
+    counts.notes += len(notes)
+    counts.blank += len(notes) - states.count(TextState.OK)
+    counts.null += states.count(TextState.NULL)
+    counts.replaced += int(np.count_nonzero(notes["replaced_bytes"].to_numpy()))
 
 
 def _put_in_force(

@@ -1,7 +1,9 @@
-"""A cohort's query, read once: a row at a time, in one read-only transaction, counted twice."""
+"""A cohort's query, read once: some rows at a time, in one read-only transaction, counted twice."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,12 +18,15 @@ from notemill.logs import log
 from notemill.notes.columns import IdReader, column_positions
 from notemill.notes.conflicts import IdConflicts
 from notemill.notes.query import limited, over_query, streamed
+from notemill.notes.shard import notes_table
 from notemill.notes.spool import Spool
 from notemill.notes.text import read_text
 from notemill.progress import Progress
 
 _COUNT_S = 120
 """What counting the rows a second time may cost."""
+_BYTES_AT_ONCE = 4 << 20
+_ROWS_AT_ONCE = 4096
 
 
 def read_rows(
@@ -60,27 +65,50 @@ def _read(
     conflicts: IdConflicts,
 ) -> tuple[list[IdColumn], int]:
     progress = Progress("rows read")
-    rows = streamed(connection, cohort.query)
-    if not rows.returns_rows:
+    result = streamed(connection, cohort.query)
+    if not result.returns_rows:
         raise NotemillError(
             f"the query of cohort '{name}' gives no rows, because it asks for none",
             where=f"cohorts.{name}.query",
             remedy="write one SELECT as the query",
         )
-    positions = column_positions(rows.keys(), cohort, name)
+    positions = column_positions(result.keys(), cohort, name)
     text_position = positions.pop()
-    ids = IdReader(cohort.id_columns, positions, rows.cursor.description, name)
-    count = 0
-    for row in rows:
-        note_ids = ids.read(row)
-        text = read_text(checked_text(row[text_position], cohort, name))
-        del row  # or two rows are in memory while the next one comes
-        spool.add(count, note_ids, text)
-        conflicts.add(count, note_ids, text.sha256)
-        del text
-        count += 1
-        progress.add()
-    return ids.columns, count
+    reader = IdReader(cohort.id_columns, positions, result.cursor.description, name)
+    for rows in _some_rows(connection, result, text_position):
+        ids = reader.read(rows)
+        texts = [read_text(checked_text(row[text_position], cohort, name)) for row in rows]
+        rows.clear()
+        spool.add(notes_table(reader.columns, ids, texts))
+        conflicts.add(zip(*ids, strict=True), (text.sha256 for text in texts))
+        progress.add(len(texts))
+        del texts, ids
+    return reader.columns, progress.done
+
+
+def _some_rows(
+    connection: sa.Connection, result: sa.CursorResult[Any], text: int
+) -> Iterator[list[Any]]:
+    """The rows as they come from the driver, some in memory at once: one may be very large.
+
+    Not by way of the result, which would take as long for each row as the driver.
+    """
+    fetch = result.cursor.fetchone
+    rows: list[Any] = list(result.fetchmany(1))  # which it holds
+    size = 0
+    try:
+        for row in iter(fetch, None) if rows else ():
+            rows.append(row)
+            size += sys.getsizeof(row[text])
+            del row  # or two rows are in memory while the next one comes
+            if size >= _BYTES_AT_ONCE or len(rows) >= _ROWS_AT_ONCE:
+                yield rows
+                rows, size = [], 0
+    except connection.dialect.loaded_dbapi.Error as error:
+        connection.invalidate(error)  # or its end, which fails too, would hide what happened
+        raise DBAPIError(None, None, error, hide_parameters=True) from error
+    if rows:
+        yield rows
 
 
 def _compare_with_count(connection: sa.Connection, name: str, cohort: Cohort, rows: int) -> None:

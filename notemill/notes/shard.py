@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.notes.manifest import ShardEntry
-from notemill.notes.text import TextState
+from notemill.notes.runs import runs, text_sizes
+from notemill.notes.text import NoteText, TextState
 
 READ_ANEW = (
     "run snakemake once with `--forcerun extract` added, and then as before: what is lost is "
@@ -27,7 +29,7 @@ READ_ANEW = (
 
 _ROWS_A_GROUP = 2048
 _BYTES_A_GROUP = 8 << 20
-"""Of memory that the texts of a row group take, which is written and read as one."""
+"""Of the texts of a row group, which is written and read as one."""
 _ARROW = {
     "integer": pa.int64(),
     "text": pa.string(),
@@ -65,6 +67,17 @@ def notes_schema(columns: list[IdColumn]) -> pa.Schema:
     )
 
 
+def notes_table(
+    columns: list[IdColumn], ids: Sequence[Sequence[Any]], texts: Sequence[NoteText]
+) -> pa.Table:
+    """Rows of a notes shard. ids: the values of each id column."""
+    schema = notes_schema(columns)
+    text, states, sha256s, replaced = zip(*texts, strict=True) if texts else ((), (), (), ())
+    values = [*ids, text, sha256s, states, replaced]
+    arrays = [pa.array(each, field.type) for each, field in zip(values, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
 class NotesDigest:
     """sha256 over notes' ids, texts and states, in their order; independent of the file format."""
 
@@ -75,30 +88,49 @@ class NotesDigest:
         """Take the next note."""
         self._sha256.update(repr((note.ids, note.text_sha256.hex(), note.state.value)).encode())
 
+    def update(self, told: bytes) -> None:
+        """Take the next notes as `told` tells of them."""
+        self._sha256.update(told)
+
     def hexdigest(self) -> str:
         """The digest of the notes so far."""
         return self._sha256.hexdigest()
+
+
+def text_hashes(notes: pa.Table) -> np.ndarray:
+    """Each row's hash of its text as four numbers, the first one foremost."""
+    hashes = notes["text_sha256"].combine_chunks()
+    four = np.frombuffer(hashes.buffers()[1] or b"", ">u8").reshape(-1, 4)
+    return four[hashes.offset : hashes.offset + len(hashes)]
+
+
+def told(notes: pa.Table, columns: list[IdColumn]) -> bytes:
+    """What a digest takes of notes: of each what `NotesDigest.add` takes."""
+    ids = zip(*(notes[column.name].to_pylist() for column in columns), strict=True)
+    digits = text_hashes(notes).tobytes().hex()
+    hashes = [digits[place : place + 64] for place in range(0, len(digits), 64)]
+    states = notes["text_state"].to_pylist()
+    return "".join(map(repr, zip(ids, hashes, states, strict=True))).encode()
 
 
 class ShardWriter:
     """Writes notes, which must come ordered by the text's hash, and sums them up."""
 
     def __init__(self, path: Path, columns: list[IdColumn]) -> None:
-        self._schema = notes_schema(columns)
+        schema = notes_schema(columns)
         # Dictionaries and statistics keep texts in memory and help no one who reads them.
-        small = [name for name in self._schema.names if name not in ("text", "text_sha256")]
+        small = [name for name in schema.names if name not in ("text", "text_sha256")]
         self._writer = pq.ParquetWriter(
             path,
-            self._schema,
+            schema,
             compression="zstd",
             use_dictionary=small,
             write_statistics=small,
             write_page_checksum=True,
         )
-        self._rows: list[Note] = []
-        self._bytes = 0
+        self._held = schema.empty_table()
         self._digest = NotesDigest()
-        self._last_text = b""
+        self._last_text = np.zeros((1, 4), np.uint64)
         self.notes = 0
         self.texts = 0
 
@@ -111,21 +143,20 @@ class ShardWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self._flush()
+        if kind is None and len(self._held):
+            self._writer.write_table(self._held)
         self._writer.close()
 
-    def add(self, note: Note) -> None:
-        """Append one note."""
-        self.notes += 1
-        if note.state is TextState.OK and note.text_sha256 != self._last_text:
-            self.texts += 1
-            self._last_text = note.text_sha256
-        self._digest.add(note)
-        self._rows.append(note)
-        self._bytes += sys.getsizeof(note.text)
-        if len(self._rows) >= _ROWS_A_GROUP or self._bytes >= _BYTES_A_GROUP:
-            self._flush()
+    def add(self, notes: pa.Table, of_notes: bytes) -> None:
+        """Append notes. of_notes: what a digest takes of them (`told`)."""
+        self._digest.update(of_notes)
+        self.notes += len(notes)
+        self._count_texts(notes)
+        held = pa.concat_tables([self._held, notes])
+        for start, stop in runs(text_sizes(held), _BYTES_A_GROUP, _ROWS_A_GROUP):
+            self._held = held.slice(start, stop - start)
+            if stop < len(held):  # a full group
+                self._writer.write_table(self._held)
 
     def entry(self, name: str) -> ShardEntry:
         """What the manifest says of this shard."""
@@ -133,10 +164,11 @@ class ShardWriter:
             name=name, notes=self.notes, texts=self.texts, digest=self._digest.hexdigest()
         )
 
-    def _flush(self) -> None:
-        if self._rows:
-            self._writer.write_table(_table(self._rows, self._schema))
-            self._rows, self._bytes = [], 0
+    def _count_texts(self, notes: pa.Table) -> None:
+        asked = text_hashes(notes.filter(pc.equal(notes["text_state"], TextState.OK.value)))
+        hashes = np.concatenate([self._last_text, asked])
+        self.texts += int(np.any(hashes[1:] != hashes[:-1], axis=1).sum())
+        self._last_text = hashes[-1:]
 
 
 def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Iterator[Note]:
@@ -145,10 +177,23 @@ def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Itera
     Without text, `text` is None on every row and the file is read several times faster; else each
     is held to its hash. Raises NotemillError for a file that is damaged or not a notes shard.
     """
-    names = [column.name for column in columns]
-    wanted = [*names, "text_sha256", "text_state", "replaced_bytes"]
-    if with_text:
-        wanted.append("text")
+    for table in read_tables(path, columns, with_text=with_text):
+        yield from map(
+            Note,
+            zip(*(table[column.name].to_pylist() for column in columns), strict=True),
+            map(_plain, table["text"]) if with_text else repeat(None),
+            table["text_sha256"].to_pylist(),
+            map(TextState, table["text_state"].to_pylist()),
+            table["replaced_bytes"].to_pylist(),
+        )
+
+
+def read_tables(path: Path, columns: list[IdColumn], *, with_text: bool) -> Iterator[pa.Table]:
+    """A shard's row groups, as `read_notes` has their rows; without text there is no such column.
+
+    Raises NotemillError for a file that is damaged or not a notes shard.
+    """
+    wanted = [name for name in notes_schema(columns).names if with_text or name != "text"]
     with readable_parquet(path, remedy=READ_ANEW) as file:
         missing = set(wanted) - set(file.schema_arrow.names)
         if missing:
@@ -159,31 +204,33 @@ def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Itera
             )
         # Not iter_batches: it counts rows, over row groups, however large they are.
         for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=wanted, use_threads=False)
-            columns_of = {name: table[name].to_pylist() for name in wanted if name != "text"}
-            texts = _held_texts(table, path) if with_text else repeat(None)
-            yield from map(
-                Note,
-                zip(*(columns_of[name] for name in names), strict=True),
-                texts,
-                columns_of["text_sha256"],
-                map(TextState, columns_of["text_state"]),
-                columns_of["replaced_bytes"],
-            )
+            table = file.read_row_group(group, columns=wanted, use_threads=False).select(wanted)
+            if with_text:
+                _hold_texts(table, path)
+            yield table
 
 
-def _held_texts(table: pa.Table, path: Path) -> Iterator[str | None]:
-    """The texts of some rows, one in memory at once."""
-    for text, text_sha256 in zip(table["text"], table["text_sha256"], strict=True):
-        note = text.as_py()
-        if hashlib.sha256((note or "").encode()).digest() != text_sha256.as_py():
+def _plain(text: pa.Scalar) -> str | None:
+    """One text is in memory at once as Python's, which may take four bytes a character."""
+    value: str | None = text.as_py()
+    return value
+
+
+def _hold_texts(table: pa.Table, path: Path) -> None:
+    """Raise NotemillError if a text is not the one whose hash stands beside it."""
+    text = table["text"].cast(pa.large_string()).combine_chunks()
+    _, places, data = text.buffers()
+    ends = np.frombuffer(places, np.int64)[text.offset : text.offset + len(text) + 1].tolist()
+    texts = memoryview(data or b"")
+    for start, end, text_sha256 in zip(
+        ends, ends[1:], table["text_sha256"].to_pylist(), strict=False
+    ):
+        if hashlib.sha256(texts[start:end]).digest() != text_sha256:
             raise NotemillError(
                 "this notes shard holds a text that is not the one it was",
                 where=str(path),
                 remedy=READ_ANEW,
             )
-        yield note
-        del note
 
 
 @contextmanager
@@ -204,15 +251,3 @@ def _arrow_type(column: IdColumn) -> pa.DataType:
     if column.kind == "decimal":
         return pa.decimal128(38, column.scale or 0)
     return _ARROW[column.kind]
-
-
-def _table(rows: list[Note], schema: pa.Schema) -> pa.Table:
-    ids = zip(*(row.ids for row in rows), strict=True)
-    arrays = [pa.array(values, field.type) for values, field in zip(ids, schema, strict=False)]
-    arrays += [
-        pa.array([row.text for row in rows], pa.large_string()),
-        pa.array([row.text_sha256 for row in rows], pa.binary(32)),
-        pa.array([row.state.value for row in rows], pa.string()),
-        pa.array([row.replaced_bytes for row in rows], pa.int32()),
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema)

@@ -6,12 +6,14 @@ import hashlib
 import html
 import re
 import unicodedata
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 _PIECE = re.compile(r"&#?\w{1,40};?|\S")
 """What may be seen: an entity of HTML, or a character that is no white space."""
+_BEGINS_WITH_INK = re.compile(r"\s*[A-Za-z0-9]").match
+"""Tells most texts from blank ones at once."""
 _UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 """Unicode's categories of control and format characters and of spaces."""
 _UNSEEN_TOO = frozenset(
@@ -33,8 +35,7 @@ class TextState(StrEnum):
     NULL = "null"
 
 
-@dataclass(frozen=True)
-class NoteText:
+class NoteText(NamedTuple):
     """A note's text. replaced: invalid UTF-8 sequences that became U+FFFD."""
 
     text: str | None
@@ -52,7 +53,7 @@ def read_text(value: str | bytes | None) -> NoteText:
         text, replaced = _decode(value)
     else:
         text = value
-    state = TextState.BLANK if _is_blank(text) else TextState.OK
+    state = TextState.OK if _BEGINS_WITH_INK(text) or not _is_blank(text) else TextState.BLANK
     return NoteText(text, state, hashlib.sha256(text.encode("utf-8")).digest(), replaced)
 
 
@@ -63,6 +64,11 @@ def shard_of(text_sha256: bytes, shards: int) -> int:
     texts' hashes, whatever the number of shards.
     """
     return int.from_bytes(text_sha256[:8]) * shards >> 64
+
+
+def first_of_shard(shard: int, shards: int) -> int:
+    """The lowest number of eight bytes with which a hash of this shard may begin."""
+    return -(-(shard << 64) // shards)
 
 
 def _is_blank(text: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,8 +31,10 @@ def notes(database: MariaDB, tmp_path: Path) -> Database:
     )
 
 
-def extracted(database: Database, folder: Path, query: str) -> Manifest:
-    cohort = Cohort(query=query, id_columns=["visit"], text_column="note", shards=2)
+def extracted(
+    database: Database, folder: Path, query: str, ids: Sequence[str] = ("visit",)
+) -> Manifest:
+    cohort = Cohort(query=query, id_columns=list(ids), text_column="note", shards=2)
     layout = Layout(folder / "results")
     return extract(database, "all", cohort, layout, JournaledAnswers(layout, "all"))
 
@@ -62,3 +66,58 @@ def test_a_count_that_can_not_be_had_is_said(
             manifest = extracted(notes, tmp_path / name, query)
         assert manifest.counts.rows == (2000 if name == "twice" else 3)
         assert f"(error {error})" in caplog.text
+
+
+def test_ids_of_every_kind_have_the_digest_that_they_had_before(
+    notes: Database, database: MariaDB, tmp_path: Path
+) -> None:
+    """Made by version 0.11 from this table, row by row."""
+    with (
+        database.connect(autocommit=True, charset="utf8mb4") as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            "CREATE TABLE kinds (n BIGINT, u INT UNSIGNED, d DECIMAL(12,3), day DATE, "
+            "at DATETIME(6), stamp TIMESTAMP, word VARCHAR(20), latin VARCHAR(20) "
+            "CHARACTER SET latin1, code BINARY(4), yr YEAR, note MEDIUMTEXT)"
+        )
+        values = ", ".join(["%s"] * 11)
+        cursor.executemany(f"INSERT INTO kinds VALUES ({values})", map(of_every_kind, range(50)))
+    ids = ["n", "u", "d", "day", "at", "stamp", "word", "latin", "code", "yr"]
+    manifest = extracted(notes, tmp_path, "SELECT * FROM kinds", ids)
+    assert manifest.digest == "c3d11ed0e2bce6780c4aaa70d70f5e4578f656b3868e64200c86328f5966b942"
+    assert [(entry.digest[:12], entry.notes) for entry in manifest.shards] == [
+        ("9779a33f8b68", 16),
+        ("bfa2ca8fc4d4", 34),
+    ]
+
+
+def of_every_kind(n: int) -> tuple[Any, ...]:
+    text = [None, "", f"Befund \N{GRINNING FACE} {n % 6}", f"x\\t\n\\N\r{n}"][n % 4]
+    days = (f"19{n % 90 + 10}-02-11", f"2024-03-{n % 28 + 1:02d} 01:02:03.{n:06d}")
+    numbers = (-(n**9), n, f"{n * 7 - 30}.{n % 10}5")
+    words = (f"w\xf6rd {n} ", "caf\xe9", bytes([n, 255, 0, n]))
+    return (*numbers, *days, f"2000-12-31 22:00:{n:02d}", *words, 2000 + n, text)
+
+
+def test_a_server_that_goes_away_between_two_rows_is_told(
+    notes: Database, database: MariaDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows come from the driver itself, whose errors are its own."""
+
+    def killed(*_: object) -> str:
+        with database.connect(autocommit=True) as other, other.cursor() as cursor:
+            cursor.execute(
+                "SELECT id FROM information_schema.processlist WHERE info LIKE '%REPEAT%' AND "
+                "id <> CONNECTION_ID()"
+            )
+            for (session,) in cursor.fetchall():
+                cursor.execute(f"KILL {session}")
+        return "x"
+
+    monkeypatch.setattr("notemill.notes.rows._ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("notemill.notes.rows.checked_text", killed)
+    query = "SELECT visit, REPEAT('x', 100000) AS note FROM notes"
+    with pytest.raises(NotemillError, match="the database closed the connection"):
+        extracted(notes, tmp_path, query)
+    assert not list((tmp_path / "results").rglob("*.parquet"))

@@ -15,6 +15,7 @@ from notemill.notes.shard import Note
 from notemill.notes.text import shard_of
 from notemill.paths import Layout, cut_name, journal, shard_names, shards_of_cut
 from tests.unit.conftest import Clinic
+from tests.unit.notes.shards import rows_of
 
 EXPERIMENTS = ["cough-0123456789ab", "fever-0123456789ab"]
 NOTES = [(number, f"note {number % 9}" if number else None) for number in range(12)]
@@ -76,7 +77,11 @@ def notes_in_force(clinic: Clinic) -> list[Note]:
     frozen = read_frozen(clinic.layout.frozen("chest"))
     assert frozen
     folder = clinic.layout.notes_folder("chest", cut_name(frozen.cut))
-    return list(read_cut(folder, frozen.cut, frozen.id_columns))
+    return [
+        note
+        for notes in read_cut(folder, frozen.cut, frozen.id_columns)
+        for note in rows_of(notes, frozen.id_columns)
+    ]
 
 
 def cuts_on_disk(clinic: Clinic) -> set[str]:

@@ -55,13 +55,13 @@ def test_a_column_that_comes_twice_is_named() -> None:
 )
 def test_ids_keep_their_own_types(value: Any, read: Any, kind: str) -> None:
     ids = reader("visit")
-    assert ids.read((value,)) == (read,)
+    assert ids.read([(value,)]) == [[read]]
     assert [(column.name, column.kind) for column in ids.columns] == [("visit", kind)]
 
 
 def test_lengths_are_those_that_the_server_declares() -> None:
     ids = reader("visit", "part", "key", lengths=(80, 16, None))
-    ids.read(("a", b"b", Decimal("1.250")))
+    ids.read([("a", b"b", Decimal("1.250"))])
     text, binary, decimal = ids.columns
     assert text.length == 20  # 80 bytes of utf8mb4
     assert binary.length == 16
@@ -91,8 +91,12 @@ SECRET = "12345"  # ids may name a patient
 def test_ids_that_name_no_note_are_refused(rows: list[tuple[Any]], words: str) -> None:
     ids = reader("visit")
     with pytest.raises(NotemillError, match=words) as refused:
+        ids.read(rows)
+    one_by_one = reader("visit")
+    with pytest.raises(NotemillError) as again:
         for row in rows:
-            ids.read(row)
+            one_by_one.read([row])
+    assert str(again.value) == str(refused.value)
     assert "id column 'visit' of cohort 'chest'" in refused.value.what
     assert refused.value.where == "cohorts.chest.id_columns"
     assert SECRET not in str(refused.value)
@@ -101,4 +105,4 @@ def test_ids_that_name_no_note_are_refused(rows: list[tuple[Any]], words: str) -
 
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63)])
 def test_the_largest_numbers_pass(value: int) -> None:
-    assert reader("visit").read((value,)) == (value,)
+    assert reader("visit").read([(value,), (1,)]) == [[value, 1]]

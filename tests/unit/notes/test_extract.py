@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from notemill.errors import NotemillError
 from notemill.notes import conflicts, spool
+from notemill.notes import rows as module
 from notemill.notes.manifest import read_frozen, read_manifest
 from notemill.notes.text import TextState, read_text
 from tests.unit.conftest import Clinic
@@ -26,8 +27,9 @@ texts = st.none() | st.sampled_from(["", "  ", "cough", "Cough", INVALID]) | st.
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several runs of the spool, as a large table takes."""
-    monkeypatch.setattr(spool, "_PART_BYTES", 1500)
+    """Several parts of the spool, as a large table takes."""
+    monkeypatch.setattr(spool, "_PART_BYTES", 300)
+    monkeypatch.setattr(module, "_ROWS_AT_ONCE", 3)
 
 
 @given(rows=st.lists(st.tuples(visits, texts), min_size=1, max_size=25), last=st.booleans())
@@ -38,7 +40,9 @@ def test_every_row_of_the_query_is_accounted_for(
     clinic = Clinic(tmp_path_factory.mktemp("clinic"))
     clinic.run("INSERT INTO notes VALUES (?, CAST(? AS TEXT))", rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spool, "_PART_BYTES", 1500)  # several parts, as a large table takes
+        patch.setattr(spool, "_PART_BYTES", 300)  # several parts, as a large table takes
+        patch.setattr(module, "_ROWS_AT_ONCE", 3)
+        patch.setattr(spool, "_ROWS_A_RUN", 4)
         patch.setattr(conflicts, "_PARTS", 4)
         manifest = clinic.extract(same_id_different_text="last" if last else "first")
     counts = manifest.counts
@@ -160,6 +164,61 @@ def test_the_query_may_end_in_a_semicolon_and_hold_percent_and_colon(clinic: Cli
     clinic.fill((1, "5% at 10:30 :x"), (2, "else"))
     query = "SELECT visit, note FROM notes WHERE note LIKE '5% at 10:30 :x';\n"
     assert clinic.extract(query=query).counts.rows == 1
+
+
+def test_digests_are_those_of_cohorts_that_were_frozen_before(
+    clinic: Clinic, small_parts: None
+) -> None:
+    """Made by version 0.11 from this table, row by row."""
+    texts = [
+        None,
+        "",
+        " \t",
+        "note {n}",
+        b"caf\xe9",
+        "\N{GRINNING FACE} &nbsp;",
+        "&nbsp;\u200b",
+        "x",
+    ]
+    rows = [(number % 40 - 3, text_of(number, texts[number % 8])) for number in range(120)]
+    clinic.run("INSERT INTO notes VALUES (?, CAST(? AS TEXT))", rows)
+    first = clinic.extract("first", same_id_different_text="first")
+    assert first.digest == "350d4b5a466bb853ebc3ccdb05ad1d446e27d9ec1a5c9389b99d289c703219b7"
+    assert [entry.digest[:12] for entry in first.shards] == [
+        "5c84f890784c",
+        "303689bd0f8c",
+        "6b2f2a6c6363",
+    ]
+    last = clinic.extract(
+        "last",
+        query="SELECT visit || 'a' AS visit, x'00ff' AS part, note FROM notes",
+        id_columns=["visit", "part"],
+        same_id_different_text="last",
+    )
+    assert last.digest == "012ab306eaf765ad1462b72dfe850345e12a4d03340eb36a566f4644f161b795"
+    assert [(entry.digest[:12], entry.notes, entry.texts) for entry in last.shards] == [
+        ("74af764cd8cd", 6, 6),
+        ("0dede4055152", 8, 3),
+        ("0337952b02f4", 26, 7),
+    ]
+
+
+def text_of(number: int, text: str | bytes | None) -> str | bytes | None:
+    """A text of the eight kinds, which repeats after a while."""
+    if isinstance(text, bytes):
+        return text + b" %d" % (number % 5)
+    if text == "x":
+        return text * (number * 7)
+    return text and text.replace("{n}", str(number % 11))
+
+
+def test_ids_may_have_any_name_that_is_not_a_shards_own(clinic: Clinic) -> None:
+    clinic.fill((1, "one"), (2, "two"), (1, "one"))
+    query = "SELECT visit AS sequence, 7 AS part, 'a' AS size, visit AS row, note FROM notes"
+    manifest = clinic.extract(query=query, id_columns=["sequence", "part", "size", "row"])
+    notes = [note.ids for shard in shards_of(clinic) for note in shard]
+    assert sorted(notes) == [(1, 7, "a", 1), (2, 7, "a", 2)]
+    assert manifest.counts.collapsed == 1
 
 
 def test_rows_in_another_order_are_the_same_cohort(clinic: Clinic) -> None:

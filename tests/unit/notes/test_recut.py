@@ -15,7 +15,7 @@ from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.notes.cut import write_cut
 from notemill.notes.manifest import read_manifest
-from notemill.notes.spool import Spool
+from notemill.notes.spool import ROW, Spool
 from notemill.notes.text import read_text
 from notemill.paths import Layout, cut_name, journal, shard_names
 from tests.unit.conftest import Clinic
@@ -30,6 +30,7 @@ from tests.unit.notes.recuts import (
     notes_in_force,
     spent,
 )
+from tests.unit.notes.shards import table
 
 VISIT = [IdColumn(name="visit", kind="integer")]
 
@@ -158,28 +159,39 @@ rows = st.lists(
 )
 
 
-def digest(folder: Path, table: list[tuple[int, str | None]], shards: int) -> str:
+def digest(folder: Path, rows: list[tuple[int, str | None]], shards: int) -> str:
     with Spool(folder) as spool:
-        for sequence, (visit, text) in enumerate(table):
-            spool.add(sequence, (visit,), read_text(text))
+        for visit, text in rows:
+            spool.add(table(VISIT, ((visit,), text)))
         spool.done_adding()
-        return write_cut(folder, (note for _, note in spool.notes()), shards, VISIT).digest
+        notes = (each.drop_columns(ROW) for each in spool.notes())
+        return write_cut(folder, notes, shards, VISIT).digest
 
 
 @settings(max_examples=25)
-@given(table=rows, shards=st.integers(1, 9), data=st.data())
+@given(rows=rows, shards=st.integers(1, 9), data=st.data())
 def test_the_cohorts_digest_depends_on_every_value_and_on_nothing_else(
     tmp_path_factory: pytest.TempPathFactory,
-    table: list[tuple[int, str | None]],
+    rows: list[tuple[int, str | None]],
     shards: int,
     data: st.DataObject,
 ) -> None:
     folder = tmp_path_factory.mktemp("cut")
-    same = digest(folder, table, 1)
-    assert digest(folder, data.draw(st.permutations(table)), shards) == same
-    which = data.draw(st.integers(0, len(table) - 1))
-    visit, text = table[which]
+    same = digest(folder, rows, 1)
+    assert digest(folder, data.draw(st.permutations(rows)), shards) == same
+    which = data.draw(st.integers(0, len(rows) - 1))
+    visit, text = rows[which]
     for other in ([], [(visit + 7, text)], [(visit, (text or "") + "x")], [(visit, text)] * 2):
-        assert digest(folder, [*table[:which], *other, *table[which + 1 :]], shards) != same
+        assert digest(folder, [*rows[:which], *other, *rows[which + 1 :]], shards) != same
     if text == "":
-        assert digest(folder, [*table[:which], (visit, None), *table[which + 1 :]], shards) != same
+        assert digest(folder, [*rows[:which], (visit, None), *rows[which + 1 :]], shards) != same
+
+
+def test_notes_out_of_their_order_are_no_cut(tmp_path: Path) -> None:
+    """Damage that no checksum of a page and no hash of a text can tell."""
+    notes = sorted(((n,), read_text(f"note {n}")) for n in range(9))
+    ordered = sorted(notes, key=lambda row: row[1].sha256)
+    for rows in ([*ordered[4:], *ordered[:4]], ordered[::-1]):
+        tables = iter([table(VISIT, *rows[:5]), table(VISIT, *rows[5:])])
+        with pytest.raises(NotemillError, match="not in their order"):
+            write_cut(tmp_path / "cut", tables, 3, VISIT)

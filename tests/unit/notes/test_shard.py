@@ -12,8 +12,9 @@ import pytest
 
 from notemill.database.keys import IdColumn, IdKind
 from notemill.errors import NotemillError
-from notemill.notes.shard import Note, NotesDigest, ShardWriter, read_notes
-from notemill.notes.text import TextState, read_text
+from notemill.notes.shard import Note, NotesDigest, ShardWriter, read_notes, told
+from notemill.notes.text import NoteText, TextState, read_text
+from tests.unit.notes.shards import table
 
 VISIT = [IdColumn(name="visit", kind="integer")]
 
@@ -24,9 +25,12 @@ def note(visit: Any, text: str | bytes | None) -> Note:
 
 
 def written(path: Path, notes: list[Note], columns: list[IdColumn] = VISIT) -> ShardWriter:
+    ordered = sorted(notes, key=lambda note: note.text_sha256)
     with ShardWriter(path, columns) as writer:
-        for each in sorted(notes, key=lambda note: note.text_sha256):
-            writer.add(each)
+        for some in (ordered[:2], ordered[2:]):
+            rows = [(each.ids, NoteText(each.text, *each[3:1:-1], each[4])) for each in some]
+            notes_of_table = table(columns, *rows)
+            writer.add(notes_of_table, told(notes_of_table, columns))
     return writer
 
 
@@ -138,8 +142,7 @@ def test_the_digest_is_the_same_for_notes_that_were_read_back(tmp_path: Path) ->
     at = datetime.datetime(2026, 1, 2, 3, 4, 5, 678)
     ids = (Decimal("1.10"), at, at.date(), b"\xff", 7, "ä ")
     path = tmp_path / "0000.parquet"
-    with ShardWriter(path, columns) as writer:
-        writer.add(Note(ids, "cough", b"x" * 32, TextState.OK, 0))
+    writer = written(path, [Note(ids, "cough", b"x" * 32, TextState.OK, 0)], columns)
     digest = NotesDigest()
     for note in read_notes(path, columns, with_text=False):
         digest.add(note)

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.notes import spool as module
-from notemill.notes.spool import Spool
+from notemill.notes.shard import Note
+from notemill.notes.spool import ROW, Spool
 from notemill.notes.text import read_text, shard_of
 from tests.unit.conftest import full_disk, names_in, of_this_process
+from tests.unit.notes.shards import rows_of, table
 
 SHARDS = 3
 Rows = list[tuple[tuple[int, str], str | None]]
@@ -26,19 +29,33 @@ rows_of_a_table = st.lists(
 )
 
 
+COLUMNS = [IdColumn(name="visit", kind="integer"), IdColumn(name="part", kind="text")]
+
+
 def filled(folder: Path, rows: Rows) -> Spool:
     spool = Spool(folder)
-    for sequence, (ids, text) in enumerate(rows):
-        spool.add(sequence, ids, read_text(text))
+    for row in rows:
+        spool.add(table(COLUMNS, row))
     spool.done_adding()
     return spool
 
 
+def back_from(spool: Spool) -> list[tuple[int, Note]]:
+    """All rows with their numbers in the query."""
+    return [
+        numbered
+        for notes in spool.notes()
+        for numbered in zip(notes[ROW].to_pylist(), rows_of(notes, COLUMNS), strict=True)
+    ]
+
+
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A part holds some three rows, and three are merged at once: small tables take several."""
-    monkeypatch.setattr(module, "_PART_BYTES", 1200)
+    """A part holds three rows, and three are merged at once: small tables take several."""
+    monkeypatch.setattr(module, "_PART_BYTES", 220)
     monkeypatch.setattr(module, "_PARTS_AT_ONCE", 3)
+    monkeypatch.setattr(module, "_KEYS_A_BLOCK", 2)
+    monkeypatch.setattr(module, "_ROWS_A_RUN", 5)
     yield
 
 
@@ -48,7 +65,7 @@ def test_every_row_comes_back_once_and_shard_after_shard(
     tmp_path_factory: pytest.TempPathFactory, rows: Rows
 ) -> None:
     with filled(tmp_path_factory.mktemp("spool"), rows) as spool:
-        back = list(spool.notes())
+        back = back_from(spool)
     shards = [shard_of(note.text_sha256, SHARDS) for _, note in back]
     assert shards == sorted(shards)
     order = [(note.text_sha256, note.ids, sequence) for sequence, note in back]
@@ -67,25 +84,23 @@ def open_files() -> int:
 def test_memory_and_open_files_stay_the_same_whatever_the_table(tmp_path: Path) -> None:
     with Spool(tmp_path) as spool:
         most = 0
-        for sequence in range(200):
-            spool.add(sequence, (sequence, "a"), read_text("x" * 100))
-            most = max(most, len(spool._rows))
+        for number in range(200):
+            spool.add(table(COLUMNS, ((number, "a"), "x" * 100)))
+            most = max(most, len(spool._tables))
         assert most <= 3
         assert len(spool._parts) > 60
         before = open_files()
         spool.done_adding()
         for _ in spool.notes():
-            assert open_files() <= before + 3
-        assert sorted(sequence for sequence, _ in spool.notes()) == list(range(200))
+            assert open_files() <= before + 2 * 3  # keys and texts of three parts
+        assert sorted(number for number, _ in back_from(spool)) == list(range(200))
 
 
 def test_a_row_is_written_once_more_a_level_and_not_once_more_a_part(tmp_path: Path) -> None:
     with Spool(tmp_path) as spool:
-        for sequence in range(162):
-            spool.add(sequence, (sequence, "a"), read_text(f"{sequence}"))
-        parts = len(spool._parts)
+        for number in range(162):
+            spool.add(table(COLUMNS, ((number, "a"), f"{number:3} of these")))
         spool.done_adding()
-        assert parts == 54
         assert len(spool._parts) == 2
         assert next(spool._numbers) == 54 + 18 + 6 + 2
 
@@ -93,22 +108,23 @@ def test_a_row_is_written_once_more_a_level_and_not_once_more_a_part(tmp_path: P
 def test_ids_are_found_by_sequence(tmp_path: Path) -> None:
     rows: Rows = [((number, "a"), f"text {number}") for number in range(20)]
     with filled(tmp_path, rows) as spool:
-        assert sorted(spool.ids_of([3, 17])) == [(3, "a"), (17, "a")]
+        assert sorted(spool.ids_of([3, 17], ["visit", "part"])) == [(3, "a"), (17, "a")]
 
 
 def test_its_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
     with filled(tmp_path, [((1, "a"), "x")]):
         (folder,) = tmp_path.iterdir()
         (part,) = folder.iterdir()
-        assert folder.stat().st_mode & 0o777 == 0o700
-        assert part.stat().st_mode & 0o777 == 0o600
+        assert {each.stat().st_mode & 0o777 for each in (folder, part)} == {0o700}
+        assert {file.stat().st_mode & 0o777 for file in part.iterdir()} == {0o600}
     assert names_in(tmp_path) == []
 
 
-def test_a_full_disk_is_named_and_nothing_stays(tmp_path: Path) -> None:
-    full_disk(tmp_path / of_this_process(".spool-") / "0")
+@pytest.mark.parametrize("file", ["keys", "texts"])
+def test_a_full_disk_is_named_and_nothing_stays(tmp_path: Path, file: str) -> None:
+    full_disk(tmp_path / of_this_process(".spool-") / "0" / file)
     with pytest.raises(NotemillError, match="no space is left"):
         with Spool(tmp_path) as spool:
-            for sequence in range(10):
-                spool.add(sequence, (sequence, "a"), read_text("x" * 200))
+            for number in range(10):
+                spool.add(table(COLUMNS, ((number, "a"), "x" * 200)))
     assert names_in(tmp_path) == []

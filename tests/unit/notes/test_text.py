@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notemill.notes.text import TextState, read_text, shard_of
+from notemill.notes.text import TextState, first_of_shard, read_text, shard_of
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,15 @@ def test_what_has_no_ink_is_blank(pieces: list[str]) -> None:
 )
 def test_one_character_with_ink_is_a_note(ink: str, before: list[str], after: list[str]) -> None:
     assert read_text("".join([*before, ink, " ", *after])).state is TextState.OK
+
+
+@given(st.data(), st.integers(1, 9999))
+def test_a_shard_begins_at_its_first_number(data: st.DataObject, shards: int) -> None:
+    shard = data.draw(st.integers(0, shards - 1))
+    first = first_of_shard(shard, shards)
+    assert shard_of(first.to_bytes(8) + bytes(24), shards) == shard
+    if first:
+        assert shard_of((first - 1).to_bytes(8) + bytes(24), shards) == shard - 1
 
 
 @given(st.text(), st.integers(1, 9999))
