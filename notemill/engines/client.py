@@ -13,7 +13,6 @@ from notemill.engines.probes import (
 )
 from notemill.engines.protocol import AnswerTimeout, Question, Reply, Start
 
-
 _measured: dict[str, PromptSize] = {}
 """By engine, model and prompts."""
 
