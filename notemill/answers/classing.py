@@ -40,7 +40,6 @@ BY_CONTEXT = ("minicpm", "minicpm3", "phi3", "phimoe")
 """Architectures whose positions llama.cpp scales by the context of a slot: answers depend on it."""
 
 
-
 class Classing:
     """A shard's classes. sweep: what was measured on this kind of GPU, None for nothing yet."""
 

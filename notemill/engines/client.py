@@ -15,6 +15,9 @@ from notemill.engines.probes import (
 )
 from notemill.engines.protocol import AnswerTimeout, Question, Reply, Start
 
+_measured: dict[str, PromptSize] = {}
+"""By engine, model and prompts."""
+
 
 class Client(ABC):
     """Client of one server with one model; an Engine once it is proven.
@@ -50,7 +53,17 @@ class Client(ABC):
         options, prompts = start.options, {}
         for task in (start.task, *start.beside):
             await prove_schema(self, task, options, timeout_s)
-            prompts[task.name] = await measure_prompts(self, task, options, timeout_s)
+            # A sweep, a restart, several servers measure the same: each request is a GPU's time.
+            model, asked = (
+                start.record.digest,
+                (task.system_message, task.user_message(""), options),
+            )
+            key = str((self.description, model, *asked)) if model else ""
+            prompts[task.name] = await measure_prompts(
+                self, task, options, timeout_s, known=_measured.get(key)
+            )
+            if key:
+                _measured[key] = prompts[task.name]
         self.prompts = prompts
         await prove_long_prompt_refused(
             self, start.task, options, timeout_s, where=where, remedy=remedy
