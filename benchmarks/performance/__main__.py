@@ -1,0 +1,55 @@
+"""Measure, and write docs/performance.md's tables, its plots and docs/performance/measurements.json.
+
+    python -m benchmarks.performance [--quick] [--part answering --part plan] [--repeats 3] \
+        [--only L40S:8:1:radiology] [--draw]
+
+A part that is measured alone takes the place of its former measurements; the others stay. --draw
+measures nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks.performance import answering, records, stages
+from benchmarks.performance.page import write_page
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="minutes instead of hours")
+    parser.add_argument("--part", action="append", choices=["answering", *stages.STAGES])
+    parser.add_argument("--repeats", type=int)
+    parser.add_argument("--only", action="append", help="lines of answering, as they are printed")
+    parser.add_argument("--draw", action="store_true")
+    options = parser.parse_args()
+    parts = records.read()
+    chosen = [] if options.draw else options.part or ["answering", *stages.STAGES]
+    repeats = options.repeats or (1 if options.quick else 3)
+    for name in chosen:
+        print(name, flush=True)
+        machine = records.this_machine(quick=options.quick)
+        measured: list[records.Measurement] = []
+        remarks: list[str] = []
+        if name == "answering":
+            for line in answering.lines(quick=options.quick):
+                told = f"{line.server}:{line.slots}:{line.servers}:{line.notes}"
+                if not options.only or told in options.only:
+                    for each in answering.measure(line, repeats):
+                        print(f"  {told} {each.way}: {each.value} {each.unit}", flush=True)
+                        measured.append(each)
+        else:
+            try:
+                for each in stages.STAGES[name](options.quick, repeats):
+                    print(f"  {dict(each.line)} {each.way}: {each.value} {each.unit}", flush=True)
+                    measured.append(each)
+            except Exception as error:  # the others are worth having
+                remarks.append(f"{name} stopped: {error}")
+                print(f"  {remarks[-1]}", flush=True)
+        parts[name] = records.as_part(machine, measured, remarks)
+        records.write(parts)
+    write_page(parts)
+
+
+if __name__ == "__main__":
+    main()
