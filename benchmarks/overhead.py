@@ -42,7 +42,10 @@ def main() -> None:
 
 def measure(shards: int) -> Iterator[Overhead]:
     """One run of so many jobs."""
-    with tempfile.TemporaryDirectory(prefix="notemill-overhead-") as folder, SlurmCluster() as slurm:
+    with (
+        tempfile.TemporaryDirectory(prefix="notemill-overhead-") as folder,
+        SlurmCluster() as slurm,
+    ):
         place = Path(folder)
         oracle.write_sqlite(place / "notes.sqlite")
         config: dict[str, Any] = oracle.config(

@@ -62,9 +62,10 @@ def main() -> None:
         plans.setdefault(each.who, []).append(each)
     for who, runs in plans.items():
         wall = [run.seconds for run in runs]
+        cpu, memory = median(run.cpu for run in runs), max(run.memory for run in runs)
         print(
-            f"{who}: best {min(wall):.2f} s, median {median(wall):.2f} s, "
-            f"CPU {median(run.cpu for run in runs):.2f} s, {max(run.memory for run in runs):.0f} MiB"
+            f"{who}: best {min(wall):.2f} s, median {median(wall):.2f} s, CPU {cpu:.2f} s, "
+            f"{memory:.0f} MiB"
         )
     best, middle = (
         how(run.seconds for run in plans["notemill"])

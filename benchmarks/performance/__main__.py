@@ -1,4 +1,4 @@
-"""Measure, and write docs/performance.md's tables, its plots and docs/performance/measurements.json.
+"""Measure; write docs/performance.md's tables and plots and docs/performance/measurements.json.
 
     python -m benchmarks.performance [--quick] [--part answering --part plan] [--repeats 3] \
         [--only L40S:8:1:radiology] [--draw]

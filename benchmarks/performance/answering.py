@@ -92,13 +92,11 @@ def measure(line: Line, repeats: int) -> Iterator[Measurement]:
             "one a server": lambda ports: _rate(some, clients.one_a_server, ports),
             "thread pool": lambda ports: _rate(requests, clients.thread_pool, ports, line.slots),
             "closed loop": lambda ports: _rate(requests, clients.closed_loop, ports, line.slots),
-            "notemill": lambda ports: sum(
-                each.rate for each in prepared.ask(ports, line.slots)
-            ),
+            "notemill": lambda ports: sum(each.rate for each in prepared.ask(ports, line.slots)),
         }
-        if datatrove := os.environ.get("NOTEMILL_BENCH_DATATROVE"):
-            if line.servers == 1:
-                ways["datatrove"] = lambda ports: _datatrove(datatrove, ports, requests, line.slots)
+        datatrove = os.environ.get("NOTEMILL_BENCH_DATATROVE")
+        if datatrove and line.servers == 1:  # it knows one address
+            ways["datatrove"] = lambda ports: _datatrove(datatrove, ports, requests, line.slots)
         for repeat in range(repeats):
             for way, rate in ways.items():
                 with _served(line, scale) as ports:
@@ -162,17 +160,14 @@ def _served(line: Line, scale: float) -> Iterator[list[int]]:
             server.terminate()
 
 
-def _datatrove(
-    python: str, ports: Sequence[int], requests: Sequence[bytes], slots: int
-) -> float:
+def _datatrove(python: str, ports: Sequence[int], requests: Sequence[bytes], slots: int) -> float:
     with tempfile.TemporaryDirectory(prefix="notemill-datatrove-") as folder:
         file = Path(folder) / "requests.jsonl"
         file.write_bytes(b"\n".join(requests))
         program = Path(__file__).with_name("datatrove_client.py")
         done = subprocess.run(
             [python, str(program), str(file), str(ports[0]), str(slots)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             check=True,
             text=True,
             cwd=folder,
@@ -196,15 +191,18 @@ def _table(folder: Path) -> Iterator[tuple[clients.Insert, str]]:
 
             yield insert, "SQLite"
         return
-    with MariaDB() as server, closing(
-        pymysql.connect(
-            host=server.host,
-            port=server.port,
-            user=server.user,
-            password=server.password,
-            database=server.database,
-        )
-    ) as connection:
+    with (
+        MariaDB() as server,
+        closing(
+            pymysql.connect(
+                host=server.host,
+                port=server.port,
+                user=server.user,
+                password=server.password,
+                database=server.database,
+            )
+        ) as connection,
+    ):
         cursor = connection.cursor()
         cursor.execute(create)
 

@@ -7,7 +7,6 @@ everything goes on at a constant rate, so a request costs a few events however l
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
 from dataclasses import dataclass
 
@@ -84,9 +83,7 @@ class Batching:
         self._wait()
 
     def _admit(self) -> None:
-        while self._waiting and (
-            free := [slot for slot in self._slots if slot.request is None]
-        ):
+        while self._waiting and (free := [slot for slot in self._slots if slot.request is None]):
             request = self._waiting.popleft()
             common = [_common(slot.prompt, request.prompt) for slot in free]
             best = max(common)
@@ -168,4 +165,12 @@ def _context(request: _Request) -> float:
 
 
 def _common(one: str, other: str) -> int:
-    return len(os.path.commonprefix([one, other])) if one[:1] == other[:1] else 0
+    """Characters that both begin with."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one.startswith(other[:middle]):
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -112,15 +112,15 @@ async def _closed_loop(ports: Sequence[int], requests: Sequence[bytes], slots: i
             reader, writer = streams
             writer.write(
                 b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-                b"Content-Length: %d\r\n\r\n" % (PATH.encode(), len(body))
-                + body
+                b"Content-Length: %d\r\n\r\n" % (PATH.encode(), len(body)) + body
             )
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             _, _, after = head.partition(b"content-length:")
             content = await reader.readexactly(int(after.split(b"\r\n", 1)[0]))
             answers[number] = json.loads(content)["choices"][0]["message"]["content"]
             if b"connection: close" in head:  # llama.cpp's, every hundred requests
-                streams = writer.close()
+                writer.close()
+                streams = None
 
     await asyncio.gather(*(work(port) for _ in range(slots) for port in ports))
     return answers

@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from datatrove.data import Document
+from datatrove.pipeline.inference.run_inference import InferenceConfig, InferenceRunner
+from datatrove.pipeline.writers import JsonlWriter
+
 
 def main() -> None:
-    from datatrove.data import Document
-    from datatrove.pipeline.inference.run_inference import InferenceConfig, InferenceRunner
-    from datatrove.pipeline.writers import JsonlWriter
-
     file, port, slots = sys.argv[1:]
     requests = [json.loads(line) for line in Path(file).read_text().splitlines()]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import multiprocessing
-import os
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -70,7 +68,7 @@ class Prepared:
         """Ask all texts afresh, one job a server, side by side."""
         layout = Layout(self._folder / f"run-{time.monotonic_ns()}")
         layout.results.mkdir(parents=True)
-        os.symlink(self.config.results / "cohorts", layout.results / "cohorts")
+        (layout.results / "cohorts").symlink_to(self.config.results / "cohorts")
         jobs = []
         for port, shard in zip(ports, shard_names(self._shards), strict=True):
             engine = OpenAiEngine(

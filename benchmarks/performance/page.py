@@ -77,7 +77,7 @@ def _gpus(_: Parts) -> list[str]:
 
 
 def _answering(parts: Parts) -> list[str]:
-    part = parts["answering"] if "answering" in parts else None
+    part = parts.get("answering")
     if not part:
         return []
     head = ["server", "slots", "servers", "notes", *WAYS, "notemill / closed loop"]
@@ -129,7 +129,7 @@ def _stage(name: str, what: str, over: str) -> Callable[[Parts], list[str]]:
             curves = {
                 way: [
                     (at, value)
-                    for at, in part.lines(over)
+                    for (at,) in part.lines(over)
                     if at and (value := part.middle(way, **{"what": kind, over: at}))
                 ]
                 for way in ways

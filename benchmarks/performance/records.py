@@ -58,8 +58,9 @@ class Part:
 
     def lines(self, *keys: str) -> list[tuple[Any, ...]]:
         """The distinct values of these keys, in the order they were measured."""
-        return list(dict.fromkeys(tuple(each.line.get(k) for k in keys) for each in
-                                  self.measurements))
+        return list(
+            dict.fromkeys(tuple(each.line.get(k) for k in keys) for each in self.measurements)
+        )
 
 
 def read() -> dict[str, Part]:

@@ -3,8 +3,8 @@
     python -m benchmarks.performance.service --gpu L40S --slots 8 --servers 4 --scale 10
 
 Prints the servers' ports as JSON and serves until it is ended. An answer obeys the schema and is
-made of the prompt (tests/servers/standin/answers.py), so notemill's proofs pass as on a real server;
-how long it takes is what the GPU's published figures say (gpus.py, batching.py).
+made of the prompt (tests/servers/standin/answers.py), so notemill's proofs pass as on a real
+server; how long it takes is what the GPU's published figures say (gpus.py, batching.py).
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class _Connection(asyncio.Protocol):
         self._task = asyncio.create_task(respond)
 
     async def _respond(self, path: bytes, body: bytes, *, last: bool) -> None:
-        status, reply = 200, {"object": "list", "data": [{"id": "model", "object": "model"}]}
+        status = 200
+        reply: dict[str, Any] = {"object": "list", "data": [{"id": "model", "object": "model"}]}
         if path.endswith(b"/chat/completions"):
             status, reply = await self._chat(json.loads(body))
         elif path == b"/stats":

@@ -37,15 +37,18 @@ def ten_million(parts: Mapping[str, Part]) -> list[str]:
         return ["Not told: " + "; ".join(assumed)]
     gpus = (1, 28, 100)
     steps = {many: hours(rates, many) for many in gpus}
-    lines = ["| hours | " + " | ".join(f"{many} GPUs" for many in gpus) + " |", "|---|" + "---:|" * 3]
+    lines = [
+        "| hours | " + " | ".join(f"{many} GPUs" for many in gpus) + " |",
+        "|---|" + "---:|" * 3,
+    ]
     for step in steps[1]:
         lines.append(f"| {step} | " + " | ".join(f"{steps[g][step]:,.2f}" for g in gpus) + " |")
     whole = {many: sum(steps[many].values()) for many in gpus}
     lines.append("| **together** | " + " | ".join(f"**{whole[g]:,.1f}**" for g in gpus) + " |")
-    serial = {
-        many: 1 - steps[many]["answer: asking"] / whole[many] for many in gpus
-    }
-    lines.append("| share that is not asking | " + " | ".join(f"{serial[g]:.1%}" for g in gpus) + " |")
+    serial = {many: 1 - steps[many]["answer: asking"] / whole[many] for many in gpus}
+    lines.append(
+        "| share that is not asking | " + " | ".join(f"{serial[g]:.1%}" for g in gpus) + " |"
+    )
     return [*lines, "", "Taken for granted:", "", *(f"- {each}" for each in assumed)]
 
 
@@ -98,8 +101,8 @@ def _rates(parts: Mapping[str, Part]) -> tuple[Rates | None, list[str]]:
         "table measured here; the hospital's network and disks are its own",
         f"{rates.shard_s:.1f} s of a shard's job outside its engine, and {ENGINE_S:.0f} s until "
         "the engine is proven (assumed: weights from a shared file system)",
-        f"a pilot of {PILOT_S / 60:.0f} minutes (assumed), a plan's time as {SHARDS / 1000:g} times "
-        "that of 1,000 shards",
+        f"a pilot of {PILOT_S / 60:.0f} minutes (assumed), a plan as {SHARDS / 1000:g} times one "
+        "of 1,000 shards",
         "no queue: all GPUs are there at once, and none is lost",
         "what overlaps: shards with each other; what does not: the stages, as the load waits for "
         "the last shard",

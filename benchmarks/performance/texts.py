@@ -35,9 +35,7 @@ def long_tail(count: int) -> list[str]:
         random.Random(3).shuffle(texts)
         return (texts * (count // len(texts) + 1))[:count]
     chance = random.Random(3)
-    lengths = [
-        min(int(_MEDIAN * chance.lognormvariate(0, _SIGMA)), _LONGEST) for _ in range(count)
-    ]
+    lengths = [min(int(_MEDIAN * chance.lognormvariate(0, _SIGMA)), _LONGEST) for _ in range(count)]
     lengths[count // 2] = _LONGEST  # what sizes the slots
     return _of_lengths(lengths)
 
