@@ -25,6 +25,7 @@ try:
     from notemill.pilot.record import GPUS_VARIABLE
     from notemill.slurm import mend_executor
     from notemill.slurm.resources import settle_words
+    from notemill.slurm.termination import mend_termination
 except ModuleNotFoundError as error:
     raise WorkflowError(str(without_environment(f"package '{error.name}'"))) from None
 
@@ -37,6 +38,8 @@ if workflow.is_main_process:
     os.environ[PLAN_VARIABLE] = secrets.token_hex(8)
     # For the pilot's estimate: what the profile allows at once.
     os.environ[GPUS_VARIABLE] = str(workflow.global_resources.get("gpu").value or "")
+
+mend_termination()
 
 # In the process that submits and watches; the jobs' own have nothing to do with it.
 if workflow.exec_mode == ExecMode.DEFAULT:
