@@ -37,6 +37,7 @@ from notemill.answers.journal_lines import (
     start_line,
 )
 from notemill.answers.outcome import Outcome
+from notemill.answers.syncing import Syncing
 from notemill.files import explained, sync, written_whole
 from notemill.locks import LockedFile
 from notemill.logs import log
@@ -51,8 +52,6 @@ __all__ = [
     "write_journal",
 ]
 
-_SYNC_EVERY = 64
-"""Answers between two syncs: what a lost node, not a killed job, can cost."""
 _SPENT_EVERY_S = 5.0
 
 
@@ -81,9 +80,9 @@ class Journal:
                 self._reuse(reading, key, is_answer)
                 self.jobs = reading.last_job + 1
                 self._before = reading.spent.get(key, Spent())
-                self._now = Spent()
-                self._since_sync = 0
+                self._asked = self._tokens = 0
                 self._next_spent = 0.0
+                self._disk = Syncing(self._locked.file.fileno())
                 self._append(start_line(self.jobs, key))
         except BaseException:
             self._locked.close()
@@ -100,8 +99,10 @@ class Journal:
     ) -> None:
         try:
             with explained(self._path):
-                self._write_spent()
+                self._append(spent_line(self.jobs, self._spent_now()))
+                self._disk.end()
         finally:
+            self._disk.close()
             self._locked.close()
 
     @property
@@ -110,37 +111,29 @@ class Journal:
         return self._before + self._spent_now()
 
     def accept(self, text_sha256: str, outcome: Outcome) -> None:
-        """Keep an accepted answer for good."""
+        """Keep an accepted answer for good: a kill does not cost it any more."""
+        with explained(self._path):
+            self._append(answer_line(self.jobs, text_sha256, outcome))
         self.answers[text_sha256] = outcome
-        self._append(answer_line(self.jobs, text_sha256, outcome))
 
     def spend(self, *, asked: int = 0, tokens: int = 0) -> None:
         """Count what was spent; it is written every few seconds, so call it often."""
-        self._now += Spent(0.0, asked, tokens)
+        self._asked += asked
+        self._tokens += tokens
         if time.monotonic() >= self._next_spent:
+            self._next_spent = time.monotonic() + _SPENT_EVERY_S
             with explained(self._path):
-                self._write_spent()
+                self._append(spent_line(self.jobs, self._spent_now()))
+                self._disk.begin()
 
     def _spent_now(self) -> Spent:
-        return self._now + Spent(time.monotonic() - self._started)
-
-    def _write_spent(self) -> None:
-        self._next_spent = time.monotonic() + _SPENT_EVERY_S
-        self._append(spent_line(self.jobs, self._spent_now()))
-        self._sync()
+        return Spent(round(time.monotonic() - self._started, 3), self._asked, self._tokens)
 
     def _append(self, line: bytes) -> None:
-        with explained(self._path):
-            self._locked.file.write(line)
-            self._locked.file.flush()
-            self._since_sync += 1
-            if self._since_sync >= _SYNC_EVERY:
-                self._sync()
-
-    def _sync(self) -> None:
+        # At once: it takes the kernel microseconds, and a kill costs what was not written.
+        self._locked.file.write(line)
         self._locked.file.flush()
-        os.fsync(self._locked.file.fileno())
-        self._since_sync = 0
+        self._disk.wrote()
 
     def _reuse(
         self, reading: Reading, key: JournalKey, is_answer: Callable[[dict[str, Any]], bool]

@@ -193,7 +193,8 @@ def start_line(job: int, key: JournalKey) -> bytes:
 
 def answer_line(job: int, text_sha256: str, outcome: Outcome) -> bytes:
     """An accepted answer."""
-    return _line({"text": text_sha256, "job": job, **asdict(outcome)})
+    # Not asdict, which copies the whole answer.
+    return _line({"text": text_sha256, "job": job, **vars(outcome)})
 
 
 def count_answers(path: Path) -> int:
@@ -209,5 +210,8 @@ def spent_line(job: int, spent: Spent) -> bytes:
     return _line({"spent": asdict(spent), "job": job})
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _line(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+    return f"{_as_json(entry)}\n".encode()

@@ -75,12 +75,17 @@ def is_answer(values: dict[str, Any], model: type[BaseModel]) -> bool:
     True of each answer that `judge` accepts, so that one kept in a journal can be held to it.
     Raises NotemillError when the class breaks.
     """
+    return not _beyond_columns(values) and _stays(values, model)
+
+
+def _stays(values: dict[str, Any], model: type[BaseModel]) -> bool:
+    """Whether the schema gives back the very same, in values that columns hold."""
     try:
-        again = _validated(json.dumps(values, allow_nan=False), model)
-        same = json.dumps(again, allow_nan=False) == json.dumps(values, allow_nan=False)
+        text = _as_json(values)
+        same = _as_json(_validated(text, model)) == text
     except ValueError:  # ValidationError is one too
         return False
-    return same and not _beyond_columns(values) and not unstorable(values, fields_of(model))
+    return same and not unstorable(values, fields_of(model))
 
 
 def _read(text: str, model: type[BaseModel]) -> Verdict:
@@ -102,7 +107,7 @@ def _read(text: str, model: type[BaseModel]) -> Verdict:
             detail="; ".join(f"{name}: number_out_of_range" for name in beyond),
             hint="; ".join(f"{name}: the number is too large" for name in beyond),
         )
-    if not is_answer(values, model):
+    if not _stays(values, model):
         return Verdict(
             Status.SCHEMA,
             detail="answer: not_valid_again",
@@ -132,20 +137,22 @@ class _RepeatedKey(Exception):
     """An object has a key twice: which of its values is meant, nobody can say."""
 
 
-def _check_json(text: str) -> None:
-    """What Pydantic lets pass. Raises _RepeatedKey; ValueError for NaN and Infinity."""
+def _pairs(members: list[tuple[str, Any]]) -> None:
+    if len({key for key, _ in members}) < len(members):
+        raise _RepeatedKey
 
-    def pairs(members: list[tuple[str, Any]]) -> None:
-        if len({key for key, _ in members}) < len(members):
-            raise _RepeatedKey
 
-    def constant(word: str) -> None:
-        raise ValueError(word)
+def _constant(word: str) -> None:
+    raise ValueError(word)
 
-    # Numbers stay text: they may have more digits than Python turns into an int.
-    json.loads(
-        text, object_pairs_hook=pairs, parse_constant=constant, parse_int=str, parse_float=str
-    )
+
+# Made once: to make one takes longer than to use it. Numbers stay text: they may have more digits
+# than Python turns into an int.
+_as_json = json.JSONEncoder(allow_nan=False).encode
+_check_json = json.JSONDecoder(
+    object_pairs_hook=_pairs, parse_constant=_constant, parse_int=str, parse_float=str
+).decode
+"""What Pydantic lets pass. Raises _RepeatedKey; ValueError for NaN and Infinity."""
 
 
 def _beyond_columns(values: dict[str, Any]) -> list[str]:
@@ -157,8 +164,10 @@ def _storable(value: Any) -> bool:
     """Whether a column can hold the value: whole numbers have 64 bits, others are finite."""
     if isinstance(value, int):
         return value in INT64
+    if type(value) is str:
+        return True
     try:
-        json.dumps(value, allow_nan=False)
+        _as_json(value)
     except ValueError:
         return False
     return True

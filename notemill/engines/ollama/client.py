@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, TypeVar
-
-import httpx
 
 from notemill.config import Options
 from notemill.engines.client import Client
+from notemill.engines.http import Http
 from notemill.engines.ollama.refusals import Refused, not_loaded
 from notemill.engines.protocol import End, EngineGone, Question, Reply, RequestFailed
 from notemill.engines.replies import Said, Tokens, read_reply
+from notemill.engines.spliced import USER, Spliced, as_json
 from notemill.errors import NotemillError
 
 _BUSY_PAUSE_S = 0.5
@@ -67,8 +68,8 @@ class OllamaClient(Client):
     def __init__(
         self, address: str, model: str, options: Options, runner_options: dict[str, Any]
     ) -> None:
-        # trust_env=False: a proxy of the site has no business with loopback.
-        self._client = httpx.AsyncClient(base_url=address, timeout=None, trust_env=False)
+        self._http = Http(address)
+        self._bodies = Spliced(self._body)
         self.address = address
         self._model = model
         self._think = options.think
@@ -100,7 +101,9 @@ class OllamaClient(Client):
         """
         try:
             async with asyncio.timeout(timeout_s):
-                await self._chatted({"messages": [], "options": self._options})
+                await self._chatted(
+                    as_json(self._request({"messages": [], "options": self._options}))
+                )
         except TimeoutError:
             raise NotemillError(
                 f"the model was not loaded in {timeout_s:g} s",
@@ -119,26 +122,11 @@ class OllamaClient(Client):
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._http.close()
 
     async def _chat(self, question: Question) -> Reply:
-        sampling = {
-            "num_predict": question.num_predict,
-            "seed": question.seed,
-            "temperature": question.temperature,
-        }
-        body: dict[str, Any] = {
-            "messages": [
-                {"role": "system", "content": question.system},
-                {"role": "user", "content": question.user},
-            ],
-            "format": question.json_schema,
-            "options": self._options | sampling,
-        }
-        if self._think is not None:
-            body["think"] = self._think
         try:
-            chat = await self._chatted(body)
+            chat = await self._chatted(self._bodies.body(question))
         except Refused as refusal:
             raise refusal.meaning() from None
         return Reply(
@@ -148,38 +136,50 @@ class OllamaClient(Client):
             answer_tokens=chat.eval_count,
         )
 
+    def _body(self, question: Question) -> dict[str, Any]:
+        sampling = {
+            "num_predict": question.num_predict,
+            "seed": question.seed,
+            "temperature": question.temperature,
+        }
+        body: dict[str, Any] = {
+            "messages": [
+                {"role": "system", "content": question.system},
+                {"role": "user", "content": USER},
+            ],
+            "format": question.json_schema,
+            "options": self._options | sampling,
+        }
+        if self._think is not None:
+            body["think"] = self._think
+        return self._request(body)
+
+    def _request(self, body: dict[str, Any]) -> dict[str, Any]:
+        """With truncate and shift a prompt that is too long is refused instead of cut."""
+        always = {"model": self._model, "stream": False, "keep_alive": -1}
+        return {**always, **body, "truncate": False, "shift": False}
+
     async def _get(self, kind: type[_Read], path: str) -> _Read:
         try:
-            reply = await self._client.get(path, timeout=_GET_S)
-            if reply.status_code != httpx.codes.OK:
-                raise RequestFailed(f"status {reply.status_code}")
-            return read_reply(kind, reply.content)
-        except httpx.TransportError as error:
-            raise EngineGone(f"{path}: {type(error).__name__}") from error
-        except (RequestFailed, httpx.DecodingError) as error:
+            async with asyncio.timeout(_GET_S):
+                response = await self._http.get(path)
+            if response.status != HTTPStatus.OK:
+                raise RequestFailed(f"status {response.status}")
+            return read_reply(kind, response.body)
+        except (EngineGone, TimeoutError) as error:
+            raise EngineGone(f"{path}: {error or 'no answer in time'}") from None
+        except RequestFailed as error:
             raise NotemillError(
-                f"Ollama answers {path} with {error or 'what can not be decoded'}",
+                f"Ollama answers {path} with {error}",
                 where=self.address,
                 remedy="is engines.*.command an Ollama? Read the engine's log, beside this job's",
             ) from None
 
-    async def _chatted(self, body: dict[str, Any]) -> _Chat:
-        """Send a chat, waiting while the server is busy loading. Raises Refused.
-
-        With truncate and shift a prompt that is too long is refused instead of cut.
-        """
-        body = {"model": self._model, "stream": False, "keep_alive": -1, **body}
-        body |= {"truncate": False, "shift": False}
-        while True:
-            try:
-                reply = await self._client.post("/api/chat", json=body)
-            except httpx.TransportError as error:
-                raise EngineGone(type(error).__name__) from error
-            except httpx.DecodingError:
-                raise RequestFailed("a reply that can not be decoded") from None
-            if reply.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-                await asyncio.sleep(_BUSY_PAUSE_S)
-            elif reply.status_code != httpx.codes.OK:
-                raise Refused(reply)
-            else:
-                return read_reply(_Chat, reply.content)
+    async def _chatted(self, body: bytes) -> _Chat:
+        """Send a chat, waiting while the server is busy loading. Raises Refused."""
+        busy = HTTPStatus.SERVICE_UNAVAILABLE
+        while (response := await self._http.post("/api/chat", body)).status == busy:
+            await asyncio.sleep(_BUSY_PAUSE_S)
+        if response.status != HTTPStatus.OK:
+            raise Refused(response)
+        return read_reply(_Chat, response.body)

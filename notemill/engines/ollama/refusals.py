@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from http import HTTPStatus
 
-import httpx
-
+from notemill.engines.http import Response
 from notemill.engines.protocol import PromptTooLong, RequestFailed
 from notemill.errors import EngineRefused, NotemillError
 
@@ -41,10 +41,10 @@ _DAMAGED = (
 class Refused(Exception):
     """A status that is not 200. words: Ollama's; never for a log once it has read a note."""
 
-    def __init__(self, reply: httpx.Response) -> None:
+    def __init__(self, response: Response) -> None:
         super().__init__()
-        self.status = reply.status_code
-        self.words = reply.text
+        self.status = response.status
+        self.words = response.text
         with suppress(ValueError, AttributeError):
             self.words = str(json.loads(self.words).get("error", self.words))
 
@@ -59,7 +59,7 @@ class Refused(Exception):
         return RequestFailed(
             ", ".join([f"status {self.status}", *told]),
             words=self.words,
-            for_good=self.status == httpx.codes.BAD_REQUEST or any(t in _FOR_GOOD for t in told),
+            for_good=self.status == HTTPStatus.BAD_REQUEST or any(t in _FOR_GOOD for t in told),
         )
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+from contextlib import suppress
 from typing import Any
 
-import openai
-from openai import DefaultAsyncHttpxClient
 from pydantic import Field
 
 from notemill.config import Options
 from notemill.config.experiment import BEYOND_OPENAI
 from notemill.engines.client import Client
+from notemill.engines.http import Http, Response
 from notemill.engines.protocol import (
     End,
     EngineGone,
@@ -22,6 +23,7 @@ from notemill.engines.protocol import (
     RequestFailed,
 )
 from notemill.engines.replies import Said, Tokens, read_reply
+from notemill.engines.spliced import USER, Spliced
 from notemill.errors import NotemillError
 
 _BUSY_PAUSE_S = 0.5
@@ -68,16 +70,8 @@ class OpenAiClient(Client):
     description = "openai"
 
     def __init__(self, address: str, api_key: str, model: str, options: Options) -> None:
-        # trust_env=False: a proxy of the site has no business with loopback.
-        loopback = address.startswith("http://")
-        self._client = openai.AsyncOpenAI(
-            base_url=address,
-            api_key=api_key or "none",
-            max_retries=0,  # retries are ours: each changes something and is counted
-            timeout=None,
-            # No redirects: notes go to the address that was given, and nowhere else.
-            http_client=DefaultAsyncHttpxClient(trust_env=not loopback, follow_redirects=False),
-        )
+        self._http = Http(address, api_key or "none")
+        self._bodies = Spliced(self._body)
         self.address = address
         self._model = model
         self._top_p = options.top_p
@@ -94,59 +88,28 @@ class OpenAiClient(Client):
 
         Raises EngineGone while it gives none, RequestFailed when it is no such server.
         """
-        try:
-            reply = await self._client.models.with_raw_response.list()
-            return [model.id for model in read_reply(_Models, reply.content).data]
-        except openai.AuthenticationError as error:
+        response = await self._http.get("/models")
+        if response.status == 401:
             raise NotemillError(
                 "the engine refuses the key",
                 where="engines.*.api_key_file",
                 remedy="put the right key into the file",
-            ) from error
-        except openai.APIStatusError as error:
-            raise EngineGone(f"status {error.status_code}") from error
-        except openai.OpenAIError as error:
-            raise EngineGone(_without_words(error)) from error
+            )
+        if not response.ok:
+            raise EngineGone(f"status {response.status}")
+        return [model.id for model in read_reply(_Models, response.body).data]
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._http.close()
 
     async def _chat(self, question: Question) -> Reply:
-        while True:
-            try:
-                reply = await self._client.chat.completions.with_raw_response.create(
-                    model=self._model,
-                    messages=[
-                        {"role": "system", "content": question.system},
-                        {"role": "user", "content": question.user},
-                    ],
-                    response_format={
-                        "type": "json_schema",
-                        "json_schema": {
-                            "name": "answer",
-                            "strict": True,
-                            "schema": question.json_schema,
-                        },
-                    },
-                    max_tokens=question.num_predict,
-                    seed=question.seed,
-                    temperature=question.temperature,
-                    top_p=self._top_p,
-                    extra_body=self._extra or None,
-                )
-                break
-            except openai.APIStatusError as error:
-                if error.status_code in _BUSY:
-                    await asyncio.sleep(_BUSY_PAUSE_S)
-                    continue
-                raise _refusal(error) from error
-            except openai.APIConnectionError as error:
-                # By its name: openai has its own httpx.
-                if _without_words(error) == "DecodingError":
-                    raise RequestFailed("a reply that can not be decoded") from None
-                raise EngineGone(_without_words(error)) from error
-        body = read_reply(_Completion, reply.content)
+        sent = self._bodies.body(question)
+        while (response := await self._http.post("/chat/completions", sent)).status in _BUSY:
+            await asyncio.sleep(_BUSY_PAUSE_S)
+        if not response.ok:
+            raise _refusal(response)
+        body = read_reply(_Completion, response.body)
         build = body.system_fingerprint
         if isinstance(build, str) and _BUILD.fullmatch(build):
             self._fingerprint = build
@@ -158,6 +121,24 @@ class OpenAiClient(Client):
             prompt_tokens=usage.prompt_tokens,
             answer_tokens=usage.completion_tokens,
         )
+
+    def _body(self, question: Question) -> dict[str, Any]:
+        return {
+            "model": self._model,
+            "messages": [
+                {"role": "system", "content": question.system},
+                {"role": "user", "content": USER},
+            ],
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "answer", "strict": True, "schema": question.json_schema},
+            },
+            "max_tokens": question.num_predict,
+            "seed": question.seed,
+            "temperature": question.temperature,
+            "top_p": self._top_p,
+            **self._extra,
+        }
 
 
 def _beyond_openai(options: Options) -> dict[str, Any]:
@@ -172,23 +153,26 @@ def _beyond_openai(options: Options) -> dict[str, Any]:
     return fields
 
 
-def _without_words(error: openai.OpenAIError) -> str:
-    return type(error.__cause__ or error).__name__
-
-
-def _refusal(error: openai.APIStatusError) -> Exception:
-    text = str(error.message)
+def _refusal(response: Response) -> Exception:
+    text = response.text
     if any(words in text for words in _TOO_LONG):
         return PromptTooLong("refused by the engine: longer than the context")
+    error: Any = None
+    with suppress(ValueError, AttributeError, RecursionError):
+        said = json.loads(text)
+        error = said.get("error", said)
+    if not isinstance(error, dict):
+        error = {"message": error if isinstance(error, str) else text}
     # Servers may quote the request or the answer in their words, so only the status and the kind
     # of the error are told.
-    kind = str(error.type)
+    kind = str(error.get("type"))
     known = _KIND_OF_ERROR.fullmatch(kind)
-    told = f"status {error.status_code}, {kind if known else type(error).__name__}"
-    if error.status_code in (401, 403, 404):
+    told = f"status {response.status}, {kind}" if known else response.told
+    if response.status in (401, 403, 404):
         return NotemillError(
             f"the engine refuses every such request ({told})",
             where="engines.*: address, api_key_file; experiments.*.model",
             remedy="correct the key or the model's name; the engine's log has its words",
         )
-    return RequestFailed(told, words=text, for_good=error.status_code in _FOR_GOOD)
+    words = str(error.get("message", text))
+    return RequestFailed(told, words=words, for_good=response.status in _FOR_GOOD)

@@ -1,0 +1,155 @@
+"""HTTP to one model server: connections kept, bodies as bytes, no deadline of its own."""
+
+from __future__ import annotations
+
+import http
+import io
+import ssl
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
+
+from notemill.engines.protocol import EngineGone, RequestFailed
+
+_KEPT_S = 2.0
+"""How long an idle connection is kept: servers close theirs after 5 s, some earlier."""
+_IN_PIECES = 1 << 20
+"""Bytes of a body from which on it is sent in pieces, so that others go on meanwhile."""
+_LONGEST_HEADER = 1 << 16
+_AUTHORITIES = (
+    "/etc/ssl/cert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/cert.pem",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/ca-bundle.pem",
+)
+"""Where distributions have the system's authorities, for a Python that looks elsewhere."""
+
+
+class Response(NamedTuple):
+    """What came back. body: decoded."""
+
+    status: int
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        return self.status in range(200, 300)
+
+    @property
+    def text(self) -> str:
+        """The body as text, of whatever bytes; never for a log once the server has read a note."""
+        return self.body.decode(errors="replace")
+
+    @property
+    def told(self) -> str:
+        """The status in words: `status 502, Bad Gateway`."""
+        try:
+            return f"status {self.status}, {http.HTTPStatus(self.status).phrase}"
+        except ValueError:
+            return f"status {self.status}"
+
+
+class Http:
+    """Connections to one server, as many as there are requests at a time.
+
+    address: its base URL, to which paths are appended. key: sent as a bearer token if not empty.
+    On loopback no proxy of the site is used; elsewhere the environment's. Redirects are not
+    followed: notes go to the address that was given, and nowhere else.
+    """
+
+    def __init__(self, address: str, key: str = "") -> None:
+        self._address = address.rstrip("/")
+        self._headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": "notemill",
+        }
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
+        self._opened: aiohttp.ClientSession | None = None
+
+    async def get(self, path: str) -> Response:
+        """Ask for a path. Raises as `post` does."""
+        return await self._request("GET", path, None)
+
+    async def post(self, path: str, body: bytes) -> Response:
+        """Send JSON. Raises EngineGone without a response, RequestFailed with no readable one."""
+        return await self._request(
+            "POST", path, body if len(body) < _IN_PIECES else io.BytesIO(body)
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._opened is not None:
+            await self._opened.close()
+            self._opened = None
+
+    async def _request(self, method: str, path: str, body: bytes | io.BytesIO | None) -> Response:
+        try:
+            response = await self._session.request(
+                method, self._address + path, data=body, allow_redirects=False
+            )
+            return Response(response.status, await response.read())
+        except aiohttp.ClientPayloadError as error:
+            if _undecodable(error):
+                raise RequestFailed("a reply that can not be decoded") from None
+            raise EngineGone(type(error).__name__) from None
+        except (aiohttp.ClientError, OSError) as error:  # its words may quote what the server said
+            raise EngineGone(type(error).__name__) from None
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:  # it belongs to the event loop of the first request
+            self._opened = _session(self._address, self._headers)
+        return self._opened
+
+
+def _session(address: str, headers: dict[str, str]) -> aiohttp.ClientSession:
+    remote = address.startswith("https://")
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0, keepalive_timeout=_KEPT_S, ssl=_tls() if remote else True
+        ),
+        headers=headers,
+        proxy=_proxy(address) if remote else None,
+        # An address may be a gateway, whose cookie leads back to the same server.
+        cookie_jar=aiohttp.CookieJar() if remote else aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        max_line_size=_LONGEST_HEADER,
+        max_field_size=_LONGEST_HEADER,
+    )
+
+
+def _tls() -> ssl.SSLContext:
+    """The server's certificate is checked by the system's authorities.
+
+    Not ssl.create_default_context: Python 3.13's asks what a site's own authority may lack.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_alpn_protocols(["http/1.1"])
+    paths = ssl.get_default_verify_paths()  # SSL_CERT_FILE, SSL_CERT_DIR among them
+    if paths.cafile or (paths.capath and any(Path(paths.capath).glob("*.[0-9]"))):
+        context.set_default_verify_paths()
+    elif (authorities := next(filter(Path.is_file, map(Path, _AUTHORITIES)), None)) is not None:
+        context.load_verify_locations(authorities)
+    return context
+
+
+def _proxy(address: str) -> str | None:
+    """The environment's proxy for the address, None if it names none."""
+    parts = urlsplit(address)
+    if proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+def _undecodable(error: BaseException) -> bool:
+    causes = (error.__cause__, error.__context__)
+    return any(isinstance(cause, ContentEncodingError) for cause in causes)
