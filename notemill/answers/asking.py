@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from notemill.answers.attempts import Attempt, first_attempt, next_attempt
+from notemill.answers.heard import Heard
 from notemill.answers.outcome import Outcome
 from notemill.answers.verdict import Status, Verdict, judge
 from notemill.clock import now
@@ -21,7 +22,7 @@ from notemill.config import Options
 from notemill.engines.control_tokens import OF_ANY_MODEL, ControlTokens
 from notemill.engines.protocol import (
     AnswerTimeout,
-    Engine,
+    End,
     EngineGone,
     PromptTooLong,
     Question,
@@ -35,6 +36,8 @@ from notemill.tasks.task import Task
 _PAUSE_AFTER_ERROR_S = 1.0
 _CONTROL_NOTE = "No further information."
 _CONTROL_TRIES = 5
+_BEYOND = Verdict(Status.TOO_LONG, detail="beyond the context of its class")
+"""Seen by no one: the text is asked with a longer context (notemill.answers.pool)."""
 _LARGEST_COUNT = 2**31 - 1
 """Of the columns for tokens; an engine may say anything."""
 
@@ -55,7 +58,6 @@ class Asking:
 
     timeout_s: seconds for a first request. spend_tokens: told the tokens of each reply.
     control_tokens: the model's, broken up in each text.
-    words: what the engine has said so far, to any text: replies and refusals of a long prompt.
     """
 
     def __init__(
@@ -73,8 +75,6 @@ class Asking:
         self._attempts = attempts
         self._timeout_s = timeout_s
         self._spend_tokens = spend_tokens
-        self._one_control = asyncio.Lock()
-        self.words = 0
         self._control_tokens = control_tokens
 
     @classmethod
@@ -89,7 +89,7 @@ class Asking:
             control_tokens=ControlTokens(model.control_tokens),
         )
 
-    async def ask(self, engine: Engine, text: str) -> Asked:
+    async def ask(self, engine: Heard, text: str) -> Asked:
         """How the text ends. Raises EngineGone, and NotemillError for what ends the job."""
         started = time.monotonic()
         # Broken up last, so that no number of a sentence makes one whole again.
@@ -103,6 +103,8 @@ class Asking:
                 attempt = next_attempt(
                     last, verdict, prompt_tokens=prompt_tokens, num_ctx=self._options.num_ctx
                 )
+            if attempt and engine.context and prompt_tokens + attempt.num_predict > engine.context:
+                verdict, attempt = _BEYOND, None
         outcome = Outcome(
             status=verdict.status.value,
             answer=verdict.answer,
@@ -118,7 +120,7 @@ class Asking:
         )
         return Asked(outcome, heard)
 
-    async def control(self, engine: Engine) -> None:
+    async def control(self, engine: Heard) -> None:
         """A question about no one's note, for a word of any kind. Raises EngineGone without one."""
         attempt = first_attempt(self._options, self._timeout_s)
         for number in range(1, _CONTROL_TRIES + 1):
@@ -134,24 +136,26 @@ class Asking:
         raise EngineGone("it has had no word for any question for a while")
 
     async def _try(
-        self, engine: Engine, text: str, attempt: Attempt
+        self, engine: Heard, text: str, attempt: Attempt
     ) -> tuple[Verdict, int, int, bool]:
         """One attempt: its verdict, tokens of prompt and answer, whether the engine had a word."""
-        words = self.words
+        words = engine.words
         try:
             reply = await self._request(engine, text, attempt)
         except PromptTooLong as error:
             return Verdict(Status.TOO_LONG, detail=str(error)), 0, 0, True
         except AnswerTimeout:
-            talked_to_others = self.words > words
-            await self._check(engine, self.words)
+            talked_to_others = engine.words > words
+            await self._check(engine, engine.words)
             detail = f"no answer in {attempt.timeout_s:g} s"
             return Verdict(Status.TIMEOUT, detail=detail), 0, 0, talked_to_others
         except RequestFailed as error:
-            words = self.words
+            words = engine.words
             await asyncio.sleep(_PAUSE_AFTER_ERROR_S * attempt.number)
             await self._check(engine, words)
             return Verdict(Status.SERVER_ERROR, detail=str(error)), 0, 0, False
+        if _ran_into_context(engine.context, reply, attempt):
+            return _BEYOND, reply.prompt_tokens, reply.answer_tokens, True
         verdict = judge(
             reply,
             self._task.answer_model,
@@ -160,7 +164,7 @@ class Asking:
         )
         return verdict, reply.prompt_tokens, reply.answer_tokens, True
 
-    async def _request(self, engine: Engine, text: str, attempt: Attempt) -> Reply:
+    async def _request(self, engine: Heard, text: str, attempt: Attempt) -> Reply:
         hint, _ = self._control_tokens.broken_up(attempt.hint)  # it may quote an answer
         question = Question(
             system=self._task.system_prompt,
@@ -170,20 +174,23 @@ class Asking:
             seed=attempt.seed,
             temperature=attempt.temperature,
         )
-        try:
-            reply = await engine.ask(question, attempt.timeout_s)
-        except PromptTooLong:
-            self.words += 1
-            raise
-        self.words += 1
+        reply = await engine.ask(question, attempt.timeout_s)
         self._spend_tokens(_counted(reply.prompt_tokens) + _counted(reply.answer_tokens))
         return reply
 
-    async def _check(self, engine: Engine, words: int) -> None:
+    async def _check(self, engine: Heard, words: int) -> None:
         """Make sure that the engine talks: it has since `words` were counted, or does now."""
-        async with self._one_control:
-            if self.words == words:
+        async with engine.one_control:
+            if engine.words == words:
                 await self.control(engine)
+
+
+def _ran_into_context(context: int | None, reply: Reply, attempt: Attempt) -> bool:
+    """Whether a context that is shorter than the experiment's may have ended the answer."""
+    if context is None:
+        return False
+    cut = reply.end is End.LENGTH and reply.answer_tokens < attempt.num_predict
+    return cut or reply.prompt_tokens + reply.answer_tokens >= context
 
 
 def _counted(tokens: int) -> int:

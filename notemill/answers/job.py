@@ -8,7 +8,7 @@ from notemill.answers.grades import graded_by
 from notemill.answers.outcome import Outcome
 from notemill.answers.refusal import told_once
 from notemill.answers.shard import ShardOrigin, read_failed, read_origin, write_answers
-from notemill.answers.slots import slots_for
+from notemill.answers.slots import classing_of
 from notemill.answers.work import ShardJob, ShardWork, opened, until_terminated
 from notemill.errors import NotemillError
 from notemill.logs import log
@@ -72,9 +72,8 @@ def _failures_to_keep(work: ShardWork) -> dict[str, Outcome]:
 
 async def _ask(work: ShardWork) -> None:
     """Ask about the missing texts; answers go to the journal, failures stay in the work."""
-    slots = await slots_for(work)
-    if work.missing():
-        await work.ask(work.texts(), slots)
+    classing = await classing_of(work)
+    await classing.ask(classing.plan())
 
 
 def _write(work: ShardWork, outcomes: dict[str, Outcome]) -> ShardOrigin:

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from notemill.answers.classes import tokens_of_bytes
+from notemill.answers.classing import Classing, Told
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import EngineLost, Text
 from notemill.answers.sweep import EVENED_FROM, Step, Sweep, compared, fewest_of_fastest
@@ -37,10 +39,6 @@ _NO_MORE_TEXTS = "the shard has no more texts to ask"
 _NO_MORE_TIME = "its time was over (pilot.sweep_minutes)"
 
 
-Told = Callable[[str, Outcome, int], None]
-"""Of a text (hash) that ended, with how many slots."""
-
-
 @dataclass(frozen=True)
 class Limits:
     """How far a sweep goes. texts: of a step's steady part; minutes: after which none begins."""
@@ -55,6 +53,7 @@ async def sweep(
     gpu: str,
     limits: Limits,
     *,
+    classing: Classing,
     first: int = 1,
     also: int | None = None,
     max_failures: float | None = None,
@@ -63,17 +62,27 @@ async def sweep(
 ) -> Sweep:
     """Ask texts of the shard with more and more slots; answers are kept as in any job.
 
-    also: slots that are measured before all others, and must be had. first: slots that the others
-    begin with; halved until an engine can have them. max_failures: as for ShardWork.ask. told: of
-    each text that ended, with its slots. after_step may raise to end the job.
+    classing: says which context most texts are to have; the sweep measures with it, and asks texts
+    that fit it. also: slots that are measured before all others, and must be had. first: slots that
+    the others begin with; halved until an engine can have them. max_failures: as for ShardWork.ask.
+    told: of each text that ended, with its slots. after_step may raise to end the job.
     Raises NotemillError when `also`, or not even one slot, can be had, or for what ends any job.
     """
     deadline = time.monotonic() + 60 * limits.minutes
     measured: list[_Measured] = []
+    counted: list[tuple[int, int]] = []
+    context = classing.main()
+
+    def tell(text_sha256: str, outcome: Outcome, slots: int) -> None:
+        if outcome.attempts == 1 and outcome.prompt_tokens:
+            counted.append((work.sizes[text_sha256], outcome.prompt_tokens))
+        told(text_sha256, outcome, slots)
 
     async def measure(slots: int, until: float) -> None:
         needed = slots in (1, also)
-        step = await _step(work, slots, limits.texts, until, max_failures, told, needed=needed)
+        texts = work.drawn(classing.fitting(context))
+        asked = _Asked(work, texts, context, max_failures, tell)
+        step = await asked.step(slots, limits.texts, until, needed=needed)
         after_step()
         if step.error and needed:
             raise step.error
@@ -82,17 +91,26 @@ async def sweep(
     if also:
         await measure(also, math.inf)
     slots = min(first, limits.most_slots)
-    ended = "" if work.missing() else _NO_MORE_TEXTS
+    ended = "" if classing.fitting(context) else _NO_MORE_TEXTS
     if not limits.minutes:
         ended = "no other was to be tried (pilot.sweep_minutes)"
     while not ended:
         if slots != also:
             await measure(slots, deadline)
-        ended = _why_ended(measured, slots, work, limits, deadline)
+        more = bool(classing.fitting(context))
+        ended = _why_ended(measured, slots, more, limits, deadline)
         none_yet = all(each.error for each in measured)
         slots = slots // 2 if none_yet else min(2 * slots, limits.most_slots)
     steps = _evened(measured)
-    done = Sweep(gpu=gpu, steps=steps, best=_best(steps, ended), ended=ended, measured_at=now())
+    done = Sweep(
+        gpu=gpu,
+        steps=steps,
+        best=_best(steps, ended),
+        ended=ended,
+        measured_at=now(),
+        context=context,
+        tokens=tokens_of_bytes(counted),
+    )
     for each in steps:
         log.info("sweep: %s", _told(each))
     if done.best is None:
@@ -117,54 +135,57 @@ class _Measured:
     error: NotemillError | None
 
 
-async def _step(
-    work: ShardWork,
-    slots: int,
-    texts: int,
-    deadline: float,
-    max_failures: float | None,
-    told: Told,
-    *,
-    needed: bool,
-) -> _Measured:
-    """Ask with so many slots until enough has ended. needed: a lost engine is started again."""
-    meter = _Meter(work.texts(), slots, max(texts, _TEXTS_A_SLOT * slots), deadline)
-    power = Power()
-    work.ready_s = 0.0
+@dataclass(frozen=True)
+class _Asked:
+    """What a step asks: texts by chance that fit the context, and who is told of their ends."""
 
-    @asynccontextmanager
-    async def start(slots: int) -> AsyncIterator[Engine]:
-        async with work.started(slots) as engine, power.watched():
-            yield engine
+    work: ShardWork
+    texts: Iterator[Text]
+    context: int
+    max_failures: float | None
+    told: Told
 
-    def ended(text_sha256: str, outcome: Outcome) -> None:
-        meter.ended(outcome)
-        told(text_sha256, outcome, slots)
+    async def step(self, slots: int, texts: int, deadline: float, *, needed: bool) -> _Measured:
+        """Ask with so many slots until enough has ended. needed: a lost engine is started again."""
+        work = self.work
+        meter = _Meter(self.texts, slots, max(texts, _TEXTS_A_SLOT * slots), deadline)
+        power = Power()
+        work.ready_s = 0.0
 
-    problem = None
-    try:
-        await work.ask(
-            iter(meter),
-            slots,
-            start=start,
-            ended=ended,
-            restarts=None if needed else 0,
-            max_failures=max_failures,
+        @asynccontextmanager
+        async def start(slots: int, context: int) -> AsyncIterator[Engine]:
+            async with work.started(slots, context) as engine, power.watched():
+                yield engine
+
+        def ended(text_sha256: str, outcome: Outcome) -> None:
+            meter.ended(outcome)
+            self.told(text_sha256, outcome, slots)
+
+        problem = None
+        try:
+            await work.ask(
+                iter(meter),
+                slots,
+                start=start,
+                ended=ended,
+                restarts=None if needed else 0,
+                max_failures=self.max_failures,
+                context=self.context,
+            )
+        except NotemillError as error:
+            if work.ready_s and not isinstance(error, EngineLost):
+                raise
+            problem = error
+        step = Step(
+            slots=slots,
+            texts=len(meter.steady),
+            tokens=sum(each.prompt_tokens + each.answer_tokens for each in meter.steady),
+            seconds=round(meter.seconds, 3),
+            ready_s=round(work.ready_s, 1),
+            watts=power.mean,
+            why_not=problem.what if problem else "",
         )
-    except NotemillError as error:
-        if work.ready_s and not isinstance(error, EngineLost):
-            raise
-        problem = error
-    step = Step(
-        slots=slots,
-        texts=len(meter.steady),
-        tokens=sum(each.prompt_tokens + each.answer_tokens for each in meter.steady),
-        seconds=round(meter.seconds, 3),
-        ready_s=round(work.ready_s, 1),
-        watts=power.mean,
-        why_not=problem.what if problem else "",
-    )
-    return _Measured(step, meter.steady, problem)
+        return _Measured(step, meter.steady, problem)
 
 
 class _Meter:
@@ -207,10 +228,13 @@ class _Meter:
 
 
 def _why_ended(
-    measured: list[_Measured], slots: int, work: ShardWork, limits: Limits, deadline: float
+    measured: list[_Measured], slots: int, more: bool, limits: Limits, deadline: float
 ) -> str:
-    """Why there is no further step after this number of slots, empty when there is one."""
-    if not work.missing():
+    """Why there is no further step after this number of slots, empty when there is one.
+
+    more: whether there are texts to ask.
+    """
+    if not more:
         return _NO_MORE_TEXTS
     if time.monotonic() >= deadline:
         return _NO_MORE_TIME

@@ -1,236 +1,160 @@
-"""Asks an engine about every text of a shard: all slots busy, every text ended exactly once.
+"""Asks servers about every text of a shard: all slots busy, every text ended exactly once.
+
+One queue for all servers of the job. A text may have several askings: they are put to one engine
+back to back, and each ends for itself; "a text" below is one for one asking.
 
 Infrastructure never becomes data. The engine's words about a text (an answer, a wrong answer, "too
 long") end it. Without a word there is no verdict, but these steps:
 
 1. Side by side, all texts. One that got a server error in its last attempt, or a timeout while the
-   engine talked to no one else, is set aside; so are those in flight when the engine is lost.
-2. When all have been asked (or many wait), those set aside are tried, one at a time, by an engine
-   that has talked since its start. Now a text without a word ends with what it met: the engine had
-   a word for another question after each of its attempts (notemill.answers.asking). A text with
-   which alone the engine was lost goes behind the others; lost again, it ends as deadly once the
-   next engine talks.
+   engine talked to no one else, is set aside; so are those in flight when their engine is lost.
+   What was not begun stays in the queue, for any server.
+2. When all have been begun (or many wait), those set aside are tried, one at a time, by an engine
+   that has talked since its start and does nothing else. Now a text without a word ends with what
+   it met: the engine had a word for another question after each of its attempts
+   (notemill.answers.asking). A text with which alone an engine was lost goes behind the others;
+   lost again, it ends as deadly once the next engine talks. Of several servers each tries what
+   another had no word for, or was lost with: a broken GPU bears witness against no text.
 3. An engine is lost when it closes the connection, or has no word for any question. It is started
-   again, `restarts` times without a text ended between. A start that fails counts too; where an
-   engine was ready before, with longer and longer pauses, for an address may be down for minutes.
-   Then the job fails: what failed is recorded nowhere, answers are in the journal.
+   again, `restarts` times without a text ended there between. A start that fails counts too; where
+   an engine was ready before, with longer and longer pauses, for an address may be down for
+   minutes. Then its server is given up, and the job goes on with the others. With the last one it
+   fails: what failed is recorded nowhere, answers are in the journal.
+4. A loss with a text alone is the text's and gives up no server; a text takes two at most.
 
-A cancellation (SIGTERM) at any point ends the engine and leaves.
+A cancellation (SIGTERM) at any point ends all engines and leaves.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 
 from notemill.answers.asking import Asking
 from notemill.answers.outcome import Outcome
+from notemill.answers.server import EngineLost, Server, StartEngine, StaysAway
+from notemill.answers.texts import Queue, Text
 from notemill.answers.verdict import Status
-from notemill.clock import now
-from notemill.engines.protocol import Engine, EngineGone
-from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import log
 from notemill.progress import EVERY_S, Progress
 
-_MOST_SET_ASIDE = 100
-_DEADLY = 2
-"""Losses of an engine that is alone with a text: one may be chance."""
-_FIRST_PAUSE_S = 5.0
-_PAUSE_GROWS = 5
-_LONGEST_PAUSE_S = 600.0
+__all__ = ["Ended", "EngineLost", "ShardAsking", "StartEngine", "Text"]
 
-
-class EngineLost(NotemillError):
-    """The engine was lost more often in a row than is survived."""
-
-
-Text = tuple[str, str]
-"""A text's hash (hex) and the text."""
-StartEngine = Callable[[], AbstractAsyncContextManager[Engine]]
-"""Starts a server, proves it, and ends it on leaving."""
+Ended = Callable[[Asking, str, Outcome], None]
+"""Of a text (hash) that ended for one who asked about it; may raise to end the job."""
 
 
 class ShardAsking:
-    """One shard's asking. `ended` is called once for each text, as soon as it has ended.
+    """One shard's asking. `ended` is called once for each text and asking, when it has ended.
 
-    asked: called after each asking of a text; beat: called every few seconds.
-    restarts: losses of the engine in a row, with no text ended between them, that are survived.
-    max_failures: failed texts with which the job goes on.
+    asked: called after each asking of a text; beat: called every few seconds. slots: of each
+    server. restarts: losses of a server in a row, with no text ended between them, that are
+    survived. needs_all: whether the job ends with the first server that is given up.
+    living: servers that were not given up.
+    context: tokens of each slot where they are fewer than the experiment's num_ctx. Then a text
+    that was too long for them, or failed without the model's word, has not ended: `beyond` is
+    called with its hash in the place of `ended`.
     """
 
     def __init__(
         self,
-        asking: Asking,
-        ended: Callable[[str, Outcome], None],
+        ended: Ended,
         progress: Progress,
         *,
-        asked: Callable[[], None],
+        asked: Callable[[Asking], None],
         beat: Callable[[], None],
         slots: int,
         restarts: int,
-        max_failures: float,
+        needs_all: bool = False,
+        context: int | None = None,
+        beyond: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._asking = asking
         self._ended = ended
+        self._context = context
+        self._beyond = beyond
         self._progress = progress
-        self._asked = asked
         self._beat = beat
-        self._slots = slots
-        self._restarts = restarts
-        self._max_failures = max_failures
-        self._in_flight: dict[str, str] = {}
-        self._set_aside: list[Text] = []
-        self._lost_alone: Counter[str] = Counter()  # engines by the text that was alone with them
-        self._words_at_start = 0
-        self._all_begun = False
-        self._was_ready = False
-        self._failed_starts = 0
-        self._losses_in_a_row = 0
+        self._needs_all = needs_all
+        self._server = partial(
+            Server,
+            ended=self._end,
+            asked=asked,
+            slots=slots,
+            restarts=restarts,
+            context=context,
+        )
+        self.living = self._servers = 0
 
-    async def run(self, texts: Iterator[Text], start_engine: StartEngine) -> None:
-        """Ask about all texts. Raises NotemillError when too many fail or the engine stays away."""
+    async def run(self, texts: Iterator[Text], *starts: StartEngine) -> None:
+        """Ask about all texts, with a server for each start.
+
+        Raises NotemillError when `ended` does, and when no server is left.
+        """
+        queue = Queue(texts, len(starts))
+        self.living = self._servers = len(starts)
+        servers = [
+            asyncio.create_task(self._serve(number, start, queue))
+            for number, start in enumerate(starts)
+        ]
         ticker = asyncio.create_task(self._tick())
         try:
-            while not await self._one_engine(texts, start_engine):
-                pass
+            await asyncio.wait(servers, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             ticker.cancel()
-            await asyncio.gather(ticker, return_exceptions=True)
+            for each in servers:
+                each.cancel()
+            ends = await asyncio.gather(ticker, *servers, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
         log.info(self._progress.line())
 
-    async def _one_engine(self, texts: Iterator[Text], start_engine: StartEngine) -> bool:
-        """Ask until all has ended; False if the engine has gone before."""
+    async def _serve(self, number: int, start: StartEngine, queue: Queue) -> None:
+        """A server until all has ended, or it is given up. Raises what ends the job."""
+        server = self._server(number, start, queue, called=self._called(number))
+        life = asyncio.create_task(server.serve())
+        over = asyncio.create_task(queue.until_ended())
         try:
-            async with AsyncExitStack() as life:
-                engine = await self._started(life, start_engine)
-                while not self._all_begun or self._set_aside:
-                    await self._ask_side_by_side(engine, texts)
-                    await self._try_set_aside(engine)
-        except EngineGone as loss:
-            self._after_loss(loss)
-            return False
-        return True
-
-    async def _started(self, life: AsyncExitStack, start_engine: StartEngine) -> Engine:
-        """A ready engine. Raises EngineGone when it does not come back."""
-        if self._failed_starts and self._was_ready:
-            pause = _FIRST_PAUSE_S * _PAUSE_GROWS ** (self._failed_starts - 1)
-            await asyncio.sleep(min(pause, _LONGEST_PAUSE_S))
-        self._words_at_start = self._asking.words
-        try:
-            engine = await life.enter_async_context(start_engine())
-        except (EngineGone, NotemillError) as error:
-            self._failed_starts += 1
-            lasting = isinstance(error, EngineRefused) or not self._was_ready
-            if isinstance(error, EngineGone) or lasting:
-                raise
-            raise EngineGone(f"it did not start again: {error.what}") from error
-        self._was_ready = True
-        self._failed_starts = 0
-        return engine
-
-    async def _ask_side_by_side(self, engine: Engine, texts: Iterator[Text]) -> None:
-        async def worker() -> None:
-            while len(self._set_aside) < _MOST_SET_ASIDE:
-                if (text := next(texts, None)) is None:
-                    self._all_begun = True
-                    return
-                await self._ask(engine, *text)
-
-        # One more than the slots, so that a freed slot finds its next note waiting.
-        workers = [asyncio.create_task(worker()) for _ in range(self._slots + 1)]
-        try:
-            # No TaskGroup: over a worker's error it forgets a cancellation that comes with it,
-            # and SIGTERM comes to the engine and to this job at once.
-            await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait([life, over], return_when=asyncio.FIRST_COMPLETED)
+            if server.ready:
+                await asyncio.wait([life])
         finally:
-            for each in workers:
-                each.cancel()
-            ends = await asyncio.gather(*workers, return_exceptions=True)
-        if errors := [end for end in ends if isinstance(end, Exception)]:
-            # A loss is the least of them: it can be mended by a new start.
-            raise min(errors, key=lambda error: isinstance(error, EngineGone))
+            over.cancel()
+            life.cancel()  # if it is only starting, nobody needs it any more
+            end, _ = await asyncio.gather(life, over, return_exceptions=True)
+        if isinstance(end, StaysAway):
+            self._give_up(number, end, queue)
+        elif isinstance(end, Exception):
+            raise end
 
-    async def _ask(self, engine: Engine, text_sha256: str, text: str) -> None:
-        self._in_flight[text_sha256] = text
-        end = await self._asking.ask(engine, text)
-        del self._in_flight[text_sha256]
-        self._asked()
-        if end.heard:
-            self._end(text_sha256, end.outcome)
-        else:
-            self._set_aside.append((text_sha256, text))
+    def _called(self, number: int) -> str:
+        return "the engine" if self._servers == 1 else f"engine {number + 1} of {self._servers}"
 
-    async def _try_set_aside(self, engine: Engine) -> None:
-        while self._set_aside:
-            text_sha256, text = self._set_aside[0]
-            if not self._has_talked():
-                await self._asking.control(engine)
-            outcome = _deadly(engine)
-            if self._lost_alone[text_sha256] < _DEADLY:
-                try:
-                    outcome = (await self._asking.ask(engine, text)).outcome
-                except EngineGone:
-                    self._lost_alone[text_sha256] += 1
-                    self._losses_in_a_row -= 1  # the text's, as far as one knows
-                    self._set_aside.append(self._set_aside.pop(0))
-                    raise
-                self._asked()
-            self._set_aside.pop(0)
-            self._end(text_sha256, outcome)
-
-    def _has_talked(self) -> bool:
-        """Whether the engine has had a word for anyone since its start."""
-        return self._asking.words > self._words_at_start
-
-    def _end(self, text_sha256: str, outcome: Outcome) -> None:
-        failed = outcome.status != Status.ANSWERED
-        self._losses_in_a_row = 0
-        self._ended(text_sha256, outcome)
-        self._progress.add(failed=failed, tokens=outcome.prompt_tokens + outcome.answer_tokens)
-        if self._progress.failed > self._max_failures:
-            raise NotemillError(
-                f"{self._progress.failed} of {self._progress.total} texts have no valid answer, "
-                "more than max_failed_share allows; answers so far are kept in the journal",
-                where="this log's lines above give the reasons",
-                remedy="correct the prompt, the schema, num_ctx or num_predict; or, if failures "
-                "are to be expected, raise max_failed_share of the experiment",
-            )
-
-    def _after_loss(self, loss: EngineGone) -> None:
-        self._losses_in_a_row += 1
-        self._set_aside += self._in_flight.items()
-        self._in_flight.clear()
-        if not self._has_talked():
-            self._lost_alone.clear()  # this engine was lost on its own, and so perhaps were those
+    def _give_up(self, number: int, lost: StaysAway, queue: Queue) -> None:
+        queue.give_up(number)
+        self.living = len(queue.living)
+        if queue.ended:
+            return
+        if not self.living or self._needs_all:
+            raise lost.why
         log.warning(
-            "the engine is gone (%s); %d texts are set aside and asked again",
-            loss,
-            len(self._set_aside),
+            "%s is given up, %d go on: %s",
+            self._called(number),
+            self.living,
+            lost.why,
         )
-        if self._losses_in_a_row > self._restarts:
-            if isinstance(loss.__cause__, NotemillError):
-                raise loss.__cause__
-            raise EngineLost(
-                f"the engine was lost {self._losses_in_a_row} times without an answer between",
-                where="the engine's log, beside this log",
-                remedy="read the end of the engine's log; out of memory is the usual reason: "
-                "fewer slots, a smaller num_ctx, or a larger mem_mb in the profile",
-            )
+
+    def _end(self, text: Text, outcome: Outcome) -> None:
+        if self._context and outcome.status in (Status.TOO_LONG, Status.SERVER_ERROR):
+            self._beyond(text.text_sha256)
+            return
+        failed = outcome.status != Status.ANSWERED
+        self._progress.add(failed=failed, tokens=outcome.prompt_tokens + outcome.answer_tokens)
+        self._ended(text.askings[0], text.text_sha256, outcome)
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S)
             self._progress.line_if_due()
             self._beat()
-
-
-def _deadly(engine: Engine) -> Outcome:
-    detail = (
-        f"the engine was lost {_DEADLY} times with this note alone, which it was not with others"
-    )
-    return Outcome(
-        Status.SERVER_ERROR.value, None, detail, 1, "", 0, 0, 0.0, engine.description, now()
-    )

@@ -1,7 +1,8 @@
-"""How many slots a job's engine gets: as configured, or as measured on this kind of GPU."""
+"""What was measured on a job's kind of GPU: read, or measured now; its slots follow from it."""
 
 from __future__ import annotations
 
+from notemill.answers.classing import WITHOUT_A_MEASURE, Classing
 from notemill.answers.measuring import Limits, sweep
 from notemill.answers.sweep import Sweep, read_sweep
 from notemill.answers.work import ShardWork
@@ -10,37 +11,34 @@ from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.paths import Layout
 
-WITHOUT_A_MEASURE = 4
-"""Slots where nothing could be measured: a small shard needs no more, and most GPUs hold them."""
 _OWN_MINUTES = 1.0
 """Of a job on a kind of GPU that no one has measured."""
 
 
-async def slots_for(work: ShardWork) -> int:
-    """Slots for this job's engine. Measures them, while it answers, on a GPU of a new kind."""
+async def classing_of(work: ShardWork) -> Classing:
+    """How this job's texts are asked. Measures slots, while it answers, on a GPU of a new kind."""
     job = work.job
-    slots = job.run.engine.slots
     work.live.gpu = gpu = gpu_here(job.run.engine).name
-    if slots != "auto":
-        return slots
     place = job.layout, job.cohort, job.run.experiment_id
-    if (measured := measured_slots(*place, gpu)) is not None:
-        log.info("slots %d, as measured on %s", measured, gpu)
-        return measured
+    kept = measured(*place, gpu)
+    classing = Classing(work, kept)
+    if job.run.engine.slots != "auto":
+        return classing
+    if kept and kept.best:
+        log.info("slots %d, as measured on %s", kept.best, gpu)
+        return classing
     pilot = job.run.experiment.pilot
     if not work.missing() or not pilot.sweep_minutes:
-        return WITHOUT_A_MEASURE
+        return classing
     limits = Limits(max(pilot.notes, 1), pilot.most_slots, min(pilot.sweep_minutes, _OWN_MINUTES))
     log.info("no one has measured how many slots are best on %s; this job does", gpu)
-    done = await sweep(work, gpu, limits, first=WITHOUT_A_MEASURE)
-    if done.best is None:
-        return WITHOUT_A_MEASURE
+    done = await sweep(work, gpu, limits, first=WITHOUT_A_MEASURE, classing=classing)
     keep_slots(*place, done)
-    return done.best
+    return Classing(work, done)
 
 
-def measured_slots(layout: Layout, cohort: str, experiment: str, gpu: str) -> int | None:
-    """Slots that were best on this kind of GPU, None if no one has measured it.
+def measured(layout: Layout, cohort: str, experiment: str, gpu: str) -> Sweep | None:
+    """What was measured on this kind of GPU, None if no one has.
 
     What can't be read is measured anew: no job waits for a user who deletes it.
     """
@@ -48,10 +46,18 @@ def measured_slots(layout: Layout, cohort: str, experiment: str, gpu: str) -> in
     if not path.exists():
         return None
     try:
-        return read_sweep(path).best
+        return read_sweep(path)
     except NotemillError as error:
         log.warning("%s: %s; it is measured anew", error.what, path)
         return None
+
+
+def measured_slots(
+    layout: Layout, cohort: str, experiment: str, gpu: str, num_ctx: int
+) -> int | None:
+    """Slots that were best on this kind of GPU, with this context; None if no one measured it."""
+    kept = measured(layout, cohort, experiment, gpu)
+    return kept.slots_at(num_ctx, num_ctx) if kept else None
 
 
 def keep_slots(layout: Layout, cohort: str, experiment: str, done: Sweep) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -59,10 +60,24 @@ def fewest_of_fastest(steps: Iterable[Step]) -> Step | None:
     return min(good, key=lambda step: step.slots, default=None)
 
 
+class TokensOfBytes(BaseModel):
+    """What a text's prompt takes: tokens around any text, and tokens a byte (UTF-8) of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    around: float
+    per_byte: float
+
+    def needed(self, size: float, num_predict: int) -> float:
+        """Tokens of context that a text of so many bytes needs with its answer."""
+        return self.around + self.per_byte * size + num_predict
+
+
 class Sweep(Record):
     """All steps on one kind of GPU, in their order, and why there was no further one.
 
-    best: slots that answered most, None when nothing could be told.
+    best: slots that answered most, None when nothing could be told. context: tokens of each slot,
+    None for the experiment's num_ctx. tokens: of the texts that it asked, None for too few.
     """
 
     gpu: str
@@ -70,6 +85,37 @@ class Sweep(Record):
     best: int | None
     ended: str
     measured_at: str
+    context: int | None = None
+    tokens: TokensOfBytes | None = None
+
+    def slots_at(self, context: int, num_ctx: int) -> int | None:
+        """The best number that is sure to be had with this context.
+
+        None where nothing could be told. Memory holds what the largest step had.
+        """
+        if self.best is None:
+            return None
+        had = max([self.best, *(step.slots for step in self.steps if not step.why_not)])
+        return max(min(self.best, had * (self.context or num_ctx) // context), 1)
+
+    @property
+    def held_by_memory(self) -> bool:
+        """Whether more slots were tried and could not be had."""
+        return any(step.why_not for step in self.steps)
+
+    def rate(self, slots: int) -> float:
+        """Texts a second with so many slots: between two steps by their logarithms."""
+        told = sorted((step.slots, step.rate) for step in compared(self.steps))
+        if not told:
+            return math.sqrt(slots)
+        if slots < told[0][0]:
+            return told[0][1] * math.sqrt(slots / told[0][0])
+        below = max(step for step in told if step[0] <= slots)
+        above = min((step for step in told if step[0] >= slots), default=below)
+        if above[0] == below[0]:  # measured, or beyond what was
+            return below[1]
+        share = math.log(slots / below[0]) / math.log(above[0] / below[0])
+        return float(below[1] ** (1 - share) * above[1] ** share)
 
 
 def read_sweep(path: Path) -> Sweep:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -29,6 +29,7 @@ from notemill.logs import Terminated, log
 from notemill.notes.manifest import Manifest, ShardEntry, read_manifest
 from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
+from notemill.notes.texts import longest_first, read_texts, text_bytes
 from notemill.paths import Layout
 from notemill.paths import journal as journal_path
 from notemill.paths import live as live_path
@@ -62,7 +63,8 @@ class ShardJob:
 
 
 Ended = Callable[[str, Outcome], None]
-StartWith = Callable[[int], AbstractAsyncContextManager[Engine]]
+StartWith = Callable[[int, int], AbstractAsyncContextManager[Engine]]
+"""Starts an engine with so many slots of so many tokens of context."""
 
 
 @dataclass
@@ -71,7 +73,8 @@ class ShardWork:
 
     wanted: hashes of its texts that are to be asked; failures: how texts ended in this job that
     were not answered; live: tells how the job goes; ready_s: from the latest engine's start until
-    it was proven, 0 before; engine: its name and version.
+    it was proven, 0 before; engine: its name and version. beyond: tokens of context that texts
+    turned out not to fit, by hash.
     """
 
     job: ShardJob
@@ -83,6 +86,7 @@ class ShardWork:
     failures: dict[str, Outcome] = field(default_factory=dict)
     ready_s: float = 0.0
     engine: str = ""
+    beyond: dict[str, int] = field(default_factory=dict)
 
     @property
     def entry(self) -> ShardEntry:
@@ -93,14 +97,25 @@ class ShardWork:
         """Texts that have not ended yet."""
         return self.wanted - self.journal.answers.keys() - self.failures.keys()
 
-    def texts(self) -> Iterator[Text]:
-        """Each missing text once, by hash; equal texts are neighbours in a shard."""
-        missing, last = self.missing(), ""
-        for note in read_notes(self.job.notes, self.manifest.id_columns, with_text=True):
-            text_sha256 = note.text_sha256.hex()
-            if text_sha256 != last and text_sha256 in missing and note.text is not None:
-                last = text_sha256
-                yield text_sha256, note.text
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Bytes (UTF-8) of each text that is to be asked, by its hash, in the shard's order."""
+        return text_bytes(self.job.notes)
+
+    def texts(self, among: Collection[str] | None = None) -> Iterator[Text]:
+        """Each missing text once, those `among` these alone: the longest first.
+
+        A long one that is begun last would keep one slot busy while all others wait.
+        """
+        chosen = self.missing() if among is None else self.missing() & set(among)
+        for text in longest_first(self.job.notes, {sha: self.sizes[sha] for sha in chosen}):
+            yield Text(*text, (self._asking,))
+
+    def drawn(self, among: Collection[str] | None = None) -> Iterator[Text]:
+        """The same in the order of their hashes, which is chance: the first are a fair sample."""
+        chosen = self.missing() if among is None else self.missing() & set(among)
+        for text in read_texts(self.job.notes, chosen):
+            yield Text(*text, (self._asking,))
 
     async def ask(
         self,
@@ -111,39 +126,46 @@ class ShardWork:
         ended: Ended | None = None,
         restarts: int | None = None,
         max_failures: float | None = None,
+        context: int | None = None,
     ) -> None:
         """Ask about texts with an engine of so many slots, started for it.
 
-        start: in the place of `started`; ended: told of each end; restarts, max_failures: by
-        default as configured. Raises as ShardAsking.run does.
+        start: in the place of `started`; ended: told of each end; restarts, max_failures (texts
+        with which the job goes on): by default as configured. context: tokens of each slot, by
+        default the experiment's num_ctx; with fewer, texts that don't fit stay missing, and
+        `beyond` says so. Raises as ShardAsking.run does.
         """
+        num_ctx = self.job.run.experiment.options.num_ctx
+        context = min(context or num_ctx, num_ctx)
+        if max_failures is None:
+            max_failures = _allowed_failures(
+                self.job.run.experiment.max_failed_share, len(self.wanted)
+            )
 
-        def keep(text_sha256: str, outcome: Outcome) -> None:
+        def keep(_: Asking, text_sha256: str, outcome: Outcome) -> None:
             self._keep(text_sha256, outcome)
             if ended:
                 ended(text_sha256, outcome)
+            refuse_more_failures(len(self.failures), len(self.wanted), max_failures)
 
         self.live.slots = slots
-        share, engine = self.job.run.experiment.max_failed_share, self.job.run.engine
         asking = ShardAsking(
-            self._asking,
             keep,
             self._progress,
-            asked=lambda: self.journal.spend(asked=1),
+            asked=lambda _: self.journal.spend(asked=1),
             beat=self._beat,
             slots=slots,
-            restarts=engine.restarts if restarts is None else restarts,
-            max_failures=_allowed_failures(share, len(self.wanted))
-            if max_failures is None
-            else max_failures,
+            restarts=self.job.run.engine.restarts if restarts is None else restarts,
+            context=context if context < num_ctx else None,
+            beyond=lambda text_sha256: self.beyond.update({text_sha256: context}),
         )
-        await asking.run(texts, partial(start or self.started, slots))
+        await asking.run(texts, partial(start or self.started, slots, context))
 
     @asynccontextmanager
-    async def started(self, slots: int) -> AsyncIterator[Engine]:
-        """A proven engine with so many slots."""
+    async def started(self, slots: int, context: int) -> AsyncIterator[Engine]:
+        """A proven engine with so many slots of so many tokens."""
         job, run = self.job, self.job.run
-        options = run.experiment.options
+        options = run.experiment.options.model_copy(update={"num_ctx": context})
         start = Start(run.task, options, self.record, job.engine_log, job.threads, slots)
         began = time.monotonic()
         async with proven_engine(run.engine, start) as engine:
@@ -235,6 +257,18 @@ def _allowed_failures(share: float, texts: int) -> int:
     """Failed texts that a job may end with: the share of its texts, one at least unless it is 0."""
     # Rounded first: 0.29 of 100 are 29, not the 28.999999999999996 of the multiplication.
     return max(1, math.floor(round(share * texts, 6))) if share else 0
+
+
+def refuse_more_failures(failed: int, texts: int, allowed: float) -> None:
+    """Raise NotemillError when more of the texts have failed than is allowed."""
+    if failed > allowed:
+        raise NotemillError(
+            f"{failed} of {texts} texts have no valid answer, "
+            "more than max_failed_share allows; answers so far are kept in the journal",
+            where="this log's lines above give the reasons",
+            remedy="correct the prompt, the schema, num_ctx or num_predict; or, if failures "
+            "are to be expected, raise max_failed_share of the experiment",
+        )
 
 
 def _texts_to_ask(job: ShardJob, ids: list[IdColumn], entry: ShardEntry) -> set[str]:

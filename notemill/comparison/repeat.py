@@ -8,7 +8,6 @@ A repeat that is killed has asked for nothing; the next one asks all of its text
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import notemill
 from notemill.answers.asking import Asking
+from notemill.answers.classing import WITHOUT_A_MEASURE
 from notemill.answers.experiment_record import asked_of, refuse_wrong_model
 from notemill.answers.finished import Finished, finished
 from notemill.answers.journal_lines import Spent
@@ -28,7 +28,7 @@ from notemill.answers.live import LiveFile
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.refusal import told_once
-from notemill.answers.slots import WITHOUT_A_MEASURE, measured_slots
+from notemill.answers.slots import measured_slots
 from notemill.answers.verdict import Status
 from notemill.answers.work import until_terminated
 from notemill.clock import now
@@ -142,7 +142,7 @@ class _Repeat:
         job: RepeatJob,
         model: ModelRecord,
         before: dict[str, Before],
-        texts: list[Text],
+        texts: list[tuple[str, str]],
         live: LiveFile,
     ) -> None:
         self._began = time.monotonic()
@@ -180,21 +180,21 @@ class _Repeat:
         outcomes: dict[str, Outcome] = {}
         run = _with_seed(self._job.run, seed)
 
-        def ended(text_sha256: str, outcome: Outcome) -> None:
+        def ended(_: Asking, text_sha256: str, outcome: Outcome) -> None:
+            # However many fail: that they do now is what is to be known.
             outcomes[text_sha256] = outcome
             self._live.ended(outcome)
 
-        asking = ShardAsking(
-            Asking.of_run(run, self._model, self._spend),
+        asking = Asking.of_run(run, self._model, self._spend)
+        texts = (Text(*text, (asking,)) for text in self._texts)
+        await ShardAsking(
             ended,
             progress,
             asked=self._count,
             beat=self._live.beat,
             slots=self.slots,
             restarts=run.engine.restarts,
-            max_failures=math.inf,  # that answers fail now is what is to be known
-        )
-        await asking.run(iter(self._texts), partial(self._started, run))
+        ).run(texts, partial(self._started, run))
         failed = Counter(
             outcome.status for outcome in outcomes.values() if outcome.status != Status.ANSWERED
         )
@@ -211,7 +211,7 @@ class _Repeat:
             )
         )
 
-    def _count(self) -> None:
+    def _count(self, _: Asking) -> None:
         self._asked += 1
 
     def _spend(self, tokens: int) -> None:
@@ -230,8 +230,9 @@ class _Repeat:
         configured = self._job.run.engine.slots
         if configured != "auto":
             return configured
-        place = self._job.layout, self._job.cohort, self._job.run.experiment_id
-        return measured_slots(*place, self._gpu) or WITHOUT_A_MEASURE
+        run = self._job.run
+        place = self._job.layout, self._job.cohort, run.experiment_id, self._gpu
+        return measured_slots(*place, run.experiment.options.num_ctx) or WITHOUT_A_MEASURE
 
     def record(self, answers: Finished, texts: int) -> RepeatRecord:
         """What came of it. texts: that the cohort has."""

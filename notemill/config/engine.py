@@ -17,6 +17,12 @@ class _Engine(Section):
         description="Notes that one server answers at once; all are kept busy. auto: as many as "
         "were fastest when the pilot, or the first job on another kind of GPU, measured it.",
     )
+    classes: Literal["auto", "off"] | list[Annotated[int, Field(ge=256)]] = Field(
+        "auto",
+        description="Whether short notes are asked with more slots of a shorter context, and long "
+        "ones after them with few of num_ctx: auto where the server gives each slot as much "
+        "context and it pays, off, or the shorter contexts in tokens: [2048, 4096].",
+    )
     setup: str = Field(
         "",
         description="Shell lines that run before the command, in a login shell: "
@@ -48,6 +54,11 @@ class _Engine(Section):
     """Whether its interface is OpenAI's."""
 
     @property
+    def sizes_slots_alike(self) -> bool:
+        """Whether its server gives each slot as much context, so that a long note costs slots."""
+        return False
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What of the engine can change an answer, for the fingerprint."""
         return {"engine": self.kind, "kv_cache_type": None}  # type: ignore[attr-defined]
@@ -59,6 +70,19 @@ class _Engine(Section):
         if slots != "auto" and (type(slots) is not int or slots not in range(1, 257)):
             raise ValueError("write a number from 1 to 256, or auto")
         return slots
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _auto_off_or_contexts(cls, classes: Any) -> Any:
+        """One message for all; YAML reads a bare `off` as false."""
+        if classes is False:
+            return "off"
+        if isinstance(classes, list):
+            if classes and all(type(each) is int and each >= 256 for each in classes):
+                return sorted(set(classes))
+        elif classes in ("auto", "off"):
+            return classes
+        raise ValueError("write auto, off, or a list of contexts of 256 tokens or more: [2048]")
 
     @field_validator("environment")
     @classmethod
@@ -124,6 +148,11 @@ class OllamaEngine(_Engine):
     )
 
     @property
+    def sizes_slots_alike(self) -> bool:
+        """Always: num_ctx x OLLAMA_NUM_PARALLEL."""
+        return True
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What of the engine can change an answer: also the precision of its context."""
         return super().identity | {"kv_cache_type": self.kv_cache_type}
@@ -152,6 +181,22 @@ class OpenAiEngine(_Engine):
     weights: UserPath | None = Field(
         None, description="The model's file (GGUF), whose sha256 identifies it."
     )
+
+    @property
+    def sizes_slots_alike(self) -> bool:
+        """Where the command divides {context_total} among its slots (llama-server).
+
+        A paged cache (vLLM), or a unified one, is shared by the requests as they are.
+        """
+        words = " ".join(self.command or [])
+        unified = re.search(r"(?<!\S)(-kvu|--kv-unified)(?!\S)", words)
+        return "{context_total}" in words and not unified
+
+    @model_validator(mode="after")
+    def _classes_need_a_command(self) -> OpenAiEngine:
+        if self.address and isinstance(self.classes, list):
+            raise ValueError("`classes` need a server that the job starts: not for an `address`")
+        return self
 
     @model_validator(mode="after")
     def _address_or_command(self) -> OpenAiEngine:

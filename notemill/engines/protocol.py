@@ -68,6 +68,7 @@ class Engine(Protocol):
 class Start:
     """What an engine is started for.
 
+    options: the experiment's, but num_ctx is what each slot of this engine has, which may be less.
     record: the model that it must have; log: where its server writes; threads: CPU threads;
     slots: requests that it answers at once.
     """

@@ -70,8 +70,9 @@ def advise(record: PilotRecord, plan: Plan) -> list[Advice]:
     num_ctx = _num_ctx(record, plan, _number(num_predict.advised) or plan.options.num_predict)
     if num_predict.advised and int(num_predict.advised) >= _either(num_ctx):
         num_predict = replace(num_predict, advised=None, why="num_ctx has no room for longer ones")
-    now = record.slots if plan.slots == "auto" else plan.slots
-    expected = estimate(record, plan.counts, gpus=plan.gpus, slots=_number(slots.advised) or now)
+    configured = _number(slots.advised) or plan.slots
+    now = record.slots if configured == "auto" else record.slots_of(configured)
+    expected = estimate(record, plan.counts, gpus=plan.gpus, slots=now)
     if isinstance(expected, Estimate):
         shards = _shards(expected, len(plan.counts))
         runtime = _runtime(expected, _either(shards), len(plan.counts), plan.runtime)
@@ -86,26 +87,28 @@ def _slots(record: PilotRecord, plan: Plan) -> Advice:
     steps = compared(record.sweep.steps)
     if plan.slots == "auto":
         return Advice("slots", "auto", None, f"auto takes {record.slots} on {record.gpu}")
-    now = plan.slots
+    now, measured = plan.slots, record.slots_of(plan.slots)
     best = fewest_of_fastest(steps)
     if best is None or len(steps) < 2:
         ended = f": {record.sweep.ended}" if record.sweep.ended else ""
         return Advice("slots", now, None, f"no other number was measured{ended}")
-    good = best.slots
-    held = next((step for step in steps if step.slots == now), None)
+    good = record.configured_for(best.slots)
+    held = next((step for step in steps if step.slots == measured), None)
     if held and held.rate >= AS_GOOD * max(step.rate for step in steps):
         return Advice("slots", now, None, f"{held.rate:.3g} texts/s, no other number did more")
-    if held:
+    if held and good != now:
         gain = best.rate / held.rate - 1
         return Advice(
             "slots", now, good, f"{best.rate:.3g} texts/s for {held.rate:.3g}: {gain:+.0%}"
         )
     largest = max(step.slots for step in steps)
     could_be_had = not any(step.why_not for step in record.sweep.steps)
-    if now > largest and good == largest and could_be_had:
+    if measured > largest and best.slots == largest and could_be_had:
         return Advice(
             "slots", now, None, f"up to {largest} each number did more; {record.sweep.ended}"
         )
+    if good == now:
+        return Advice("slots", now, None, f"{best.rate:.3g} texts/s")
     return Advice("slots", now, good, f"{best.rate:.3g} texts/s; {now} were not measured")
 
 

@@ -102,7 +102,8 @@ def estimate(
     rate = rate_at(record, slots or record.slots, cohort_texts)
     if isinstance(rate, str):
         return CantTell(rate)
-    start_s = record.ready_s + SNAKEMAKE_S + rate.waited_s
+    starts_s = record.ready_s * max(len(record.classes), 1)  # an engine for each class
+    start_s = starts_s + SNAKEMAKE_S + rate.waited_s
     left = [(shard.name, shard.left) for shard in shards if shard.left]
     at_once = max(gpus or record.gpus or 1, 1)
 

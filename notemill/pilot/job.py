@@ -13,20 +13,19 @@ import math
 import os
 import platform
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
 
 import notemill
+from notemill.answers.classing import WITHOUT_A_MEASURE, Classing
 from notemill.answers.journal_lines import answer_line
 from notemill.answers.live import LiveFile
 from notemill.answers.measuring import Limits, sweep
 from notemill.answers.outcome import Outcome
-from notemill.answers.pool import Text
 from notemill.answers.refusal import told_once
-from notemill.answers.slots import WITHOUT_A_MEASURE, keep_slots, measured_slots
+from notemill.answers.slots import keep_slots, measured
 from notemill.answers.sweep import Sweep
 from notemill.answers.work import ShardJob, ShardWork, opened, until_terminated
 from notemill.clock import now
@@ -37,7 +36,7 @@ from notemill.paths import live as live_path
 from notemill.pilot.hopeless import Hopeless, refuse_hopeless
 from notemill.pilot.look import write_pilot_page
 from notemill.pilot.record import GPUS_VARIABLE, AskedText, PilotRecord, read_pilot
-from notemill.pilot.texts import extremes, lengths_of, shard_texts
+from notemill.pilot.texts import class_texts, extremes, lengths_of, shard_texts
 
 _OF_EXTREMES = 16
 """For so many texts of a pilot, one of the longest and one of the shortest are asked too."""
@@ -113,7 +112,7 @@ class _Pilot:
         self._drawn: list[Outcome] = []
         self._extremes: set[str] = set()
         self._sweep = self._nothing_measured()
-        self._slots = self._taken()
+        self._classing = self._taken()
 
     async def ask(self) -> None:
         """Ask, unless earlier jobs have answered all that there is."""
@@ -122,47 +121,44 @@ class _Pilot:
             return
         if work.missing():
             await self._measure()
-        self._slots = self._taken()
+        self._classing = self._taken()
         few = -(-self._settings.notes // _OF_EXTREMES)
         self._extremes = extremes(self._lengths, work.missing(), few)
         if self._extremes:
-            await work.ask(
-                self._left(),
-                self._slots,
-                ended=lambda sha, outcome: self._ended(sha, outcome, self._slots),
-                max_failures=math.inf,
-            )
+            left = self._left()
+            plan = self._classing.plan(left)
+            await self._classing.ask(plan, left, told=self._ended, max_failures=math.inf)
         self._check()
 
     async def _measure(self) -> None:
-        settings, configured = self._settings, self._run.engine.slots
-        also = None if configured == "auto" else configured
+        settings, classing = self._settings, self._classing
+        also = None
+        if self._run.engine.slots != "auto":
+            also = classing.slots_at(classing.main())
         if not settings.sweep_minutes:
             also = also or WITHOUT_A_MEASURE
         self._sweep = await sweep(
             self._work,
             self._gpu.name,
             Limits(settings.notes, settings.most_slots, settings.sweep_minutes),
+            classing=classing,
             also=also,
             max_failures=math.inf,
             told=self._ended,
             after_step=self._check,
         )
 
-    def _taken(self) -> int:
-        configured = self._run.engine.slots
-        if configured != "auto":
-            return configured
+    def _taken(self) -> Classing:
+        """As its shards' jobs will have it."""
         place = self._work.job.layout, self._work.job.cohort, self._run.experiment_id
-        best = self._sweep.best or measured_slots(*place, self._gpu.name)
-        return best or WITHOUT_A_MEASURE  # as its shards' jobs will have it
+        own = self._sweep if self._sweep.best else None
+        return Classing(self._work, own or measured(*place, self._gpu.name))
 
-    def _left(self) -> Iterator[Text]:
+    def _left(self) -> set[str]:
         """What is left of the pilot's texts, and the extremes."""
         left = max(self._settings.notes - len(self._asked), 0)
         missing = self._work.missing() - self._extremes
-        wanted = {*islice((sha for sha in self._lengths if sha in missing), left), *self._extremes}
-        return (text for text in self._work.texts() if text[0] in wanted)
+        return {*islice((sha for sha in self._lengths if sha in missing), left), *self._extremes}
 
     def _ended(self, text_sha256: str, outcome: Outcome, slots: int) -> None:
         if text_sha256 not in self._extremes or not self._run.experiment.max_failed_share:
@@ -198,6 +194,9 @@ class _Pilot:
         lines = [len(answer_line(1, sha, answers[sha])) for sha in self._lengths if sha in answers]
         gpus = os.environ.get(GPUS_VARIABLE, "")
         options = run.experiment.options
+        plan = self._classing.plan(self._lengths)
+        classes = class_texts(self._classing, plan, self._lengths)
+        most = max(classes, key=lambda each: each.texts, default=None)
         return PilotRecord(
             experiment=run.experiment_id,
             cohort=work.job.cohort,
@@ -208,7 +207,7 @@ class _Pilot:
             gpu=self._gpu.name,
             gpu_memory_mib=self._gpu.memory_mib,
             gpus=int(gpus) if gpus.isdigit() else None,
-            slots=self._slots,
+            slots=most.slots if most else plan[-1].slots,
             sweep=self._sweep,
             ready_s=round(work.ready_s, 1),
             shard=work.job.shard,
@@ -217,6 +216,8 @@ class _Pilot:
             ),
             asked_before=len(self._before),
             asked=asked,
+            classes=classes,
+            num_ctx=options.num_ctx,
             journal_bytes=round(fmean(lines), 1) if lines else 0.0,
             notemill=notemill.__version__,
             made_at=now(),

@@ -107,9 +107,28 @@ def rate_at(record: PilotRecord, slots: int, cohort_texts: int) -> Rate | str:
     machine = _SHARED_CORES if record.gpu == "CPU" else _MACHINE
     variance = (sampling + shard) * not_asked + counting + machine**2
     reach = min(math.exp(min(_t(costs.freedom) * math.sqrt(variance), 99)), _LARGEST_FACTOR)
-    expected = text_s * costs.corrected
+    expected = text_s * costs.corrected * _of_classes(record, measured)
     text_range = (expected, expected / reach, expected * reach)
     return Rate(measured, text_range, waited_s * costs.corrected, tuple(remarks))
+
+
+def _of_classes(record: PilotRecord, slots: int) -> float:
+    """Seconds of all texts over what they were with so many slots, as classes have other slots.
+
+    Half of a text's time is taken for its length's.
+    """
+    if len(record.classes) < 2:
+        return 1.0
+    texts = sum(each.texts for each in record.classes)
+    characters = sum(each.characters for each in record.classes) or 1
+    most = max(record.classes, key=lambda each: each.texts)
+    seconds = 0.0
+    for each in record.classes:
+        # A class that is configured otherwise by now has as many times the slots as the others.
+        own = max(slots * each.slots // most.slots, 1)
+        share = (each.texts / texts + each.characters / characters) / 2
+        seconds += share * record.sweep.rate(slots) / record.sweep.rate(own)
+    return seconds
 
 
 def _measured(record: PilotRecord, sample: Sequence[AskedText], slots: int) -> int:

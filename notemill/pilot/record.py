@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from notemill.answers.sweep import Sweep
 from notemill.files import Record, read_json
@@ -53,13 +53,29 @@ class ShardTexts(BaseModel):
     longest_prompt: int
 
 
+class ClassTexts(BaseModel):
+    """A class of length as a job on the pilot's shard has it (notemill.answers.classes).
+
+    context: tokens of each slot; texts, characters: of the shard, that are to be asked in it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    context: int
+    slots: int
+    texts: int
+    characters: int
+
+
 class PilotRecord(Record):
     """What a pilot measured of one experiment over one cohort.
 
     gpu: its name, `CPU` without one; gpu_memory_mib: None where it can't be told. gpus: what the
-    profile allows at once, None if it says nothing. slots: what answered most within `sweep`, or
-    as configured. ready_s: from an engine's start to its first note. journal_bytes: of a line in
-    the journal, on average. asked_before: texts of the shard that the journal had already.
+    profile allows at once, None if it says nothing. slots: of the class that most texts are in:
+    what answered most within `sweep`, or as configured. classes: with texts, ascending; empty in
+    records of before. num_ctx: the experiment's. ready_s: from an engine's start to its first note.
+    journal_bytes: of a line in the journal, on average. asked_before: texts of the shard that the
+    journal had already.
     """
 
     experiment: str
@@ -78,10 +94,22 @@ class PilotRecord(Record):
     shard_texts: ShardTexts
     asked_before: int
     asked: list[AskedText]
+    classes: list[ClassTexts] = Field(default_factory=list)
+    num_ctx: int | None = None
     journal_bytes: float
     notemill: str
     made_at: str
     seconds: float
+
+    def slots_of(self, configured: int) -> int:
+        """Slots with the sweep's context, where so many are configured: of num_ctx each."""
+        context = self.sweep.context
+        return configured * self.num_ctx // context if context and self.num_ctx else configured
+
+    def configured_for(self, slots: int) -> int:
+        """What to configure for so many slots with the sweep's context."""
+        context = self.sweep.context
+        return -(-slots * context // self.num_ctx) if context and self.num_ctx else slots
 
 
 def read_pilot(path: Path) -> PilotRecord:

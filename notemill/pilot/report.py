@@ -84,14 +84,15 @@ def _report(
     )
     advice = advise(record, plan)
     advised = {each.setting: each.advised for each in advice if isinstance(each.advised, int)}
-    now = record.slots if slots == "auto" else slots
+    now = record.slots if slots == "auto" else record.slots_of(slots)
+    then = record.slots_of(advised["slots"]) if "slots" in advised else now
     others = _evenly(counts, advised["shards"]) if "shards" in advised else counts
     page = layout.look(cohort, run.experiment_id)
     return PilotReport(
         run=run,
         record=record,
         estimate=estimate(record, counts, gpus=gpus, slots=now),
-        advised=estimate(record, others, gpus=gpus, slots=advised.get("slots", now)),
+        advised=estimate(record, others, gpus=gpus, slots=then),
         advice=advice,
         page=page if page.exists() else None,
     )

@@ -17,7 +17,7 @@ from notemill.answers.sweep import Step
 from notemill.answers.verdict import Status
 from notemill.pilot.advice import Advice
 from notemill.pilot.estimate import CantTell, Estimate, Range
-from notemill.pilot.record import AskedText, PilotRecord
+from notemill.pilot.record import AskedText, ClassTexts, PilotRecord
 from notemill.pilot.report import NoPilot, PilotReport
 
 REMEDIES = {
@@ -125,6 +125,8 @@ def _measured(report: PilotReport, console: Console) -> Table:
         _row(table, "answers", _tokens(record.asked, "answer_tokens"))
     beyond, texts = record.shard_texts.beyond_context, record.shard_texts.texts
     share = f" ({beyond / texts:.1%})" if beyond else ""
+    for each in record.classes if len(record.classes) > 1 else []:
+        _row(table, "class", _of_class(each, record))
     _row(table, "beyond num_ctx", f"{_many(beyond)} of {_many(texts)} texts{share}")
     attempts = sorted(Counter(text.attempts for text in asked).items())
     _row(table, "attempts", ", ".join(f"{_many(many)} took {of}" for of, many in attempts) or "-")
@@ -166,6 +168,12 @@ def _sweep(record: PilotRecord, console: Console) -> Table:
     if record.sweep.ended:
         _row(table, "", "", "", "", f"ended: {record.sweep.ended}")
     return table
+
+
+def _of_class(each: ClassTexts, record: PilotRecord) -> str:
+    told = f"{_many(each.texts)} texts with {each.context:,} tokens of context, {each.slots} slots"
+    rate = record.sweep.rate(each.slots) if record.sweep.steps else 0.0
+    return f"{told}: {_speed(rate)} texts/s if they were average ones" if rate else told
 
 
 def _of_step(step: Step, best: bool) -> str:

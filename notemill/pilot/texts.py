@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from notemill.answers.classes import LengthClass
+from notemill.answers.classing import Classing
 from notemill.answers.verdict import Status
 from notemill.answers.work import ShardWork
 from notemill.notes.shard import read_notes
-from notemill.pilot.record import AskedText, ShardTexts
+from notemill.pilot.record import AskedText, ClassTexts, ShardTexts
 
 
 def lengths_of(work: ShardWork) -> dict[str, int]:
@@ -47,6 +49,24 @@ def shard_texts(
         beyond_context=int((prompts + num_predict > num_ctx).sum()),
         longest_prompt=int(prompts.max(initial=0)),
     )
+
+
+def class_texts(
+    classing: Classing, plan: list[LengthClass], lengths: dict[str, int]
+) -> list[ClassTexts]:
+    """How the shard's texts fall into classes, those without any left out."""
+    found = []
+    left = set(lengths)
+    for each in plan:
+        fits = classing.fitting(each.context, left)
+        left -= fits
+        characters = sum(lengths[sha] for sha in fits)
+        found.append(
+            ClassTexts(
+                context=each.context, slots=each.slots, texts=len(fits), characters=characters
+            )
+        )
+    return [each for each in found if each.texts]
 
 
 def _prompts(characters: np.ndarray, asked: list[AskedText]) -> np.ndarray:

@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from notemill.answers.classing import WITHOUT_A_MEASURE
 from notemill.answers.columns import AnswerColumn, columns_beside
 from notemill.answers.experiment_record import identify, refuse_wrong_model
-from notemill.answers.slots import WITHOUT_A_MEASURE, measured_slots
+from notemill.answers.slots import measured_slots
 from notemill.config import Config, read_config
 from notemill.config.file import yaml_values
 from notemill.engines.gpu import gpu_here
@@ -61,7 +62,10 @@ class Asked:
             return run.engine.slots
         gpu = gpu_here(run.engine).name
         found = (
-            measured_slots(self.layout, cohort, run.experiment_id, gpu) for cohort in run.cohorts
+            measured_slots(
+                self.layout, cohort, run.experiment_id, gpu, run.experiment.options.num_ctx
+            )
+            for cohort in run.cohorts
         )
         return next(filter(None, found), WITHOUT_A_MEASURE)
 

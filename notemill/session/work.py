@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from notemill.answers.asking import Asking
 from notemill.answers.outcome import Outcome
-from notemill.answers.pool import ShardAsking
+from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.verdict import Status
 from notemill.engines.kinds import proven_engine
 from notemill.engines.protocol import Engine, Start
@@ -117,7 +117,7 @@ class Work:
         missing = {sha: text for sha, text in texts.items() if sha not in outcomes}
         progress.resume_at(len(outcomes))
 
-        def ended(text_sha256: str, outcome: Outcome) -> None:
+        def ended(_: Asking, text_sha256: str, outcome: Outcome) -> None:
             outcomes[text_sha256] = outcome
             if outcome.status == Status.ANSWERED:
                 self._answers[text_sha256] = outcome
@@ -130,16 +130,15 @@ class Work:
 
         if missing:
             run = self._asked.run
+            asking = Asking.of_run(run, await self._model(), spend_tokens=lambda tokens: None)
             await ShardAsking(
-                Asking.of_run(run, await self._model(), spend_tokens=lambda tokens: None),
                 ended,
                 progress,
-                asked=lambda: None,
+                asked=lambda _: None,
                 beat=lambda: None,
                 slots=self._asked.slots,
                 restarts=run.engine.restarts,
-                max_failures=len(missing),  # a failure is a row
-            ).run(iter(missing.items()), engine)
+            ).run((Text(sha, text, (asking,)) for sha, text in missing.items()), engine)
         return outcomes
 
     async def _model(self) -> ModelRecord:

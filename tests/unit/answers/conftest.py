@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from notemill.answers import asking, pool
+from notemill.answers import asking, server
 
 
 @pytest.fixture
@@ -21,5 +21,5 @@ def no_pauses() -> Iterator[None]:
     """The pool tries again at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(asking, "_PAUSE_AFTER_ERROR_S", 0)
-        patch.setattr(pool, "_FIRST_PAUSE_S", 0)
+        patch.setattr(server, "_FIRST_PAUSE_S", 0)
         yield

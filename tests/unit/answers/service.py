@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import random
 import selectors
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import pytest
 
 from notemill.answers.work import ShardJob, ShardWork, opened
-from notemill.engines.protocol import End, EngineGone, Question, Reply
+from notemill.engines.protocol import End, EngineGone, PromptTooLong, Question, Reply
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
 from notemill.paths import Layout
@@ -28,7 +29,6 @@ from notemill.plan.runs import plan_runs
 from tests.unit.conftest import ANSWER, Clinic, config, write_task
 
 COHORT = "chest"
-_TOKENS_A_SLEEP = 16
 _READY_S = 20.0
 _NO_ROOM = "only 3.0 of 5.0 GiB of the model are on the GPU"
 
@@ -38,6 +38,8 @@ class Machine:
 
     most: slots that its memory holds; more are refused at the start. dies_at: slots with which the
     engine starts and is lost at its first request. fails: share of texts answered wrongly.
+    memory: tokens of context that all slots together may have. grain: tokens between two looks at
+    how many are answered at once.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class Machine:
         fails: float = 0,
         longest: int = 1_000_000,
         deadly: str = "",
+        memory: float = math.inf,
+        grain: int = 16,
     ) -> None:
         self.speed = speed
         self.most = most
@@ -56,7 +60,10 @@ class Machine:
         self.fails = fails
         self.longest = longest
         self.deadly = deadly
+        self.memory = memory
+        self.grain = grain
         self.starts: list[int] = []
+        self.contexts: list[int] = []
         self.asked: list[str] = []
 
     def throughput(self, slots: int) -> float:
@@ -69,20 +76,22 @@ class Machine:
         return max(self.throughput(slots) for slots in range(1, held + 1))
 
     @asynccontextmanager
-    async def started(self, slots: int) -> AsyncIterator[_Engine]:
+    async def started(self, slots: int, context: int) -> AsyncIterator[_Engine]:
         self.starts.append(slots)
+        self.contexts.append(context)
         await asyncio.sleep(_READY_S)
-        if slots > self.most:
+        if slots > self.most or slots * context > self.memory:
             raise NotemillError(_NO_ROOM, remedy="fewer slots")
-        yield _Engine(self, slots)
+        yield _Engine(self, slots, context)
 
 
 class _Engine:
     baseline = 5
     description = "model 1"
 
-    def __init__(self, gpu: Machine, slots: int) -> None:
+    def __init__(self, gpu: Machine, slots: int, context: int) -> None:
         self._gpu = gpu
+        self._context = context
         self._slots = asyncio.Semaphore(slots)
         self._busy = 0
         self._lost = slots >= gpu.dies_at
@@ -95,14 +104,33 @@ class _Engine:
             raise EngineGone("out of memory")
         length = text.split()[1]
         tokens = int(length) if length.isdigit() else 10  # the pool's own question
+        if tokens >= self._context:
+            raise PromptTooLong("refused by the engine: longer than the context")
         async with self._slots:
             self._busy += 1
-            for _ in range(0, tokens, _TOKENS_A_SLEEP):
-                await asyncio.sleep(_TOKENS_A_SLEEP / self._gpu.speed(self._busy))
+            for _ in range(0, tokens, self._gpu.grain):
+                await asyncio.sleep(self._gpu.grain / self._gpu.speed(self._busy))
             self._busy -= 1
+        if (answered := self._answered(question, text, tokens)) is not None:
+            return Reply('{"response": "y', End.LENGTH, tokens, answered)
         chance = hashlib.sha256(text.encode()).digest()[-1] / 256
         wrong = chance < self._gpu.fails or len(text) > self._gpu.longest
         return Reply("{" if wrong else ANSWER, End.STOP, tokens, 20)
+
+    def _answered(self, question: Question, text: str, tokens: int) -> int | None:
+        """Tokens of an answer that num_predict or the context cut; None of a whole one."""
+        wanted = int(text.split()[2]) if len(text.split()) > 3 else 20
+        room = min(question.num_predict, self._context - tokens)
+        return room if wanted > room else None
+
+
+def texts_of(tokens: Iterable[tuple[int, int]], *, bytes_a_token: float = 4) -> list[str]:
+    """Texts whose prompts and answers take so many tokens, and bytes as a note's would."""
+    texts = []
+    for number, (prompt, answer) in enumerate(tokens):
+        begin = f"{number} {prompt} {answer} "
+        texts.append(begin + "x" * max(int(bytes_a_token * prompt) - len(begin), 1))
+    return texts
 
 
 @contextmanager
@@ -128,6 +156,8 @@ def job_of(
     monkeypatch: pytest.MonkeyPatch,
     *,
     slots: int | str = "auto",
+    classes: str | list[int] = "off",
+    architecture: str = "llama",
     **changes: Any,
 ) -> ShardJob:
     """The job on the first shard; changes: of the experiment."""
@@ -136,20 +166,27 @@ def job_of(
     read = config(
         tasks=str(clinic.folder / "tasks"),
         results=str(clinic.layout.results),
-        engines={"local": {"kind": "ollama", "models": "/models", "slots": slots}},
+        engines={
+            "local": {"kind": "ollama", "models": "/models", "slots": slots, "classes": classes}
+        },
         experiments={"cough": experiment | {"attempts": 1} | changes},
     )
     layout = Layout(read.results)
     (run,) = plan_runs(read)
     record = ModelRecord(
-        engine="ollama", model="m:1", digest="d", weights_sha256="w", recorded_at="today"
+        engine="ollama",
+        model="m:1",
+        digest="d",
+        weights_sha256="w",
+        details={"architecture": architecture},
+        recorded_at="today",
     )
     record.write(layout.model(run.model_id))
 
     @asynccontextmanager
-    async def started(work: ShardWork, slots: int) -> AsyncIterator[_Engine]:
+    async def started(work: ShardWork, slots: int, context: int) -> AsyncIterator[_Engine]:
         began = time.monotonic()
-        async with gpu.started(slots) as engine:
+        async with gpu.started(slots, context) as engine:
             work.ready_s, work.engine = time.monotonic() - began, engine.description
             yield engine
 

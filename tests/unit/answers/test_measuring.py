@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from notemill.answers.classing import Classing
 from notemill.answers.measuring import Limits, sweep
-from notemill.answers.slots import keep_slots, measured_slots, slots_for
+from notemill.answers.slots import classing_of, keep_slots, measured_slots
 from notemill.answers.sweep import Sweep
 from notemill.answers.work import ShardJob, opened
 from notemill.errors import NotemillError
@@ -41,7 +42,8 @@ def swept(
         ) as job,
         opened(job) as work,
     ):
-        done = at_once(sweep(work, "GPU", limits, **how), monkeypatch)
+        classing = Classing(work, None)
+        done = at_once(sweep(work, "GPU", limits, classing=classing, **how), monkeypatch)
         assert len(gpu.asked) == len(set(gpu.asked)), "a text was asked twice"
         assert isinstance(done, Sweep)
         return done
@@ -86,7 +88,8 @@ def test_more_slots_than_the_memory_holds_end_it_and_their_texts_are_asked_later
     gpu = Machine(BANDWIDTH_BOUND, **{trouble: {"most": 4, "dies_at": 8}[trouble]})
     with shard_on(gpu, clinic, monkeypatch, texts=600) as job:
         with opened(job) as work:
-            done = at_once(sweep(work, "GPU", LIMITS), monkeypatch)
+            classing = Classing(work, None)
+            done = at_once(sweep(work, "GPU", LIMITS, classing=classing), monkeypatch)
             answered = set(work.journal.answers)
             assert work.missing() == work.wanted - answered
         assert done.best == 4
@@ -159,7 +162,8 @@ class TestAJobWithAutomaticSlots:
             "notemill.answers.slots.gpu_here", lambda _: type("", (), {"name": gpu})
         )
         with opened(job) as work:
-            return int(at_once(slots_for(work), monkeypatch))
+            classing = at_once(classing_of(work), monkeypatch)
+            return int(classing.slots_at(job.run.experiment.options.num_ctx))
 
     def test_takes_what_was_measured_on_its_kind_of_gpu(
         self, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
@@ -197,7 +201,7 @@ class TestAJobWithAutomaticSlots:
             path.write_text('{"gpu": "NVIDIA')
             taken = self.slots_of(job, monkeypatch, "NVIDIA A100")
             assert gpu.starts
-            assert measured_slots(*place) == taken
+            assert measured_slots(*place, 4096) == taken
 
     def test_may_not_fail_at_more_texts_than_any_job(
         self, clinic: Clinic, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from notemill.answers import pool
+from notemill.answers import server
 from notemill.engines.protocol import EngineGone
 from notemill.tasks.task import Task
 from tests.unit.answers.pools import CONTROL, DEATH, OUTAGE, Job
@@ -62,7 +62,7 @@ def test_a_death_by_the_signal_that_cancels_the_job_starts_no_other_engine(task:
 def test_a_cancellation_in_any_phase_ends_the_job_and_blames_no_text(
     task: Task, phase: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_FIRST_PAUSE_S", 60)
+    monkeypatch.setattr(server, "_FIRST_PAUSE_S", 60)
 
     def answer(text: str) -> str | Exception:
         if phase == "pause":

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from notemill.answers import pool
+from notemill.answers import server
 from notemill.engines.protocol import AnswerTimeout, EngineGone
 from notemill.errors import EngineRefused, NotemillError
 from notemill.progress import EVERY_S
@@ -83,7 +83,7 @@ def test_pauses_before_a_new_try_grow_when_the_engine_does_not_start(
     task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(pool, "_FIRST_PAUSE_S", 4.0)
+    monkeypatch.setattr(server, "_FIRST_PAUSE_S", 4.0)
     job = Job(task, lambda _: ANSWER, 1)
     real = asyncio.sleep
 

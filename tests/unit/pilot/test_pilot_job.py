@@ -117,9 +117,9 @@ def test_it_keeps_the_slots_that_jobs_on_such_a_gpu_take(
     with shard_on(fast(), clinic, monkeypatch, texts=1200) as job:
         record = run(job)
         place = job.layout, COHORT, job.run.experiment_id
-        assert record.slots == record.sweep.best == measured_slots(*place, record.gpu)
+        assert record.slots == record.sweep.best == measured_slots(*place, record.gpu, 4096)
         assert record.gpus == 16
-        assert measured_slots(*place, "another GPU") is None
+        assert measured_slots(*place, "another GPU", 4096) is None
 
 
 def test_a_pilot_that_was_made_is_not_made_again(
@@ -239,7 +239,7 @@ def test_a_text_that_no_engine_survives_does_not_end_it(
     gpu = fast()
     with shard_on(gpu, clinic, monkeypatch, texts=300) as job:
         with opened(job) as work:
-            _, gpu.deadly = list(islice(work.texts(), 20))[-1]
+            gpu.deadly = list(islice(work.texts(), 20))[-1].text
         job = job_of(gpu, clinic, monkeypatch, slots=4)
         record = run(job)
     (failed,) = [text for text in record.asked if text.status != "answered"]

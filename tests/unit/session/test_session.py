@@ -18,7 +18,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from notemill import Session
-from notemill.answers import pool
+from notemill.answers import server
 from notemill.engines import process
 from notemill.errors import NotemillError
 from tests.unit.engines.waiting import until
@@ -96,7 +96,7 @@ def test_an_engine_that_is_lost_between_askings_or_during_one_is_started_again(
 def test_an_engine_that_stays_away_ends_the_asking_and_not_the_session(
     new_session: Callable[..., Session], site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "_FIRST_PAUSE_S", 0)
+    monkeypatch.setattr(server, "_FIRST_PAUSE_S", 0)
     write_site(site, restarts=1)
     session = new_session()
     session.ask(notes(3))
@@ -209,9 +209,9 @@ def killed_again_and_again() -> Iterator[None]:
 
     def kill() -> None:
         while not over.wait(0.02):
-            for server in servers():
+            for each in servers():
                 with suppress(psutil.NoSuchProcess):
-                    server.kill()
+                    each.kill()
 
     thread = threading.Thread(target=kill)
     thread.start()

@@ -1,0 +1,37 @@
+"""An engine from its start to its end, and what it has said: shared by all who ask it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from notemill.engines.protocol import Engine, PromptTooLong, Question, Reply
+
+
+class Heard:
+    """An Engine that counts its words: replies, and refusals of a long prompt.
+
+    words: so far, to any question. one_control: held while it is asked the control question.
+    context: tokens of each slot where they are fewer than the experiment's num_ctx, else None.
+    """
+
+    def __init__(self, engine: Engine, context: int | None = None) -> None:
+        self._engine = engine
+        self.context = context
+        self.description = engine.description
+        self.words = 0
+        self.one_control = asyncio.Lock()
+
+    @property
+    def baseline(self) -> int:
+        """See Engine."""
+        return self._engine.baseline
+
+    async def ask(self, question: Question, timeout_s: float) -> Reply:
+        """See Engine."""
+        try:
+            reply = await self._engine.ask(question, timeout_s)
+        except PromptTooLong:
+            self.words += 1
+            raise
+        self.words += 1
+        return reply
