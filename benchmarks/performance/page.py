@@ -168,10 +168,11 @@ _BLOCKS: dict[str, Callable[[Parts], list[str]]] = {
     "gpus": _gpus,
     "answering": _answering,
     "client": _stage("client", "texts/s", "slots"),
+    "classes": _stage("classes", "notes/s", "context"),
     "extract": _stage("extract", "seconds", "rows"),
     "load": _stage("load", "seconds", "rows"),
     "plan": _memory,
     "shard": _stage("shard", "seconds", "jobs"),
-    "tasks": _stage("tasks", "notes/s", "questions"),
+    "tasks": _stage("tasks", "seconds", "questions"),
     "ten million": ten_million,
 }

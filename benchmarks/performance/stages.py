@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from collections.abc import Callable, Iterator
-from statistics import median
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 from benchmarks import overhead, plan
+from benchmarks.performance import texts
 from benchmarks.performance.records import Measurement
 
 
@@ -31,12 +36,52 @@ def _shards(quick: bool, repeats: int) -> Iterator[Measurement]:
                 yield Measurement(line, part, round(seconds, 3), "s", number)
 
 
+def _client(quick: bool, repeats: int) -> Iterator[Measurement]:
+    client = _benchmark("client")
+    for number in range(repeats):
+        for kind in client.KINDS:
+            for slots in (8,) if quick else (8, 32, 128):
+                cost = client.measure(kind, 2000 if quick else 6000, slots)
+                line = {"what": "texts a second, an instant server", "slots": slots}
+                more = {"cpu_ms": cost.cpu_ms}
+                yield Measurement(line, kind, round(cost.texts_per_s), "texts/s", number, more)
+
+
+def _classes(quick: bool, _: int) -> Iterator[Measurement]:
+    classes = _benchmark("classes")
+    bytes_of_notes = [len(text.encode()) for text in texts.long_tail(500 if quick else 4000)]
+    for name, model in classes.MODELS.items():
+        for num_ctx in (8192,) if quick else (6144, 8192, 16384):
+            line = {"what": f"long tail, {name}, an L40S's memory", "context": num_ctx}
+            both = classes.gains(bytes_of_notes, num_ctx, model=model)
+            for way, measured in zip(("one class", "classes"), both, strict=True):
+                more = {"starts": measured.starts}
+                yield Measurement(line, way, round(measured.texts_per_s, 3), "notes/s", 0, more)
+
+
+def _questions(quick: bool, repeats: int) -> Iterator[Measurement]:
+    tasks = _benchmark("tasks")
+    notes = tasks.notes(4 if quick else 8)
+    with tempfile.TemporaryDirectory(prefix="notemill-tasks-") as folder:
+        for count in (1, 4, 16):
+            questions = tasks.tasks(Path(folder), count)
+            asked = asyncio.run(tasks.measure(notes, questions, rounds=repeats))
+            for number, each in enumerate(asked):
+                line = {"what": "seconds of all notes", "questions": count}
+                way = "together" if each.together else "apart"
+                more = {"tokens_read": each.read_tokens, "notes": each.notes}
+                yield Measurement(line, way, round(each.seconds, 3), "s", number // 2, more)
+
+
+def _benchmark(name: str) -> Any:
+    """A module beside this package. Raises ModuleNotFoundError where this version has none."""
+    return import_module(f"benchmarks.{name}")
+
+
 STAGES: dict[str, Callable[[bool, int], Iterator[Measurement]]] = {
+    "client": _client,
+    "classes": _classes,
+    "tasks": _questions,
     "plan": _plans,
     "shard": _shards,
 }
-
-
-def middle(values: list[float]) -> float:
-    """The median."""
-    return median(values)

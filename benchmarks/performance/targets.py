@@ -107,7 +107,7 @@ def _classes(part: Part) -> float | None:
 
 
 def _questions(part: Part) -> float | None:
-    one, many = part.middle("seconds", questions=1), part.middle("seconds", questions=16)
+    one, many = part.middle("together", questions=1), part.middle("together", questions=16)
     return many / one if one and many else None
 
 
