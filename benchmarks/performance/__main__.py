@@ -10,6 +10,7 @@ measures nothing.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 from benchmarks.performance import answering, records, stages
 from benchmarks.performance.page import write_page
@@ -31,24 +32,33 @@ def main() -> None:
         machine = records.this_machine(quick=options.quick)
         measured: list[records.Measurement] = []
         remarks: list[str] = []
-        if name == "answering":
-            for line in answering.lines(quick=options.quick):
-                told = f"{line.server}:{line.slots}:{line.servers}:{line.notes}"
-                if not options.only or told in options.only:
-                    for each in answering.measure(line, repeats):
-                        print(f"  {told} {each.way}: {each.value} {each.unit}", flush=True)
-                        measured.append(each)
-        else:
-            try:
-                for each in stages.STAGES[name](options.quick, repeats):
-                    print(f"  {dict(each.line)} {each.way}: {each.value} {each.unit}", flush=True)
-                    measured.append(each)
-            except Exception as error:  # the others are worth having
-                remarks.append(f"{name} stopped: {error}")
-                print(f"  {remarks[-1]}", flush=True)
+        for each in _measured(name, options, repeats, remarks):
+            line = ":".join(map(str, each.line.values()))
+            print(f"  {line} {each.way}: {each.value} {each.unit}", flush=True)
+            measured.append(each)
+            # Each as it comes: what is stopped after hours has what it had.
+            parts[name] = records.as_part(machine, measured, remarks)
+            records.write(parts)
         parts[name] = records.as_part(machine, measured, remarks)
         records.write(parts)
     write_page(parts)
+
+
+def _measured(
+    name: str, options: argparse.Namespace, repeats: int, remarks: list[str]
+) -> Iterator[records.Measurement]:
+    """A part's measurements; what stops it becomes a remark, for the other parts are worth it."""
+    try:
+        if name != "answering":
+            yield from stages.STAGES[name](options.quick, repeats)
+            return
+        for line in answering.lines(quick=options.quick):
+            told = ":".join(map(str, vars(line).values()))
+            if not options.only or told in options.only:
+                yield from answering.measure(line, repeats)
+    except Exception as error:
+        remarks.append(f"{name} stopped: {type(error).__name__}: {error}")
+        print(f"  {remarks[-1]}", flush=True)
 
 
 if __name__ == "__main__":

@@ -59,10 +59,11 @@ def lines(*, quick: bool) -> list[Line]:
     real = [Line("llama.cpp", slots, 1, "short") for slots in (1, 4)]
     if quick:
         return [
-            *real,
-            *(Line("L40S", slots, 1, "radiology") for slots in (1, 8)),
+            Line("L40S", 8, 1, "radiology"),
+            Line("L40S", 32, 1, "radiology"),
             Line("L40S", 8, 4, "radiology"),
             Line("L40S", 8, 1, "long tail"),
+            *real[1:],
         ]
     return real + [
         Line(gpu, slots, servers, notes)
