@@ -30,11 +30,11 @@ WAYS = {
     "one a server": "one request in flight for each server, from a queue",
     "thread pool": "a pool of threads, one a slot",
     "datatrove": "datatrove's InferenceRunner",
-    "notemill": "notemill, from notes shard to result shard",
+    "notemill": "notemill, from notes shard to journal",
     "closed loop": "slots requests in flight over bare sockets, nothing looked at",
 }
 CONTEXT = 8192
-_FASTEST, _FASTEST_SLOT = 40.0, 10.0
+FASTEST, FASTEST_SLOT = 40.0, 10.0
 """Texts a second of the clock, together and of one slot: far below what any client can do."""
 _SHORT_S = 8.0
 """Of the slow ways, which take as long as they are let: their rate is steady."""
@@ -78,7 +78,7 @@ def measure(line: Line, repeats: int) -> Iterator[Measurement]:
     """Each way of one line, in turns; every run on a server that has just been started."""
     count = max(500, 12 * line.slots * line.servers)
     notes = texts.NOTES[line.notes](count)
-    one, scale = _rates(line, notes)
+    one, scale = rates(line, notes)
     with (
         tempfile.TemporaryDirectory(prefix="notemill-bench-") as folder,
         _table(Path(folder)) as (insert, database),
@@ -110,7 +110,7 @@ def _context(line: Line) -> int:
     return 1024 if line.server == "llama.cpp" else CONTEXT  # the shipped model holds no more
 
 
-def _rates(line: Line, notes: Sequence[str]) -> tuple[float, float]:
+def rates(line: Line, notes: Sequence[str]) -> tuple[float, float]:
     """Notes a second that one slot of one GPU should reach, and how much faster its clock runs."""
     if line.server not in GPUS:
         return 3.0, 1.0
@@ -122,7 +122,7 @@ def _rates(line: Line, notes: Sequence[str]) -> tuple[float, float]:
         return 1 / (speed.read_s(tokens, tokens / 2) + ANSWER_TOKENS * step / slots)
 
     capacity = line.servers * together(line.slots)
-    return together(1), min(_FASTEST, _FASTEST_SLOT * line.slots * line.servers) / capacity
+    return together(1), min(FASTEST, FASTEST_SLOT * line.slots * line.servers) / capacity
 
 
 def _rate(requests: Sequence[bytes], ask: Callable[..., list[str]], *arguments: Any) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import re
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -29,8 +30,8 @@ MODEL = "model"
 
 @dataclass(frozen=True)
 class Asked:
-    """texts: answered; seconds: from the proven engine to the result shard on disk; outside: from
-    the job's start to its end, less the engine's start and the asking."""
+    """texts: answered; seconds: from the proven engine until every answer is in the journal;
+    outside: of the job before and after, less the engine's start."""
 
     texts: int
     failed: int
@@ -66,14 +67,26 @@ class Prepared:
 
     def ask(self, ports: Sequence[int], slots: int) -> list[Asked]:
         """Ask all texts afresh, one job a server, side by side."""
+        engines = [
+            OpenAiEngine(
+                kind="openai", address=f"http://127.0.0.1:{port}/v1", slots=slots, gpu="off"
+            )
+            for port in ports
+        ]
+        return self._ask(engines)
+
+    def ask_from_one_job(self, command: Sequence[str], servers: int, slots: int) -> Asked:
+        """Ask all texts afresh, one job with so many servers that it starts by the command."""
+        values: dict[str, Any] = {"command": [*command], "servers": servers, "slots": slots}
+        (asked,) = self._ask([OpenAiEngine(kind="openai", gpu="off", **values)])
+        return asked
+
+    def _ask(self, engines: Sequence[OpenAiEngine]) -> list[Asked]:
         layout = Layout(self._folder / f"run-{time.monotonic_ns()}")
         layout.results.mkdir(parents=True)
         (layout.results / "cohorts").symlink_to(self.config.results / "cohorts")
         jobs = []
-        for port, shard in zip(ports, shard_names(self._shards), strict=True):
-            engine = OpenAiEngine(
-                kind="openai", address=f"http://127.0.0.1:{port}/v1", slots=slots, gpu="off"
-            )
+        for engine, shard in zip(engines, shard_names(self._shards), strict=True):
             run = replace(self.run, engine=engine)
             log_file = self._folder / f"{shard}.engine.log"
             job = ShardJob(run, layout, COHORT, cut_name(self._shards), shard, log_file, 1)
@@ -88,14 +101,19 @@ class Prepared:
 
 
 class _Ready(logging.Handler):
-    """When the engine was ready, from the job's log."""
+    """When the engine was ready, and when all texts had ended, from the job's log."""
 
     at = 0.0
     took = 0.0
+    asked = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "is ready after" in record.msg and isinstance(record.args, tuple):
-            self.at, self.took = time.monotonic(), float(record.args[1])  # type: ignore[arg-type]
+        told = record.getMessage()
+        if ready := re.search(r"is ready after ([\d.]+) s", told):
+            if not self.at:  # the first of several servers
+                self.at, self.took = time.monotonic(), float(ready[1])
+        elif "texts" in told:
+            self.asked = time.monotonic()
 
 
 def _asked(job: ShardJob) -> Asked:
@@ -109,9 +127,9 @@ def _asked(job: ShardJob) -> Asked:
     finally:
         log.removeHandler(ready)
     ended = time.monotonic()
-    assert ready.at
-    texts = origin.texts - origin.failed
-    return Asked(texts, origin.failed, ended - ready.at, ready.at - began - ready.took)
+    assert 0 < ready.at < ready.asked
+    texts, asking = origin.texts - origin.failed, ready.asked - ready.at
+    return Asked(texts, origin.failed, asking, ended - began - asking - ready.took)
 
 
 def _config(file: Path, results: Path, shards: int, context: int) -> Config:

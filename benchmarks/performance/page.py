@@ -167,6 +167,7 @@ _BLOCKS: dict[str, Callable[[Parts], list[str]]] = {
     ),
     "gpus": _gpus,
     "answering": _answering,
+    "servers": _stage("servers", "notes/s", "servers"),
     "client": _stage("client", "texts/s", "slots"),
     "classes": _stage("classes", "notes/s", "context"),
     "extract": _stage("extract", "seconds", "rows"),

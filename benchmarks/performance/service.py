@@ -105,7 +105,7 @@ async def _serve(options: argparse.Namespace) -> None:
         server = await loop.create_server(
             lambda batching=batching: _Connection(batching, options.context),
             "127.0.0.1",
-            0,
+            options.port,
             backlog=512,
         )
         servers.append(server)
@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--gpu", choices=GPUS, required=True)
     parser.add_argument("--slots", type=int, required=True)
     parser.add_argument("--servers", type=int, default=1)
+    parser.add_argument("--port", type=int, default=0, help="of a single server")
     parser.add_argument("--context", type=int, default=8192, help="tokens a slot")
     parser.add_argument("--scale", type=float, default=1, help="the GPU's seconds in a second")
     asyncio.run(_serve(parser.parse_args()))

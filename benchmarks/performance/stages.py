@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import overhead, plan
-from benchmarks.performance import texts
-from benchmarks.performance.records import Measurement
+from benchmarks.performance import answering, texts
+from benchmarks.performance.ours import Prepared
+from benchmarks.performance.records import REPOSITORY, Measurement
 
 
 def _plans(quick: bool, repeats: int) -> Iterator[Measurement]:
@@ -73,6 +74,27 @@ def _questions(quick: bool, repeats: int) -> Iterator[Measurement]:
                 yield Measurement(line, way, round(each.seconds, 3), "s", number // 2, more)
 
 
+def _servers(quick: bool, repeats: int) -> Iterator[Measurement]:
+    """One job's servers; the texts grow with them, so that each has as many."""
+    each_s, slots = 5.0, 4  # texts a second of the clock of one server
+    for number in range(repeats):
+        for count in (1, 8):
+            notes = texts.radiology(count * (250 if quick else 500))
+            _, scale = answering.rates(answering.Line("L40S", slots, 1, "radiology"), notes)
+            scale *= each_s / min(answering.FASTEST, answering.FASTEST_SLOT * slots)
+            service = ["benchmarks.performance.service", "--gpu", "L40S", "--slots", "{slots}"]
+            service += ["--context", "{context}", "--port", "{port}", "--scale", str(scale)]
+            command = ["env", f"PYTHONPATH={REPOSITORY}", "{python}", "-m", *service]
+            with tempfile.TemporaryDirectory(prefix="notemill-servers-") as folder:
+                asked = Prepared(Path(folder), notes, 1, answering.CONTEXT).ask_from_one_job(
+                    command, count, slots
+                )
+            line = {"what": "notes/s of one job, L40S, 4 slots each", "servers": count}
+            way = "1 server" if count == 1 else f"{count} servers"
+            more = {"scale": round(scale, 3), "texts": len(notes), "failed": asked.failed}
+            yield Measurement(line, way, round(asked.rate / scale, 3), "notes/s", number, more)
+
+
 def _benchmark(name: str) -> Any:
     """A module beside this package. Raises ModuleNotFoundError where this version has none."""
     return import_module(f"benchmarks.{name}")
@@ -80,6 +102,7 @@ def _benchmark(name: str) -> Any:
 
 STAGES: dict[str, Callable[[bool, int], Iterator[Measurement]]] = {
     "client": _client,
+    "servers": _servers,
     "classes": _classes,
     "tasks": _questions,
     "plan": _plans,
