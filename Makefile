@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo/work
 
-.PHONY: help demo clean-demo test test-site lint lock schema
+.PHONY: help demo clean-demo test test-site lint lock schema bench
 
 help:
 	@echo "make demo        the whole path on synthetic notes, on this machine, without any server"
 	@echo "make clean-demo  remove what the demo made"
 	@echo "make test        every suite; installs Debian packages for the real servers where it may"
 	@echo "make test-site   the newer site: MySQL 9.7, Slurm 26.05, Apptainer (needs root and debootstrap)"
+	@echo "make bench       docs/performance.md measured anew, hours; BENCH=quick: minutes; PARTS=\"plan shard\""
 	@echo "make lint        the linters alone, a part of make test"
 	@echo "make lock        pin the newest versions of the dependencies"
 	@echo "make schema      write config/config.schema.json anew, after a change of notemill/config"
@@ -48,6 +49,9 @@ lint: $(VENV)/tests-installed
 	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint
+
+bench: $(VENV)/tests-installed
+	$(BIN)/python -m benchmarks.performance $(if $(filter quick,$(BENCH)),--quick) $(PARTS:%=--part %)
 
 schema: $(VENV)/installed
 	$(BIN)/python -m notemill.config.schema > config/config.schema.json

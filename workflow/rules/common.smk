@@ -26,6 +26,7 @@ try:
     from notemill.answers.refusal import PLAN_VARIABLE
     from notemill.pilot.record import GPUS_VARIABLE
     from notemill.slurm import mend_executor
+    from notemill.slurm.resources import settle_words
     from notemill.slurm.termination import mend_termination
 except ModuleNotFoundError as error:
     raise WorkflowError(str(without_environment(f"package '{error.name}'"))) from None

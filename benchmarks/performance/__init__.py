@@ -1,0 +1,1 @@
+"""What notemill takes, beside the other ways to do the same: `make bench`, docs/performance.md."""
