@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import (
-    Field,
     BeforeValidator,
+    Field,
     PrivateAttr,
     TypeAdapter,
     ValidationInfo,
@@ -106,9 +106,7 @@ _SECTIONS: TypeAdapter[dict[str, ExperimentSection]] = TypeAdapter(_Sections)
 def _of_one_question(values: Any, info: ValidationInfo) -> dict[str, Experiment]:
     sections = _SECTIONS.validate_python(values, context=info.context)
     alike_but_for_case("experiments", sections)
-    return dict(
-        each for name, section in sections.items() for each in section.experiments(name)
-    )
+    return dict(each for name, section in sections.items() for each in section.experiments(name))
 
 
 Experiments = Annotated[

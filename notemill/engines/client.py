@@ -52,7 +52,9 @@ class Client(ABC):
             await prove_schema(self, task, options, timeout_s)
             prompts[task.name] = await measure_prompts(self, task, options, timeout_s)
         self.prompts = prompts
-        await prove_long_prompt_refused(self, start.task, options, timeout_s, where=where, remedy=remedy)
+        await prove_long_prompt_refused(
+            self, start.task, options, timeout_s, where=where, remedy=remedy
+        )
 
     @abstractmethod
     async def _chat(self, question: Question) -> Reply:

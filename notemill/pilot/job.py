@@ -118,9 +118,7 @@ def _first_shard(jobs: Sequence[ShardJob], manifest: Manifest) -> str:
     """The first shard with texts that is not finished, else the first with texts."""
     names = [entry.name for entry in manifest.shards if entry.texts] or [jobs[0].shard]
     unfinished = (
-        name
-        for name in names
-        if not all(replace(job, shard=name).output.exists() for job in jobs)
+        name for name in names if not all(replace(job, shard=name).output.exists() for job in jobs)
     )
     return next(unfinished, names[0])
 

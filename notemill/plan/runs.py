@@ -31,9 +31,7 @@ def plan_runs(config: Config) -> list[Run]:
     table holds, and for an experiment whose answers come from another model.
     """
     check_ids(config)
-    tasks = {
-        name: task_of(config, experiment) for name, experiment in config.experiments.items()
-    }
+    tasks = {name: task_of(config, experiment) for name, experiment in config.experiments.items()}
     for task in tasks.values():
         check_schema(task)
     check_tables(config, tasks)

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from notemill.errors import NotemillError
 from notemill.files import explained
 from notemill.logs import Terminated
-from notemill.tasks.evidence import TASK_FILE, Evidence, read_evidence
 from notemill.tasks import note_first as first
+from notemill.tasks.evidence import TASK_FILE, Evidence, read_evidence
 from notemill.tasks.importing import import_task, line_of
 from notemill.tasks.sentences import numbered
 
