@@ -124,21 +124,28 @@ async def measure(
     found = []
     for _ in range(rounds):
         for together in (True, False):
-            asked = [replace(each, note_first=together) for each in questions]
-            found.append(await _asked(texts, asked, slots, num_ctx, together=together))
+            found.append(await asked(texts, questions, slots, num_ctx, together=together))
     return found
 
 
-async def _asked(
-    texts: Sequence[str], questions: list[Task], slots: int, num_ctx: int, *, together: bool
+async def asked(
+    texts: Sequence[str],
+    questions: Sequence[Task],
+    slots: int = 1,
+    num_ctx: int = 1024,
+    *,
+    together: bool,
+    threads: int | None = None,
 ) -> Asked:
+    """One way of asking all questions about all texts."""
+    questions = [replace(each, note_first=together) for each in questions]
     options = Options(num_ctx=num_ctx, num_predict=32)
     askings = tuple(
         Asking(each, options, attempts=1, timeout_s=300, spend_tokens=lambda _: None)
         for each in questions
     )
     shards = [askings] if together else [(each,) for each in askings]
-    async with _engine(questions, options, slots) as engine:
+    async with _engine(questions, options, slots, threads or os.cpu_count() or 1) as engine:
         counted, began = _Counted(engine), time.monotonic()
 
         @asynccontextmanager
@@ -160,13 +167,14 @@ async def _asked(
 
 
 @asynccontextmanager
-async def _engine(questions: list[Task], options: Options, slots: int) -> AsyncIterator[Engine]:
+async def _engine(
+    questions: list[Task], options: Options, slots: int, threads: int
+) -> AsyncIterator[Engine]:
     engine = LlamaCppEngine(kind="llamacpp", weights=WEIGHTS, slots=slots, gpu="off")
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "engine.log"
         record = record_model(engine, "notemill-tiny", log)
         first, *beside = questions
-        threads = os.cpu_count() or 1
         start = Start(first, options, record, log, threads, slots, tuple(beside))
         async with proven_engine(engine, start) as ready:
             yield ready

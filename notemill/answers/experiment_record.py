@@ -25,6 +25,7 @@ from notemill.files import Record, read_json
 from notemill.paths import Layout, model_id
 from notemill.tasks.gates import gate_identity
 from notemill.tasks.identity import fingerprint
+from notemill.tasks.note_first import LAYOUT
 from notemill.tasks.run import Run
 from notemill.tasks.sentences import SPLITTING
 from notemill.tasks.task import Task
@@ -34,8 +35,7 @@ class Asked(BaseModel):
     """What was asked, word for word, whatever the task's files say by now.
 
     schema_source: schema.py and what it uses; options: all that was sent, attempts and the
-    engine's kind too. answer_prefix: of the answer's columns in the result shards. note_first: both
-    prompts came after the note (notemill.tasks.note_first), layout and all.
+    engine's kind too. answer_prefix: of the answer's columns in the result shards.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,7 +47,6 @@ class Asked(BaseModel):
     json_schema: dict[str, Any]
     options: dict[str, Any]
     answer_prefix: str
-    note_first: bool = False
 
 
 class ExperimentRecord(Record):
@@ -77,6 +76,8 @@ def asked_of(run: Run) -> Asked:
         options["numbered_sentences"] = SPLITTING
     if gate := gate_identity(task):
         options["gate"] = gate
+    if task.note_first:
+        options["note_first"] = LAYOUT
     return Asked(
         task=task.name,
         system_prompt=task.system_prompt,
@@ -85,7 +86,6 @@ def asked_of(run: Run) -> Asked:
         json_schema=task.json_schema,
         options=options,
         answer_prefix=experiment.answer_prefix,
-        note_first=task.note_first,
     )
 
 

@@ -97,8 +97,11 @@ def _model(of: ExperimentAsked, report: Report) -> Iterator[str]:
     settings = [f"{name} {value}" for name, value in of.options.items() if name in _SETTINGS]
     if settings:
         yield f"Inference settings were {listed(settings)}."
+    made = "made of a system prompt, a user prompt and the note"
+    if "note_first" in of.options:
+        made = "which held the note and after it the system prompt and the user prompt of one task"
     yield (
-        "Each note was a request of its own, made of a system prompt, a user prompt and the note; "
+        f"Each note was a request of its own, {made}; "
         "no request saw another note, an earlier answer or anything from outside. The prompts are "
         "given word for word."
     )

@@ -20,9 +20,10 @@ from notemill.engines.kinds import record_model
 from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import NotemillError
 from notemill.paths import Layout
+from notemill.plan.runs import task_of
 from notemill.tasks.run import Run
 from notemill.tasks.schema_check import check_schema
-from notemill.tasks.task import read_task, with_prompts
+from notemill.tasks.task import with_prompts
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def read_asked(path: Path, directory: Path, name: str, changes: Changes) -> Aske
     experiment = config.experiments[name]
     engine = config.engines[experiment.engine]
     task = with_prompts(
-        read_task(config.tasks, experiment.task),
+        task_of(config, experiment),
         changes.system_prompt,
         changes.user_prompt,
         where="Session(user_prompt=...)",
@@ -121,6 +122,7 @@ def _with_options(
     values: dict[str, Any], name: str, options: Mapping[str, Any], directory: Path
 ) -> Config:
     """The configuration with these options in the place of the experiment's own of that name."""
+    name = name.partition(".")[0]  # its tasks have the same options
     experiment = values["experiments"][name]
     changed = {**experiment, "options": {**experiment.get("options", {}), **options}}
     return read_config(

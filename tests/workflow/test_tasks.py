@@ -1,4 +1,4 @@
-"""Tasks that are asked together: each is its own, and none that comes later touches the others."""
+"""Tasks that are asked together: nothing that comes later touches the others."""
 
 from __future__ import annotations
 

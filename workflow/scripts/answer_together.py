@@ -1,5 +1,5 @@
-"""The GPU job of a batch: from one notes shard to a result shard for each task that is asked together;
-see notemill.answers.job."""
+"""The GPU job of a batch: from a notes shard to a result shard for each of its tasks; see
+notemill.answers.job."""
 
 import sys
 from pathlib import Path
