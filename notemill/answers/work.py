@@ -102,6 +102,12 @@ class ShardWork:
         """Bytes (UTF-8) of each text that is to be asked, by its hash, in the shard's order."""
         return text_bytes(self.job.notes)
 
+    @cached_property
+    def _weights(self) -> Callable[[str], float]:
+        """What a text weighs of what is left: half as its length has it, half as all do alike."""
+        mean = sum(self.sizes.values()) / max(len(self.sizes), 1) or 1.0
+        return lambda text_sha256: 0.5 + 0.5 * self.sizes[text_sha256] / mean
+
     def texts(self, among: Collection[str] | None = None) -> Iterator[Text]:
         """Each missing text once, those `among` these alone: the longest first.
 
@@ -149,6 +155,8 @@ class ShardWork:
             refuse_more_failures(len(self.failures), len(self.wanted), max_failures)
 
         self.live.slots = slots
+        if self.live.left is None:
+            self.live.left = sum(map(self._weights, self.missing()))
         asking = ShardAsking(
             keep,
             self._progress,
@@ -179,7 +187,7 @@ class ShardWork:
         else:
             self.failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
-        self.live.ended(outcome)
+        self.live.ended(outcome, self._weights(text_sha256))
 
     def _beat(self) -> None:
         self.journal.spend()

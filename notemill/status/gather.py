@@ -117,7 +117,7 @@ class _Gathering:
             left=left,
             texts_per_s=round(rate, 3),
             mean_texts_per_s=_mean_rate(lives),
-            seconds_left=round(left / rate, 1) if left is not None and rate else None,
+            seconds_left=_seconds_left(shards, left, rate),
             gpu_hours=_gpu_hours(shards, texts, record, repeat.seconds),
             tokens=sum(shard.tokens for shard in shards),
             shards=Shards(total=len(shards), **Counter(shard.state.value for shard in shards)),
@@ -251,6 +251,22 @@ def _with_pilot(shards: list[Shard], manifest: Manifest | None, pilot: Seen | No
         else shard
         for shard in shards
     ]
+
+
+def _seconds_left(shards: Sequence[Shard], left: float | None, rate: float) -> float | None:
+    """At the present speed. Jobs begin with their longest texts, so these weigh more."""
+    for shard in shards:
+        live = shard.live
+        if (
+            shard.state is ShardState.RUNNING
+            and live
+            and live.left is not None
+            and left is not None
+        ):
+            texts = (live.texts or 0) - live.answered - sum(live.failed.values())
+            left += live.left - texts
+            rate += live.left_per_s - live.texts_per_s
+    return round(max(left, 0.0) / rate, 1) if left is not None and rate > 0 else None
 
 
 def _mean_rate(lives: Sequence[Live]) -> float | None:

@@ -76,6 +76,7 @@ def run(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(
         "notemill.answers.slots.gpu_here", lambda _: type("", (), {"name": "NVIDIA L40S"})
     )
+    monkeypatch.setattr(module, "_READY_S", 1.0)
     return Run(clinic, monkeypatch)
 
 
@@ -113,7 +114,6 @@ def test_an_outcome_does_not_depend_on_its_class(
     ]
     answers = [(chance.randint(50, 3000), chance.choice([20, 255, 257, 400])) for _ in range(100)]
     run.fill(edges + answers, bytes_a_token=dense)
-    run.patch.setattr(module, "_READY_S", 1.0)
     attempts = {"attempts": 3, "options": options}
     alone = run.outcomes(machine(), classes="off", **attempts)
     gone = {sha: each for sha, each in alone.items() if each["status"] != "answered"}
