@@ -91,12 +91,12 @@ class History(BaseModel):
 class Live(BaseModel):
     """A live file. Times are UTC, ISO 8601, by the clock of the job's host.
 
-    notes_digest: of the notes shard, empty if the job failed before it was read. job: number of the
-    job on this shard. texts: of the shard, None if unknown; answered: those in the journal, earlier
-    jobs' too; failed: by status, of this job. ended: texts that this job has ended.
-    texts_per_s: over the last minute. left: of the texts, weighed by their lengths so that all
-    together weigh what they count, None if unknown; left_per_s: what of it ends a second, for a job
-    begins with the longest. spent: of all jobs.
+    notes_digest: of the notes shard, empty if the job failed before it was read. slots: of each of
+    its servers, of which some may be given_up. job: number of the job on this shard. texts: of the
+    shard, None if unknown; answered: those in the journal, earlier jobs' too; failed: by status, of
+    this job. ended: texts that this job has ended. texts_per_s: over the last minute. left: of the
+    texts, weighed by their lengths so that all together weigh what they count, None if unknown;
+    left_per_s: what of it ends a second, for a job begins with the longest. spent: of all jobs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -111,6 +111,8 @@ class Live(BaseModel):
     process: int = 0
     gpu: str = ""
     slots: int | None = None
+    servers: int = Field(1, ge=1)
+    given_up: Count = 0
     job: Count = 0
     started_at: AwareDatetime
     renewed_at: AwareDatetime
@@ -143,8 +145,8 @@ class Live(BaseModel):
 class LiveFile:
     """Writes a job's live file while the job works within it, and how it ended on leaving.
 
-    gpu: the GPU's name, by default what the environment says. `slots` may be changed at any time.
-    Nothing is written before `begins`, but why the job failed.
+    gpu: the GPU's name, by default what the environment says. `slots`, `servers` and `given_up` may
+    be changed at any time. Nothing is written before `begins`, but why the job failed.
     """
 
     def __init__(
@@ -154,6 +156,8 @@ class LiveFile:
         self._whose = {"cohort": cohort, "experiment": experiment, "shard": shard}
         self.gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "") if gpu is None else gpu
         self.slots: int | None = None
+        self.servers = 1
+        self.given_up = 0
         self._started_at = now()
         self._spent: Callable[[], Spent] = Spent
         self._known: dict[str, object] = {}
@@ -239,6 +243,8 @@ class LiveFile:
             "state": state,
             "gpu": self.gpu,
             "slots": self.slots,
+            "servers": self.servers,
+            "given_up": self.given_up,
             "started_at": self._started_at,
             "renewed_at": now(),
             "answered": self._answered,

@@ -14,7 +14,7 @@ import notemill
 from notemill.answers.live import Live
 from notemill.answers.sweep import compared
 from notemill.comparison.repeat_settings import SHARD as REPEAT
-from notemill.config import Config
+from notemill.config import Config, Engine
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest, read_frozen
 from notemill.paths import Layout, cut_name, live, shard_names
@@ -118,7 +118,7 @@ class _Gathering:
             texts_per_s=round(rate, 3),
             mean_texts_per_s=_mean_rate(lives),
             seconds_left=_seconds_left(shards, left, rate),
-            gpu_hours=_gpu_hours(shards, texts, record, repeat.seconds),
+            gpu_hours=_gpu_hours(shards, texts, record, repeat.seconds, run.engine),
             tokens=sum(shard.tokens for shard in shards),
             shards=Shards(total=len(shards), **Counter(shard.state.value for shard in shards)),
             uncounted_shards=sum(shard.uncounted for shard in shards),
@@ -281,17 +281,26 @@ def _mean_rate(lives: Sequence[Live]) -> float | None:
 
 
 def _gpu_hours(
-    shards: Sequence[Shard], texts: int | None, record: PilotRecord | None, repeated_s: float
+    shards: Sequence[Shard],
+    texts: int | None,
+    record: PilotRecord | None,
+    repeated_s: float,
+    engine: Engine,
 ) -> GpuHours:
     """repeated_s: seconds of the repeat, of which nothing is estimated."""
-    used = sum(shard.seconds for shard in shards)
+    on_gpu = engine.kind != "llamacpp"
+    used = sum(
+        shard.seconds * (shard.live.servers if on_gpu and shard.live else 1) for shard in shards
+    )
+    repeated_s *= engine.servers if on_gpu else 1
     ran = [shard for shard in shards if shard.answered or shard.failed]
     ended = sum(shard.answered + sum(shard.failed.values()) for shard in ran)
     estimated, source = None, None
     if texts is not None and record and _only_the_pilot(ran, record):
         per_s = _pilots_rate(record)
         if per_s:
-            estimated, source = used + (texts - ended) / per_s, "pilot"
+            gpus = record.servers if on_gpu else 1
+            estimated, source = used + gpus * (texts - ended) / per_s, "pilot"
     elif texts is not None and ended:
         estimated, source = used + (texts - ended) * used / ended, "run"
     return GpuHours(
