@@ -152,10 +152,17 @@ def test_a_job_that_is_killed_goes_on_with_other_classes_and_asks_nothing_twice(
     [
         ({"classes": "off"}, {NUM_CTX}),
         ({"architecture": BY_CONTEXT[0]}, {NUM_CTX}),
+        ({"architecture": "phi3", "classes": [1280]}, {NUM_CTX}),
         ({"classes": [1280]}, {1280, NUM_CTX}),
         ({"classes": [NUM_CTX, 2 * NUM_CTX]}, {NUM_CTX}),
     ],
-    ids=["off", "a model whose answers depend on it", "as configured", "none that is shorter"],
+    ids=[
+        "off",
+        "a model whose answers depend on it",
+        "whatever is configured",
+        "as configured",
+        "none that is shorter",
+    ],
 )
 def test_classes_are_as_configured(run: Run, changes: dict[str, Any], contexts: set[int]) -> None:
     run.fill(tail())
