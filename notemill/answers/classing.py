@@ -18,10 +18,9 @@ from notemill.answers.classes import (
     main_context,
     planned,
     tokens_of_bytes,
-    unmeasured_rate,
 )
 from notemill.answers.pool import EngineLost
-from notemill.answers.sweep import Sweep, TokensOfBytes
+from notemill.answers.sweep import Sweep, TokensOfBytes, unmeasured_rate
 from notemill.answers.work import ShardWork
 from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import log
@@ -53,10 +52,11 @@ class Classing:
     def contexts(self) -> list[int]:
         """Contexts below num_ctx to choose from, ascending; none where there is one class."""
         engine, options = self._run.engine, self._run.experiment.options
+        if self._work.record.details.get("architecture", "") in BY_CONTEXT:
+            return []
         if isinstance(engine.classes, list):
             return [context for context in engine.classes if context < options.num_ctx]
-        architecture = self._work.record.details.get("architecture", "")
-        if engine.classes == "off" or not engine.sizes_slots_alike or architecture in BY_CONTEXT:
+        if engine.classes == "off" or not engine.sizes_slots_alike:
             return []
         least = math.ceil(self.tokens.around) + 2 * options.num_predict
         return contexts_below(options.num_ctx, least)

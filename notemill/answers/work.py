@@ -73,7 +73,7 @@ class ShardJob:
 
 Ended = Callable[[str, Outcome], None]
 StartWith = Callable[[int, int, int], AbstractAsyncContextManager[Engine]]
-"""Starts an engine with so many slots, each of so many tokens, as the server of this number."""
+"""Starts an engine with so many slots of so many tokens, as the server of this number."""
 
 
 @dataclass
@@ -149,6 +149,12 @@ class ShardWork:
         """Bytes (UTF-8) of each text that is to be asked, by its hash, in the shard's order."""
         return text_bytes(self.job.notes)
 
+    @cached_property
+    def _weights(self) -> Callable[[str], float]:
+        """What a text weighs of what is left: half as its length has it, half as all do alike."""
+        mean = sum(self.sizes.values()) / max(len(self.sizes), 1) or 1.0
+        return lambda text_sha256: 0.5 + 0.5 * self.sizes[text_sha256] / mean
+
     def texts(self, among: Collection[str] | None = None) -> Iterator[Text]:
         """Each missing text once, those `among` these alone: the longest first.
 
@@ -181,16 +187,16 @@ class ShardWork:
         ended: Ended | None = None,
         restarts: int | None = None,
         max_failures: float | None = None,
-        needs_all: bool = False,
         context: int | None = None,
+        needs_all: bool = False,
     ) -> None:
         """Ask about texts, for all tasks, with engines of so many slots each, started for it.
 
         start: in the place of `started`; ended: told of each end; restarts, max_failures (texts
-        with which the job goes on): by default as configured. needs_all: whether it ends with
-        the first server that stays away. context: tokens of each slot, by default the experiment's
-        num_ctx; with fewer, texts that don't fit stay missing, and `beyond` says so. Raises as
-        ShardAsking.run does.
+        with which the job goes on): by default as configured. context: tokens of each slot, by
+        default the experiment's num_ctx; with fewer, texts that don't fit stay missing, and
+        `beyond` says so. needs_all: whether it ends with the first server that stays away. Raises
+        as ShardAsking.run does.
         """
         num_ctx = self.job.run.experiment.options.num_ctx
         context = min(context or num_ctx, num_ctx)
@@ -214,6 +220,8 @@ class ShardWork:
 
         for work in self.together:
             work.live.slots, work.live.servers = slots, self.servers
+            if work.live.left is None:
+                work.live.left = sum(map(self._weights, work.left()))
         asking = ShardAsking(
             keep,
             self._progress,
@@ -225,9 +233,8 @@ class ShardWork:
             context=context if context < num_ctx else None,
             beyond=lambda text_sha256: self.beyond.update({text_sha256: context}),
         )
-        starts = [
-            partial(start or self.started, slots, context, server) for server in range(self.servers)
-        ]
+        begin = start or self.started
+        starts = [partial(begin, slots, context, server) for server in range(self.servers)]
         await asking.run(texts, *starts)
 
     @asynccontextmanager
@@ -259,7 +266,7 @@ class ShardWork:
         else:
             self.failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
-        self.live.ended(outcome)
+        self.live.ended(outcome, self._weights(text_sha256))
         if self.told:
             self.told(text_sha256, outcome)
 

@@ -32,6 +32,12 @@ class _Engine(Section):
         description="Notes that one server answers at once; all are kept busy. auto: as many as "
         "were fastest when the pilot, or the first job on another kind of GPU, measured it.",
     )
+    classes: Literal["auto", "off"] | list[Annotated[int, Field(ge=256)]] = Field(
+        "auto",
+        description="Whether short notes are asked with more slots of a shorter context, and long "
+        "ones after them with few of num_ctx: auto where the server gives each slot as much "
+        "context and it pays, off, or the shorter contexts in tokens: [2048, 4096].",
+    )
     servers: int = Field(
         1,
         ge=1,
@@ -42,12 +48,6 @@ class _Engine(Section):
     stage: Stage | None = Field(
         None,
         description="Copies the model to the node's own disk, once a node, and starts it there.",
-    )
-    classes: Literal["auto", "off"] | list[Annotated[int, Field(ge=256)]] = Field(
-        "auto",
-        description="Whether short notes are asked with more slots of a shorter context, and long "
-        "ones after them with few of num_ctx: auto where the server gives each slot as much "
-        "context and it pays, off, or the shorter contexts in tokens: [2048, 4096].",
     )
     setup: str = Field(
         "",
@@ -97,16 +97,6 @@ class _Engine(Section):
             raise ValueError("write a number from 1 to 256, or auto")
         return slots
 
-    @model_validator(mode="after")
-    def _gpus_are_shared_out(self) -> _Engine:
-        pinned = sorted(name for name in self.environment if name.endswith("_VISIBLE_DEVICES"))
-        if self.servers > 1 and pinned:
-            raise ValueError(
-                f"`environment` may not set {', '.join(pinned)} beside `servers`, which share the "
-                "job's GPUs out"
-            )
-        return self
-
     @field_validator("classes", mode="before")
     @classmethod
     def _auto_off_or_contexts(cls, classes: Any) -> Any:
@@ -119,6 +109,16 @@ class _Engine(Section):
         elif classes in ("auto", "off"):
             return classes
         raise ValueError("write auto, off, or a list of contexts of 256 tokens or more: [2048]")
+
+    @model_validator(mode="after")
+    def _gpus_are_shared_out(self) -> _Engine:
+        pinned = sorted(name for name in self.environment if name.endswith("_VISIBLE_DEVICES"))
+        if self.servers > 1 and pinned:
+            raise ValueError(
+                f"`environment` may not set {', '.join(pinned)} beside `servers`, which share the "
+                "job's GPUs out"
+            )
+        return self
 
     @field_validator("environment")
     @classmethod

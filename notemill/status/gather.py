@@ -119,7 +119,7 @@ class _Gathering:
             left=left,
             texts_per_s=round(rate, 3),
             mean_texts_per_s=_mean_rate(lives),
-            seconds_left=round(left / rate, 1) if left is not None and rate else None,
+            seconds_left=_seconds_left(shards, left, rate),
             gpu_hours=_gpu_hours(shards, texts, record, repeat.seconds, run.engine),
             tokens=sum(shard.tokens for shard in shards),
             shards=Shards(total=len(shards), **Counter(shard.state.value for shard in shards)),
@@ -256,6 +256,28 @@ def _with_pilot(shards: list[Shard], manifest: Manifest | None, pilot: Seen | No
     ]
 
 
+def _seconds_left(shards: Sequence[Shard], left: float | None, rate: float) -> float | None:
+    """At the present speed. Jobs begin with their longest texts, so these weigh more."""
+    if left is None:
+        return None
+    running = [shard for shard in shards if shard.state is ShardState.RUNNING]
+    for shard in running:
+        if shard.live and shard.live.left is not None:
+            rate += shard.live.left_per_s - shard.live.texts_per_s
+    left += _heavier(running)
+    return round(max(left, 0.0) / rate, 1) if rate > 0 else None
+
+
+def _heavier(shards: Sequence[Shard]) -> float:
+    """By how much the texts that these shards have left weigh more than they count."""
+    told = [shard.live for shard in shards if shard.state is not ShardState.DONE and shard.live]
+    return sum(
+        each.left - ((each.texts or 0) - each.answered - sum(each.failed.values()))
+        for each in told
+        if each.left is not None
+    )
+
+
 def _mean_rate(lives: Sequence[Live]) -> float | None:
     """Texts ended a second while jobs ran: their last jobs', over the time that any of them ran."""
     spans = sorted((live.started_at.timestamp(), live.renewed_at.timestamp()) for live in lives)
@@ -294,7 +316,9 @@ def _gpu_hours(
             gpus = record.servers if on_gpu else 1
             estimated, source = used + gpus * (texts - ended) / per_s, "pilot"
     elif texts is not None and ended:
-        estimated, source = used + (texts - ended) * used / ended, "run"
+        # Running jobs ended their longest texts first: as many average ones as these weigh.
+        ended_evenly = min(max(ended - _heavier(ran), 0.1 * ended), texts)
+        estimated, source = used * texts / ended_evenly, "run"
     return GpuHours(
         used=round((used + repeated_s) / 3600, 4),
         estimated=None if estimated is None else round((estimated + repeated_s) / 3600, 4),
