@@ -2,7 +2,7 @@
 
     python -m benchmarks.tasks
 
-The embedded llama.cpp with the shipped model, notes of about 800 tokens (it holds 1,024), both ways on one engine
+The embedded llama.cpp with the shipped model, notes of about 800 tokens (it holds 1,024), both ways
 in turn. Times are of this machine; the tokens that the engine had to read are of any.
 """
 

@@ -79,8 +79,8 @@ class Engine(Protocol):
 class Start:
     """What an engine is started for.
 
-    beside: tasks that are asked together with this one. record: the model that it must have; log: where its server writes; threads: CPU threads;
-    slots: requests that it answers at once.
+    beside: tasks that are asked together with this one. record: the model that it must have;
+    log: where its server writes; threads: CPU threads; slots: requests that it answers at once.
     """
 
     task: Task

@@ -161,7 +161,9 @@ def tables_of_batch(batch):
 
 def pilots_of_batch(batch):
     """The pilots of a batch's tasks, none where they are left out."""
-    return _fixed_with(batch, LAYOUT.pilot) if batch.runs[0].experiment.pilot.notes else []
+    return (
+        _fixed_with(batch, LAYOUT.pilot) if batch.runs[0].experiment.pilot.notes else []
+    )
 
 
 def like_their_rules():
