@@ -2,8 +2,8 @@
 
     python -m benchmarks.tasks
 
-The embedded llama.cpp with the shipped model, notes of about 800 tokens (it holds 1,024), both ways on
-one engine in turn. Times are of this machine; the tokens that the engine had to read are of any.
+The embedded llama.cpp with the shipped model, notes of about 800 tokens (it holds 1,024), both ways
+in turn. Times are of this machine; the tokens that the engine had to read are of any.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from statistics import median
 
 from models.notes import draw
 from notemill.answers.asking import Asking
+from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
+from notemill.answers.verdict import Status
 from notemill.config import LlamaCppEngine, Options
 from notemill.engines.kinds import proven_engine, record_model
 from notemill.engines.protocol import Engine, Question, Reply, Start
@@ -38,7 +40,7 @@ from pydantic import BaseModel
 class Answer(BaseModel):
     response: Literal["yes", "no"]
 """
-_NOTE_CHARACTERS = 4_800
+_NOTE_CHARACTERS = 2_200
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ async def asked(
 
         for shard in shards:
             await ShardAsking(
-                lambda *_: None,
+                _answered,
                 Progress("texts", total=len(texts) * len(shard)),
                 asked=lambda _: None,
                 beat=lambda: None,
@@ -164,6 +166,11 @@ async def asked(
         seconds = time.monotonic() - began
     tokens = counted.prompt_tokens, counted.cached_tokens
     return Asked(len(questions), together, len(texts), slots, seconds, *tokens)
+
+
+def _answered(_: Asking, text_sha256: str, outcome: Outcome) -> None:
+    if outcome.status != Status.ANSWERED:
+        raise RuntimeError(f"note {text_sha256}: {outcome.status}, {outcome.detail}")
 
 
 @asynccontextmanager

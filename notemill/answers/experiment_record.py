@@ -63,7 +63,7 @@ class ExperimentRecord(Record):
     weights_sha256: str
     recorded_at: str
     asked: Asked | None = None
-    asked_with: list[str] = []
+    asked_with: tuple[str, ...] = ()
     graded: str = ""
 
 
@@ -185,7 +185,7 @@ def keep_record(
             weights_sha256=model.weights_sha256,
             recorded_at=now(),
             asked=asked_of(run),
-            asked_with=list(asked_with),
+            asked_with=tuple(asked_with),
             graded=graded_by(run.task) if asked_with else "",
         )
         record.write(path)

@@ -79,8 +79,8 @@ class ExperimentSection(Settings):
             return named if self.tasks is None else named.replace(TASK_PLACE, task)  # type: ignore[no-any-return]
         if named.keys() != set(self.tasks):
             raise ValueError(
-                f"{key} has a table for {', '.join(named) or 'none'}; write one for each of `tasks` "
-                f"({', '.join(self.tasks)}), or one name with {TASK_PLACE} in it"
+                f"{key} has a table for {', '.join(named) or 'none'}; write one for each of "
+                f"`tasks` ({', '.join(self.tasks)}), or one name with {TASK_PLACE} in it"
             )
         return str(named[task])
 

@@ -1,9 +1,9 @@
 """Which tasks are asked together: in one job a shard, about one note after another.
 
-A batch is fixed when it is first asked: each task's record names all that were in it. So a task that
-is added later, or whose prompt was changed, is in a batch of its own and asks only itself, and one
-that is taken away leaves the others as they are. A plan made while the records are being written
-comes out the same, for they name the very batch.
+A batch is fixed when it is first asked: each task's record names all that were in it. So a task
+that is added later, or whose prompt was changed, is in a batch of its own and asks only itself, and
+one that is taken away leaves the others as they are. A plan made while the records are being
+written comes out the same, for they name the very batch.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _batches(name: str, runs: list[Run], layout: Layout) -> Iterable[Batch]:
             yield Batch(name, alone, (run,), graded_by(run.task))
             recorded[run.experiment_id] = ()
         else:
-            recorded[run.experiment_id] = tuple(record.asked_with) or (run.experiment_id,)
+            recorded[run.experiment_id] = record.asked_with or (run.experiment_id,)
     # A job that was killed while it wrote the records has named them all in the first.
     for fixed in list(recorded.values()):
         recorded |= {each: fixed for each in fixed if each not in recorded}

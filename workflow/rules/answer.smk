@@ -17,10 +17,10 @@ rule answer:
                 non_empty=True,
             )
         ),
-    wildcard_constraints:
-        experiment="|".join(ALONE) or "none",
     log:
         LAYOUT.log("answer", "{cohort}", "{experiment}", "{cut}", "{shard}"),
+    wildcard_constraints:
+        experiment="|".join(ALONE) or "none",
     conda:
         "../../envs/notemill.yaml"
     # Values here are free; each text or formula from a profile is evaluated for every job when

@@ -165,18 +165,20 @@ def tables_of_batch(batch):
 
 def pilots_of_batch(batch):
     """The pilots of a batch's tasks, none where they are left out."""
-    return _fixed_with(batch, LAYOUT.pilot) if batch.runs[0].experiment.pilot.notes else []
+    return (
+        _fixed_with(batch, LAYOUT.pilot) if batch.runs[0].experiment.pilot.notes else []
+    )
 
 
 def like_their_rules():
     """Let what a profile says of the rules `answer` and `pilot_job` hold for those of batches."""
     settings = workflow.resource_settings
-    for rule in ("answer", "pilot_job"):
-        names = [f"{rule}_{batch.name}" for batch in BATCHES]
+    for kind in ("answer", "pilot_job"):
+        names = [f"{kind}_{batch.name}" for batch in BATCHES]
         for given in ("overwrite_threads", "overwrite_resources"):
             said = getattr(settings, given)
-            if rule in said:
-                theirs = dict.fromkeys(names, said[rule])
+            if kind in said:
+                theirs = dict.fromkeys(names, said[kind])
                 setattr(settings, given, {**theirs, **said})
 
 

@@ -10,10 +10,10 @@ rule pilot_job:
         model=ancient(model_of),
     output:
         update(LAYOUT.pilot("{cohort}", "{experiment}")),
-    wildcard_constraints:
-        experiment="|".join(ALONE) or "none",
     log:
         LAYOUT.log("pilot", "{cohort}", "{experiment}"),
+    wildcard_constraints:
+        experiment="|".join(ALONE) or "none",
     retries: 0
     conda:
         "../../envs/notemill.yaml"

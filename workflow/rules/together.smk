@@ -13,10 +13,7 @@ for batch in BATCHES:
             manifest=ancient(manifest_of),
             model=ancient(MODELS[batch.runs[0].experiment_id]),
         output:
-            [
-                update(LAYOUT.pilot("{cohort}", run.experiment_id))
-                for run in batch.runs
-            ],
+            [update(LAYOUT.pilot("{cohort}", run.experiment_id)) for run in batch.runs],
         log:
             LAYOUT.log("pilot", "{cohort}", batch.name),
         retries: 0
