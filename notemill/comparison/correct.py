@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from notemill.answers.finished import Finished, finished
+from notemill.answers.verdict import Status
 from notemill.comparison.planned import PlannedComparison
 from notemill.comparison.record import Correctness, Gold
 from notemill.comparison.sides import Answered
@@ -148,12 +149,12 @@ class _Judging:
         }
         # Of the same notes, whoever answered them.
         of: Finished = replace(self._finished, shards=side.shards)
-        answered, values = found_answers(of, self._labels, list(names.values()))
+        statuses, values = found_answers(of, self._labels, list(names.values()))
         told = {
             name: [self._finished.columns[name].answered(each) for each in values[column]]
             for name, column in names.items()
         }
-        return np.array(answered, bool), told
+        return np.array([each == Status.ANSWERED for each in statuses], bool), told
 
     def _of_field(
         self, field: str, by_side: list[tuple[np.ndarray, dict[str, list[Any]]]], seed: int
