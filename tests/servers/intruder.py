@@ -56,7 +56,7 @@ class Intruder:
                 if asked:
                     self.got += data
                     break
-                elif self._instead_of in data:
+                if self._instead_of in data:
                     asked = True
                     size = len(self._asking).to_bytes(3, "little")
                     client.sendall(size + b"\x01" + self._asking)
