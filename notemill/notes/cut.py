@@ -7,8 +7,9 @@ compared by one digest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -53,17 +54,17 @@ def write_cut(folder: Path, notes: Iterator[pa.Table], shards: int, columns: lis
     digest = NotesDigest()
     entries = []
     progress = Progress("shards written", total=shards)
-    pieces = ahead(_pieces(notes, shards, columns))
-    piece = next(pieces, _END)
-    for number, name in enumerate(shard_names(shards)):
-        path = folder / f"{name}.parquet"
-        with written_whole(path) as partial, ShardWriter(partial, columns) as writer:
-            while piece.shard == number:
-                digest.update(piece.told)
-                writer.add(piece.notes, piece.told)
-                piece = next(pieces, _END)
-        entries.append(writer.entry(name))
-        progress.add()
+    with closing(ahead(_pieces(notes, shards, columns))) as pieces:
+        piece = next(pieces, _END)
+        for number, name in enumerate(shard_names(shards)):
+            path = folder / f"{name}.parquet"
+            with written_whole(path) as partial, ShardWriter(partial, columns) as writer:
+                while piece.shard == number:
+                    digest.update(piece.told)
+                    writer.add(piece.notes, piece.told)
+                    piece = next(pieces, _END)
+            entries.append(writer.entry(name))
+            progress.add()
     return Cut(entries, digest.hexdigest())
 
 
@@ -73,7 +74,7 @@ def read_cut(folder: Path, shards: int, columns: list[IdColumn]) -> Iterator[pa.
         yield from read_tables(folder / f"{name}.parquet", columns, with_text=True)
 
 
-def ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+def ahead(items: Iterator[_Item]) -> Generator[_Item]:
     """The same, each made in a thread while the one before it is used."""
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, items, None)

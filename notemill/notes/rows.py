@@ -95,7 +95,7 @@ def _some_rows(
     """
     fetch = result.cursor.fetchone
     rows: list[Any] = list(result.fetchmany(1))  # which it holds
-    size = 0
+    size = sum(sys.getsizeof(row[text]) for row in rows)
     try:
         for row in iter(fetch, None) if rows else ():
             rows.append(row)

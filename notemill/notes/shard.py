@@ -73,7 +73,9 @@ def notes_table(
     """Rows of a notes shard. ids: the values of each id column."""
     schema = notes_schema(columns)
     text, states, sha256s, replaced = zip(*texts, strict=True) if texts else ((), (), (), ())
-    values = [*ids, text, sha256s, states, replaced]
+    # Encoded here: Arrow would leave a second copy with a text that the driver still holds.
+    encoded = [each if each is None else each.encode() for each in text]
+    values = [*ids, encoded, sha256s, states, replaced]
     arrays = [pa.array(each, field.type) for each, field in zip(values, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
 

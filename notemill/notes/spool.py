@@ -27,8 +27,8 @@ import pyarrow.compute as pc
 from notemill.files import explained, private_folder
 from notemill.notes.runs import runs, text_sizes
 
-_PART_BYTES = 32 << 20
-_PARTS_AT_ONCE = 64
+_PART_BYTES = 16 << 20
+_PARTS_AT_ONCE = 128
 _KEYS_A_BLOCK = 1024
 _BYTES_A_BATCH = 1 << 17
 """Of texts that are compressed as one; a longer one is alone."""
