@@ -130,8 +130,3 @@ def main_context(needs: Needs, contexts: Sequence[int], num_ctx: int) -> int:
         return short * math.sqrt(context) + long * math.sqrt(num_ctx)
 
     return min((*contexts, num_ctx), key=cost)
-
-
-def unmeasured_rate(slots: int) -> float:
-    """Average texts a second, as far as one knows without a measure."""
-    return math.sqrt(slots)

@@ -18,11 +18,10 @@ from notemill.answers.classes import (
     main_context,
     planned,
     tokens_of_bytes,
-    unmeasured_rate,
 )
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import EngineLost
-from notemill.answers.sweep import Sweep, TokensOfBytes
+from notemill.answers.sweep import Sweep, TokensOfBytes, unmeasured_rate
 from notemill.answers.work import ShardWork
 from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import log

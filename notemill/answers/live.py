@@ -91,10 +91,12 @@ class History(BaseModel):
 class Live(BaseModel):
     """A live file. Times are UTC, ISO 8601, by the clock of the job's host.
 
-    notes_digest: of the notes shard, empty if the job failed before it was read. job: number of the
-    job on this shard. texts: of the shard, None if unknown; answered: those in the journal, earlier
-    jobs' too; failed: by status, of this job. ended: texts that this job has ended.
-    texts_per_s: over the last minute. spent: of all jobs.
+    notes_digest: of the notes shard, empty if the job failed before it was read. slots: of each of
+    its servers, of which some may be given_up. job: number of the job on this shard. texts: of the
+    shard, None if unknown; answered: those in the journal, earlier jobs' too; failed: by status, of
+    this job. ended: texts that this job has ended. texts_per_s: over the last minute. left: of the
+    texts, weighed by their lengths so that all together weigh what they count, None if unknown;
+    left_per_s: what of it ends a second, for a job begins with the longest. spent: of all jobs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -109,6 +111,8 @@ class Live(BaseModel):
     process: int = 0
     gpu: str = ""
     slots: int | None = None
+    servers: int = Field(1, ge=1)
+    given_up: Count = 0
     job: Count = 0
     started_at: AwareDatetime
     renewed_at: AwareDatetime
@@ -117,6 +121,8 @@ class Live(BaseModel):
     failed: dict[str, Count] = {}
     ended: Count = 0
     texts_per_s: float = Field(0.0, ge=0, allow_inf_nan=False)
+    left: float | None = Field(None, ge=0, allow_inf_nan=False)
+    left_per_s: float = Field(0.0, ge=0, allow_inf_nan=False)
     spent: Spent = Spent()
     history: History = History()
     failure: Failure | None = None
@@ -139,8 +145,8 @@ class Live(BaseModel):
 class LiveFile:
     """Writes a job's live file while the job works within it, and how it ended on leaving.
 
-    gpu: the GPU's name, by default what the environment says. `slots` may be changed at any time.
-    Nothing is written before `begins`, but why the job failed.
+    gpu: the GPU's name, by default what the environment says. `slots`, `servers` and `given_up` may
+    be changed at any time. Nothing is written before `begins`, but why the job failed.
     """
 
     def __init__(
@@ -150,6 +156,8 @@ class LiveFile:
         self._whose = {"cohort": cohort, "experiment": experiment, "shard": shard}
         self.gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "") if gpu is None else gpu
         self.slots: int | None = None
+        self.servers = 1
+        self.given_up = 0
         self._started_at = now()
         self._spent: Callable[[], Spent] = Spent
         self._known: dict[str, object] = {}
@@ -157,7 +165,9 @@ class LiveFile:
         self._failed: Counter[str] = Counter()
         self._ended = 0
         self._history = History()
-        self._samples: deque[tuple[float, int]] = deque()
+        self.left: float | None = None
+        self._weighed = 0.0
+        self._samples: deque[tuple[float, int, float]] = deque()
         self._begun = False
         self._warned = False
 
@@ -182,16 +192,19 @@ class LiveFile:
         self._begun = True
         self._write(State.STARTING)
 
-    def ended(self, outcome: Outcome) -> None:
-        """Count a text that has ended."""
+    def ended(self, outcome: Outcome, weight: float = 1.0) -> None:
+        """Count a text that has ended. weight: of what is left."""
         self._ended += 1
+        self._weighed += weight
+        if self.left is not None:
+            self.left = max(self.left - weight, 0.0)
         if outcome.status == Status.ANSWERED:
             self._answered += 1
         else:
             self._failed[outcome.status] += 1
         self._history.add(time.time())
         if not self._samples:
-            self._samples.append((time.monotonic(), self._ended))
+            self._samples.append((time.monotonic(), self._ended, self._weighed))
 
     def beat(self) -> None:
         """Renew the file; called every few seconds."""
@@ -223,18 +236,23 @@ class LiveFile:
         self._write(State.FAILED, failure)
 
     def _write(self, state: State, failure: Failure | None = None) -> None:
+        texts_per_s, left_per_s = self._rates()
         fields: dict[str, object] = {
             **self._whose,
             **whereabouts(),
             "state": state,
             "gpu": self.gpu,
             "slots": self.slots,
+            "servers": self.servers,
+            "given_up": self.given_up,
             "started_at": self._started_at,
             "renewed_at": now(),
             "answered": self._answered,
             "failed": self._failed,
             "ended": self._ended,
-            "texts_per_s": round(self._rate(), 3),
+            "texts_per_s": round(texts_per_s, 3),
+            "left": None if self.left is None else round(self.left, 3),
+            "left_per_s": round(left_per_s, 3),
             "spent": self._spent(),
             "history": self._history,
             "failure": failure,
@@ -255,15 +273,18 @@ class LiveFile:
                     self._path,
                 )
 
-    def _rate(self) -> float:
-        """Texts ended a second over the last minute, from the first one that ended."""
+    def _rates(self) -> tuple[float, float]:
+        """Texts ended a second over the last minute, from the first one that ended; and weighed."""
         if not self._samples:
-            return 0.0
-        self._samples.append((time.monotonic(), self._ended))
+            return 0.0, 0.0
+        self._samples.append((time.monotonic(), self._ended, self._weighed))
         while len(self._samples) > 2 and self._samples[-1][0] - self._samples[1][0] > _RATE_OVER_S:
             self._samples.popleft()
-        (since, before), (until, after) = self._samples[0], self._samples[-1]
-        return (after - before) / (until - since) if until - since >= _SHORTEST_S else 0.0
+        (since, *before), (until, *after) = self._samples[0], self._samples[-1]
+        if until - since < _SHORTEST_S:
+            return 0.0, 0.0
+        texts, weight = (b - a for a, b in zip(before, after, strict=True))
+        return texts / (until - since), max(weight, 0.0) / (until - since)
 
 
 def read_live(path: Path) -> Live | None:

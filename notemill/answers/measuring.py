@@ -148,13 +148,15 @@ class _Asked:
     async def step(self, slots: int, texts: int, deadline: float, *, needed: bool) -> _Measured:
         """Ask with so many slots until enough has ended. needed: a lost engine is started again."""
         work = self.work
-        meter = _Meter(self.texts, slots, max(texts, _TEXTS_A_SLOT * slots), deadline)
+        of_all = slots * work.servers  # what is measured is the job: its servers share its CPUs
+        meter = _Meter(self.texts, of_all, max(texts, _TEXTS_A_SLOT * of_all), deadline)
         power = Power()
         work.ready_s = 0.0
 
         @asynccontextmanager
-        async def start(slots: int, context: int) -> AsyncIterator[Engine]:
-            async with work.started(slots, context) as engine, power.watched():
+        async def start(slots: int, context: int, server: int) -> AsyncIterator[Engine]:
+            started = work.started(slots, context, server)
+            async with started as engine, power.watched(once=server == 0):
                 yield engine
 
         def ended(text_sha256: str, outcome: Outcome) -> None:
@@ -170,6 +172,7 @@ class _Asked:
                 ended=ended,
                 restarts=None if needed else 0,
                 max_failures=self.max_failures,
+                needs_all=not needed,
                 context=self.context,
             )
         except NotemillError as error:

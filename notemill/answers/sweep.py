@@ -15,6 +15,10 @@ EVENED_FROM = 8
 AS_GOOD = 0.97
 """Of the fastest step: fewer slots that do so much are taken, they need less memory."""
 
+_MOST_PER_S, _HALF_OF_ALL = 8.0, 8
+"""Texts a second of a fast GPU, and slots with which it does half of that: an 8B model on a model
+of an L40S with short answers (benchmarks.classes)."""
+
 
 class Step(BaseModel):
     """One number of slots, and what an engine with so many did.
@@ -73,6 +77,11 @@ class TokensOfBytes(BaseModel):
         return self.around + self.per_byte * size + num_predict
 
 
+def unmeasured_rate(slots: int) -> float:
+    """Average texts a second, as far as one knows without a measure: of a fast GPU."""
+    return _MOST_PER_S * slots / (slots + _HALF_OF_ALL)
+
+
 class Sweep(Record):
     """All steps on one kind of GPU, in their order, and why there was no further one.
 
@@ -107,9 +116,9 @@ class Sweep(Record):
         """Texts a second with so many slots: between two steps by their logarithms."""
         told = sorted((step.slots, step.rate) for step in compared(self.steps))
         if not told:
-            return math.sqrt(slots)
+            return unmeasured_rate(slots)
         if slots < told[0][0]:
-            return told[0][1] * math.sqrt(slots / told[0][0])
+            return told[0][1] * unmeasured_rate(slots) / unmeasured_rate(told[0][0])
         below = max(step for step in told if step[0] <= slots)
         above = min((step for step in told if step[0] >= slots), default=below)
         if above[0] == below[0]:  # measured, or beyond what was

@@ -63,8 +63,8 @@ class ShardJob:
 
 
 Ended = Callable[[str, Outcome], None]
-StartWith = Callable[[int, int], AbstractAsyncContextManager[Engine]]
-"""Starts an engine with so many slots of so many tokens of context."""
+StartWith = Callable[[int, int, int], AbstractAsyncContextManager[Engine]]
+"""Starts an engine with so many slots of so many tokens, as the server of this number."""
 
 
 @dataclass
@@ -93,6 +93,11 @@ class ShardWork:
         """What the manifest says of the shard."""
         return self.manifest.shard(self.job.shard)
 
+    @property
+    def servers(self) -> int:
+        """Servers that the job starts."""
+        return self.job.run.engine.servers
+
     def missing(self) -> set[str]:
         """Texts that have not ended yet."""
         return self.wanted - self.journal.answers.keys() - self.failures.keys()
@@ -101,6 +106,12 @@ class ShardWork:
     def sizes(self) -> dict[str, int]:
         """Bytes (UTF-8) of each text that is to be asked, by its hash, in the shard's order."""
         return text_bytes(self.job.notes)
+
+    @cached_property
+    def _weights(self) -> Callable[[str], float]:
+        """What a text weighs of what is left: half as its length has it, half as all do alike."""
+        mean = sum(self.sizes.values()) / max(len(self.sizes), 1) or 1.0
+        return lambda text_sha256: 0.5 + 0.5 * self.sizes[text_sha256] / mean
 
     def texts(self, among: Collection[str] | None = None) -> Iterator[Text]:
         """Each missing text once, those `among` these alone: the longest first.
@@ -127,13 +138,15 @@ class ShardWork:
         restarts: int | None = None,
         max_failures: float | None = None,
         context: int | None = None,
+        needs_all: bool = False,
     ) -> None:
-        """Ask about texts with an engine of so many slots, started for it.
+        """Ask about texts with engines of so many slots each, started for it.
 
         start: in the place of `started`; ended: told of each end; restarts, max_failures (texts
         with which the job goes on): by default as configured. context: tokens of each slot, by
         default the experiment's num_ctx; with fewer, texts that don't fit stay missing, and
-        `beyond` says so. Raises as ShardAsking.run does.
+        `beyond` says so. needs_all: whether it ends with the first server that stays away. Raises
+        as ShardAsking.run does.
         """
         num_ctx = self.job.run.experiment.options.num_ctx
         context = min(context or num_ctx, num_ctx)
@@ -148,25 +161,44 @@ class ShardWork:
                 ended(text_sha256, outcome)
             refuse_more_failures(len(self.failures), len(self.wanted), max_failures)
 
-        self.live.slots = slots
+        def beat() -> None:
+            self.journal.spend()
+            self.live.given_up = self.servers - asking.living
+            self.live.beat()
+
+        self.live.slots, self.live.servers = slots, self.servers
+        if self.live.left is None:
+            self.live.left = sum(map(self._weights, self.missing()))
         asking = ShardAsking(
             keep,
             self._progress,
             asked=lambda _: self.journal.spend(asked=1),
-            beat=self._beat,
+            beat=beat,
             slots=slots,
             restarts=self.job.run.engine.restarts if restarts is None else restarts,
+            needs_all=needs_all,
             context=context if context < num_ctx else None,
             beyond=lambda text_sha256: self.beyond.update({text_sha256: context}),
         )
-        await asking.run(texts, partial(start or self.started, slots, context))
+        begin = start or self.started
+        starts = [partial(begin, slots, context, server) for server in range(self.servers)]
+        await asking.run(texts, *starts)
 
     @asynccontextmanager
-    async def started(self, slots: int, context: int) -> AsyncIterator[Engine]:
-        """A proven engine with so many slots of so many tokens."""
+    async def started(self, slots: int, context: int, server: int = 0) -> AsyncIterator[Engine]:
+        """A proven engine with so many slots of so many tokens: the server of this number."""
         job, run = self.job, self.job.run
         options = run.experiment.options.model_copy(update={"num_ctx": context})
-        start = Start(run.task, options, self.record, job.engine_log, job.threads, slots)
+        start = Start(
+            run.task,
+            options,
+            self.record,
+            job.engine_log,
+            job.threads,
+            slots,
+            server=server,
+            servers=self.servers,
+        )
         began = time.monotonic()
         async with proven_engine(run.engine, start) as engine:
             self.ready_s, self.engine = time.monotonic() - began, engine.description
@@ -179,11 +211,7 @@ class ShardWork:
         else:
             self.failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
-        self.live.ended(outcome)
-
-    def _beat(self) -> None:
-        self.journal.spend()
-        self.live.beat()
+        self.live.ended(outcome, self._weights(text_sha256))
 
     @cached_property
     def _asking(self) -> Asking:

@@ -152,6 +152,7 @@ class _Repeat:
         self._texts = texts
         self._live = live
         self._gpu = live.gpu = gpu_here(job.run.engine).name
+        live.servers = job.run.engine.servers
         self._asked = 0
         self._tokens = 0
         self._engine = ""
@@ -194,7 +195,7 @@ class _Repeat:
             beat=self._live.beat,
             slots=self.slots,
             restarts=run.engine.restarts,
-        ).run(texts, partial(self._started, run))
+        ).run(texts, *(partial(self._started, run, each) for each in range(run.engine.servers)))
         failed = Counter(
             outcome.status for outcome in outcomes.values() if outcome.status != Status.ANSWERED
         )
@@ -218,10 +219,18 @@ class _Repeat:
         self._tokens += tokens
 
     @asynccontextmanager
-    async def _started(self, run: Run) -> AsyncIterator[Engine]:
+    async def _started(self, run: Run, server: int) -> AsyncIterator[Engine]:
         job = self._job
-        options = run.experiment.options
-        start = Start(run.task, options, self._model, job.engine_log, job.threads, self.slots)
+        start = Start(
+            run.task,
+            run.experiment.options,
+            self._model,
+            job.engine_log,
+            job.threads,
+            self.slots,
+            server=server,
+            servers=run.engine.servers,
+        )
         async with proven_engine(run.engine, start) as engine:
             self._engine = engine.description
             yield engine

@@ -11,6 +11,21 @@ from notemill.config.base import Section, UserPath
 from notemill.config.owned import refused_variables
 
 
+class Stage(Section):
+    """A copy of the model on the node's own disk, for all of a user's jobs there."""
+
+    to: str = Field(
+        min_length=1,
+        description="The node's own disk: a full path, or a variable that the site sets in jobs, "
+        "such as $SLURM_TMPDIR. What this makes there is readable by you alone.",
+    )
+    keep: bool = Field(
+        False,
+        description="Whether the copy stays when no job uses it. By default the last one that does "
+        "removes it.",
+    )
+
+
 class _Engine(Section):
     slots: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
         "auto",
@@ -22,6 +37,17 @@ class _Engine(Section):
         description="Whether short notes are asked with more slots of a shorter context, and long "
         "ones after them with few of num_ctx: auto where the server gives each slot as much "
         "context and it pays, off, or the shorter contexts in tokens: [2048, 4096].",
+    )
+    servers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Servers that one job starts, one a GPU: so many GPUs it asks for. Notes come "
+        "from one queue for all.",
+    )
+    stage: Stage | None = Field(
+        None,
+        description="Copies the model to the node's own disk, once a node, and starts it there.",
     )
     setup: str = Field(
         "",
@@ -47,7 +73,7 @@ class _Engine(Section):
         3,
         ge=0,
         description="How often in a row, with no note ended between, one job starts a lost server "
-        "again before it fails.",
+        "again before it gives it up; it fails with the last one.",
     )
 
     speaks_openai: ClassVar[bool] = True
@@ -83,6 +109,16 @@ class _Engine(Section):
         elif classes in ("auto", "off"):
             return classes
         raise ValueError("write auto, off, or a list of contexts of 256 tokens or more: [2048]")
+
+    @model_validator(mode="after")
+    def _gpus_are_shared_out(self) -> _Engine:
+        pinned = sorted(name for name in self.environment if name.endswith("_VISIBLE_DEVICES"))
+        if self.servers > 1 and pinned:
+            raise ValueError(
+                f"`environment` may not set {', '.join(pinned)} beside `servers`, which share the "
+                "job's GPUs out"
+            )
+        return self
 
     @field_validator("environment")
     @classmethod
@@ -215,6 +251,10 @@ class OpenAiEngine(_Engine):
                 "`api_key_file` belongs to an `address`; a command that the job starts is given a "
                 "key of its own, in the file {api_key_file}"
             )
+        if self.stage and (self.address or not self.weights):
+            raise ValueError("`stage` copies `weights` for a `command` that takes {weights}")
+        if self.servers > 1 and self.address:
+            raise ValueError("`servers` are those that a job starts; an `address` is one")
         if self.gpu == "required" and self.address:
             raise ValueError(_NOT_PROVEN.format("an `address`"))
         if self.address and not re.match(

@@ -12,6 +12,7 @@ from statistics import mean
 from typing import Literal, NamedTuple
 
 from notemill.config import Engine, LlamaCppEngine, OpenAiEngine
+from notemill.engines.devices import Devices, given
 from notemill.engines.process import ServerProcess
 from notemill.errors import NotemillError
 from notemill.logs import log
@@ -37,11 +38,14 @@ def gpu_expected(setting: Literal["auto", "required", "off"]) -> bool:
     return setting == "required"
 
 
-def prove_gpu(engine: OpenAiEngine, server: ServerProcess | None) -> None:
+def prove_gpu(
+    engine: OpenAiEngine, server: ServerProcess | None, devices: Devices | None = None
+) -> None:
     """Make sure that an OpenAI-compatible server computes on the GPU that it is expected to use.
 
-    server: None for an address. Raises NotemillError when it does not, or when that is required
-    and can't be proven; else what can't be proven is a warning.
+    server: None for an address. devices: its own of the job's, None for all. Raises NotemillError
+    when it does not, or when that is required and can't be proven; else what can't be proven is a
+    warning.
     """
     if not gpu_expected(engine.gpu):
         return
@@ -59,6 +63,7 @@ def prove_gpu(engine: OpenAiEngine, server: ServerProcess | None) -> None:
             remedy="put them there (--n-gpu-layers 999); if memory is short: fewer slots, a "
             "smaller num_ctx, or a larger GPU. On purpose? Set the engine's gpu: off",
         )
+    prove_own_gpus(engine, server, devices)
     if offloaded or server.pids() & _pids_on_gpus():
         return
     problem = "nothing shows that the engine uses the GPU"
@@ -71,6 +76,25 @@ def prove_gpu(engine: OpenAiEngine, server: ServerProcess | None) -> None:
             "Where it can't be proven set gpu: auto, which warns, or off",
         )
     log.warning("%s (docs/engines.md): is it on the CPU?", problem)
+
+
+def prove_own_gpus(engine: Engine, server: ServerProcess, devices: Devices | None) -> None:
+    """Raise NotemillError when the driver sees the server on other GPUs than its own alone.
+
+    Where the driver tells of no process of it, as of some containers, nothing is proven.
+    """
+    if devices is None or not gpu_expected(engine.gpu):
+        return
+    ours = server.pids()
+    others = [name for name in given().names if name not in devices.names]
+    elsewhere = ours & _pids_on_gpus(of=",".join(others)) if others else set()
+    if elsewhere or (ours & _pids_on_gpus() and not ours & _pids_on_gpus(of=devices.listed)):
+        raise NotemillError(
+            f"the server computes on another GPU than its own, {devices.listed}",
+            where="what nvidia-smi says of its processes; engines.*.command",
+            remedy=f"the program, its container or a wrapper script does not heed "
+            f"{devices.variable}: let it through, or set `servers: 1`",
+        )
 
 
 def gpu_here(engine: Engine) -> Gpu:
@@ -98,8 +122,11 @@ class Power:
         return round(mean(self._draws), 1) if self._draws else None
 
     @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """Ask the driver every few seconds, as long as it answers."""
+    async def watched(self, *, once: bool = True) -> AsyncIterator[None]:
+        """Ask the driver every few seconds, as long as it answers. once: or another server does."""
+        if not once:
+            yield
+            return
         watching = asyncio.create_task(self._watch())
         try:
             yield
@@ -125,9 +152,10 @@ def _own() -> str:
     return given if re.fullmatch(r"[\w,-]+", given) else ""
 
 
-def _pids_on_gpus() -> set[int]:
+def _pids_on_gpus(*, of: str = "") -> set[int]:
     """Processes that the NVIDIA driver knows on this node's GPUs; none where it can't be asked."""
-    return {int(line) for line in _asked_driver("--query-compute-apps=pid") if line.isdigit()}
+    lines = _asked_driver("--query-compute-apps=pid", of=of)
+    return {int(line) for line in lines if line.isdigit()}
 
 
 def _asked_driver(query: str, *, of: str = "") -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,9 +15,11 @@ from notemill.config import LlamaCppEngine, OllamaEngine, OpenAiEngine
 from notemill.engines.llamacpp.server import proven_llamacpp
 from notemill.engines.ollama.model import record_ollama
 from notemill.engines.ollama.server import proven_ollama
+from notemill.engines.ollama.store import parts_of
 from notemill.engines.openai.server import proven_openai
 from notemill.engines.protocol import Engine, Start
 from notemill.engines.record import ModelRecord
+from notemill.engines.staging import Part, staged
 from notemill.engines.weights import record_weights
 from notemill.logs import log
 
@@ -51,16 +55,48 @@ async def proven_engine(engine: EngineConfig, start: Start) -> AsyncIterator[Eng
     Entering it raises NotemillError for what is not as it must be, EngineRefused where no retry
     would change it.
     """
-    started = time.monotonic()
+    started, start = time.monotonic(), start.shared
+    which = f"server {start.server + 1} of {start.servers}, " if start.servers > 1 else ""
+    gpus = f", GPU {start.devices.listed}" if start.devices else ""
+    if engine.stage:
+        engine = await _staged(engine, start.record)
     async with _KINDS[type(engine)].proven(engine, start) as ready:
         log.info(
-            "%s is ready after %.1f s: model %s, digest %s, slots %d, %d prompt tokens a note and "
-            "more",
+            "%s%s is ready after %.1f s: model %s, digest %s, slots %d, %d prompt tokens a note "
+            "and more%s",
+            which,
             ready.description,
             time.monotonic() - started,
             start.record.model,
             start.record.digest[:12] or "not told",
             start.slots,
             ready.baseline,
+            gpus,
         )
         yield ready
+
+
+async def _staged(engine: EngineConfig, record: ModelRecord) -> EngineConfig:
+    """The engine with its model on the node's own disk."""
+    stop = threading.Event()
+
+    def stage() -> EngineConfig:
+        assert engine.stage
+        if isinstance(engine, OllamaEngine):
+            parts = parts_of(engine.models, record.model, record.digest)
+            store = staged(parts, f"ollama-{record.digest}", engine.stage, stop)
+            return engine.model_copy(update={"models": store})
+        assert engine.weights
+        # Its own name: programs tell a file's kind by it.
+        name = engine.weights.name
+        parts = [Part(engine.weights, name, record.digest)]
+        folder = staged(parts, f"file-{record.digest}-{name}", engine.stage, stop)
+        return engine.model_copy(update={"weights": folder / name})
+
+    copying = asyncio.create_task(asyncio.to_thread(stage))
+    try:
+        return await asyncio.shield(copying)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.gather(copying, return_exceptions=True)
+        raise

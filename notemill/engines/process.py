@@ -119,7 +119,18 @@ class ServerProcess:
         return False
 
     async def stop(self) -> None:
-        """End the whole session: SIGTERM, and SIGKILL after some seconds."""
+        """End the whole session: SIGTERM, and SIGKILL after some seconds.
+
+        A cancellation waits for it: another server may want the GPU.
+        """
+        ending = asyncio.ensure_future(self._end())
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
+
+    async def _end(self) -> None:
         for signal_number in (signal.SIGTERM, signal.SIGKILL):
             for process in self._session():
                 try:
@@ -213,17 +224,23 @@ def server_environment(home: Path, *extra: Mapping[str, str]) -> dict[str, str]:
     return environment
 
 
-def with_setup(setup: str, command: list[str], environment: Mapping[str, str]) -> list[str]:
+def with_setup(
+    setup: str,
+    command: list[str],
+    environment: Mapping[str, str],
+    devices: Mapping[str, str] | None = None,
+) -> list[str]:
     """The command, run after the site's set-up lines in a login shell if there are any.
 
-    A module or a profile may set the server's variables too: `environment` is what counts.
+    A module or a profile may set the server's variables too: `environment` is what counts, and
+    `devices`, those of it that name the server's GPUs.
     """
     if not setup.strip():
         return command
     ours = [
         f"{name}={value}"
         for name, value in environment.items()
-        if name.startswith(beginnings()) or name in _PRIVATE
+        if name.startswith(beginnings()) or name in _PRIVATE or name in (devices or {})
     ]
     forget = "unset " + " ".join(f"${{!{start}@}}" for start in beginnings())
     script = f'set -e\n{setup}\n{forget}\nexec env "$@"'

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
 from notemill.config import Options
+from notemill.engines.devices import Devices, of_server
 from notemill.engines.record import ModelRecord
 from notemill.tasks.task import Task
 
@@ -69,8 +70,9 @@ class Start:
     """What an engine is started for.
 
     options: the experiment's, but num_ctx is what each slot of this engine has, which may be less.
-    record: the model that it must have; log: where its server writes; threads: CPU threads;
-    slots: requests that it answers at once.
+    record: the model that it must have; log: where its server writes; threads: CPU threads of the
+    job; slots: requests that it answers at once; server: its number among the job's `servers`, from
+    0; devices: its GPUs, None for all that the job has.
     """
 
     task: Task
@@ -79,6 +81,25 @@ class Start:
     log: Path
     threads: int
     slots: int
+    server: int = 0
+    servers: int = 1
+    devices: Devices | None = None
+
+    @property
+    def shared(self) -> Start:
+        """The same with this server's share of the job's threads and GPUs, and a log of its own.
+
+        Raises NotemillError when the GPUs can't be shared out evenly.
+        """
+        if self.servers == 1:
+            return self
+        log = self.log.with_suffix(f".{self.server + 1}{self.log.suffix}")
+        return replace(
+            self,
+            log=log if self.server else self.log,
+            threads=max(self.threads // self.servers, 1),
+            devices=of_server(self.server, self.servers),
+        )
 
 
 class PromptTooLong(Exception):

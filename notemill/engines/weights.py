@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from notemill.clock import now
@@ -10,6 +11,9 @@ from notemill.engines.details import weights_details
 from notemill.engines.record import ModelRecord, former_or_new
 from notemill.errors import EngineRefused
 from notemill.files import sha256_of_file
+
+_read: dict[tuple[object, ...], str] = {}
+_reading = threading.Lock()
 
 
 def record_weights(kind: str, name: str, weights: Path | None) -> ModelRecord:
@@ -40,8 +44,20 @@ def record_weights(kind: str, name: str, weights: Path | None) -> ModelRecord:
 
 
 def prove_weights(weights: Path | None, record: ModelRecord) -> None:
-    """Raise EngineRefused when the file is not the recorded one any more."""
-    if weights and (found := sha256_of_file(weights)) != record.digest:
+    """Raise EngineRefused when the file is not the recorded one any more.
+
+    A file that this process has read, for another of its servers or before a restart, is not read
+    again while nothing has touched it.
+    """
+    if weights is None:
+        return
+    seen = weights.stat()
+    key = (weights, seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+    with _reading:
+        if key not in _read:
+            _read[key] = sha256_of_file(weights)
+        found = _read[key]
+    if found != record.digest:
         raise EngineRefused(
             f"the weights of '{record.model}' have the sha256 {found}, their record says "
             f"{record.digest}",

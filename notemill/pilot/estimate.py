@@ -56,10 +56,10 @@ class Estimate:
 
     slots: for which it holds; rate: seconds that an engine with them needs for a text, and their
     range. whole_hours, left_hours: of all jobs together, over the whole cohort and over what is
-    left of it. wall_s: with `gpus` jobs at once, waiting in a queue left out; rounds: of jobs, one
-    after the other on the GPU that has most. shard_minutes: of each shard's job, by its name, of
-    those that have texts left. start_s: of each job, what is not asking. remarks: what makes it
-    less certain.
+    left of it, for each of their gpus_a_job. wall_s: with `gpus` jobs at once, waiting in a queue
+    left out; rounds: of jobs, one after the other on the GPU that has most. shard_minutes: of each
+    shard's job, by its name, of those that have texts left. start_s: of each job, what is not
+    asking. remarks: what makes it less certain.
     """
 
     slots: int
@@ -69,6 +69,7 @@ class Estimate:
     whole_hours: Range
     left_hours: Range
     gpus: int
+    gpus_a_job: int
     jobs: int
     rounds: int
     wall_s: Range
@@ -91,7 +92,7 @@ def estimate(
 ) -> Estimate | CantTell:
     """What the cohort's shards take.
 
-    gpus: jobs that run at once, by default what the pilot's profile allows, or 1. slots: that the
+    gpus: that are had at once, by default what the pilot's profile allows, or 1. slots: that the
     jobs will have, by default what the pilot says.
     """
     if not any(shard.texts for shard in shards):
@@ -105,7 +106,8 @@ def estimate(
     starts_s = record.ready_s * max(len(record.classes), 1)  # an engine for each class
     start_s = starts_s + SNAKEMAKE_S + rate.waited_s
     left = [(shard.name, shard.left) for shard in shards if shard.left]
-    at_once = max(gpus or record.gpus or 1, 1)
+    a_job = record.servers if record.gpu not in ("CPU", "address") else 1
+    at_once = max((gpus or record.gpus or 1) // a_job, 1)
 
     def over(texts: Sequence[int]) -> list[list[float]]:
         """Seconds of jobs with so many texts: expected, low, high."""
@@ -119,9 +121,10 @@ def estimate(
         rate=rate,
         texts=cohort_texts,
         texts_left=sum(count for _, count in left),
-        whole_hours=Range(*(math.fsum(seconds) / 3600 for seconds in every)),
-        left_hours=Range(*(math.fsum(seconds) / 3600 for seconds in jobs)),
+        whole_hours=Range(*(a_job * math.fsum(seconds) / 3600 for seconds in every)),
+        left_hours=Range(*(a_job * math.fsum(seconds) / 3600 for seconds in jobs)),
         gpus=at_once,
+        gpus_a_job=a_job,
         jobs=len(left),
         rounds=schedules[0].rounds,
         wall_s=Range(*(schedule.seconds for schedule in schedules)),

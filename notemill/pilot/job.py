@@ -208,6 +208,7 @@ class _Pilot:
             gpu_memory_mib=self._gpu.memory_mib,
             gpus=int(gpus) if gpus.isdigit() else None,
             slots=most.slots if most else plan[-1].slots,
+            servers=work.servers,
             sweep=self._sweep,
             ready_s=round(work.ready_s, 1),
             shard=work.job.shard,

@@ -72,10 +72,11 @@ class PilotRecord(Record):
 
     gpu: its name, `CPU` without one; gpu_memory_mib: None where it can't be told. gpus: what the
     profile allows at once, None if it says nothing. slots: of the class that most texts are in:
-    what answered most within `sweep`, or as configured. classes: with texts, ascending; empty in
-    records of before. num_ctx: the experiment's. ready_s: from an engine's start to its first note.
-    journal_bytes: of a line in the journal, on average. asked_before: texts of the shard that the
-    journal had already.
+    what answered most within `sweep`, or as configured. servers: of the job, each with so many;
+    what was measured is all of them. classes: with texts, ascending; empty in records of before.
+    num_ctx: the experiment's. ready_s: from an engine's start to its first note. journal_bytes: of
+    a line in the journal, on average. asked_before: texts of the shard that the journal had
+    already.
     """
 
     experiment: str
@@ -88,6 +89,7 @@ class PilotRecord(Record):
     gpu_memory_mib: int | None
     gpus: int | None
     slots: int
+    servers: int = 1
     sweep: Sweep
     ready_s: float
     shard: str

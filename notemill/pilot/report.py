@@ -51,7 +51,7 @@ def report_pilots(
 ) -> Iterator[PilotReport | NoPilot]:
     """For each of these runs over those of these cohorts that it asks.
 
-    gpus: jobs at once, by default as the pilot's profile had it; runtime: minutes that the profile
+    gpus: had at once, by default as the pilot's profile had it; runtime: minutes that the profile
     gives an answer job, if they are known. Raises NotemillError for a damaged file.
     """
     for run in runs:

@@ -217,7 +217,7 @@ def _estimated(
         )
         for name, here, there, why in rows
     ]
-    at_once = _some(now.gpus, "GPU" if on_gpus else "job")
+    at_once = _some(now.gpus * now.gpus_a_job, "GPU" if on_gpus else "job")
     rounds = f", {now.rounds} jobs one after the other" if now.rounds > 1 else ""
     why = f"{_span(now.wall_s)}: {at_once} at once{rounds}; a queue's waiting comes on top"
     if not now.texts_left:

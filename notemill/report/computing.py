@@ -52,18 +52,21 @@ def computing(
     watts = _watts(pilot)
     ended = sum(tally.statuses.values()) - tally.statuses["blank"]
     hours = seconds / _HOUR_S
+    servers = {each.shard: each.servers for each in lives}
+    held = sum(origin.seconds * servers.get(origin.shard, 1) for origin in origins) / _HOUR_S
     return Computing(
         first_answer_at=tally.first.isoformat() if tally.first else None,
         last_answer_at=tally.last.isoformat() if tally.last else None,
         gpus=gpus,
         jobs=sum(origin.jobs for origin in origins),
         job_hours=round(hours, 4),
-        gpu_hours=round(hours, 4) if on_gpu else None,
+        gpu_hours=round(held, 4) if on_gpu else None,
         notes_per_s=round(ended / seconds, 4) if seconds and ended else None,
         tokens=sum(origin.tokens for origin in origins),
         watts=watts,
         kwh=round(watts * hours / 1000, 4) if watts and hours else None,
         slots=sorted({each.slots for each in lives if each.slots}),
+        servers=sorted({each.servers for each in lives}),
     )
 
 

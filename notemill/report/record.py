@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from notemill.files import Record
 from notemill.report.count import Count, Named, Part
 from notemill.report.quality import Audited, Compared, Evaluated, Repeated
@@ -85,7 +87,7 @@ class Computing(Part):
     all jobs, failed ones too; gpu_hours: the same where they held a GPU, None on a CPU or at an
     address. notes_per_s: by one job, while it ran. tokens: of all attempts, prompts and answers.
     kwh: job hours at the mean draw that the pilot measured, None where it measured none; watts:
-    that draw. slots: that jobs had.
+    that draw, of all GPUs of a job. slots: that jobs' servers had; servers: numbers of them.
     """
 
     first_answer_at: str | None
@@ -99,6 +101,7 @@ class Computing(Part):
     watts: float | None
     kwh: float | None
     slots: list[int]
+    servers: list[int] = Field(default_factory=lambda: [1])
 
 
 class OverTime(Part):

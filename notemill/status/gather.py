@@ -14,7 +14,7 @@ import notemill
 from notemill.answers.live import Live
 from notemill.answers.sweep import compared
 from notemill.comparison.repeat_settings import SHARD as REPEAT
-from notemill.config import Config
+from notemill.config import Config, Engine
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Manifest, read_frozen
 from notemill.paths import Layout, cut_name, live, shard_names
@@ -117,8 +117,8 @@ class _Gathering:
             left=left,
             texts_per_s=round(rate, 3),
             mean_texts_per_s=_mean_rate(lives),
-            seconds_left=round(left / rate, 1) if left is not None and rate else None,
-            gpu_hours=_gpu_hours(shards, texts, record, repeat.seconds),
+            seconds_left=_seconds_left(shards, left, rate),
+            gpu_hours=_gpu_hours(shards, texts, record, repeat.seconds, run.engine),
             tokens=sum(shard.tokens for shard in shards),
             shards=Shards(total=len(shards), **Counter(shard.state.value for shard in shards)),
             uncounted_shards=sum(shard.uncounted for shard in shards),
@@ -253,6 +253,22 @@ def _with_pilot(shards: list[Shard], manifest: Manifest | None, pilot: Seen | No
     ]
 
 
+def _seconds_left(shards: Sequence[Shard], left: float | None, rate: float) -> float | None:
+    """At the present speed. Jobs begin with their longest texts, so these weigh more."""
+    for shard in shards:
+        live = shard.live
+        if (
+            shard.state is ShardState.RUNNING
+            and live
+            and live.left is not None
+            and left is not None
+        ):
+            texts = (live.texts or 0) - live.answered - sum(live.failed.values())
+            left += live.left - texts
+            rate += live.left_per_s - live.texts_per_s
+    return round(max(left, 0.0) / rate, 1) if left is not None and rate > 0 else None
+
+
 def _mean_rate(lives: Sequence[Live]) -> float | None:
     """Texts ended a second while jobs ran: their last jobs', over the time that any of them ran."""
     spans = sorted((live.started_at.timestamp(), live.renewed_at.timestamp()) for live in lives)
@@ -265,17 +281,26 @@ def _mean_rate(lives: Sequence[Live]) -> float | None:
 
 
 def _gpu_hours(
-    shards: Sequence[Shard], texts: int | None, record: PilotRecord | None, repeated_s: float
+    shards: Sequence[Shard],
+    texts: int | None,
+    record: PilotRecord | None,
+    repeated_s: float,
+    engine: Engine,
 ) -> GpuHours:
     """repeated_s: seconds of the repeat, of which nothing is estimated."""
-    used = sum(shard.seconds for shard in shards)
+    on_gpu = engine.kind != "llamacpp"
+    used = sum(
+        shard.seconds * (shard.live.servers if on_gpu and shard.live else 1) for shard in shards
+    )
+    repeated_s *= engine.servers if on_gpu else 1
     ran = [shard for shard in shards if shard.answered or shard.failed]
     ended = sum(shard.answered + sum(shard.failed.values()) for shard in ran)
     estimated, source = None, None
     if texts is not None and record and _only_the_pilot(ran, record):
         per_s = _pilots_rate(record)
         if per_s:
-            estimated, source = used + (texts - ended) / per_s, "pilot"
+            gpus = record.servers if on_gpu else 1
+            estimated, source = used + gpus * (texts - ended) / per_s, "pilot"
     elif texts is not None and ended:
         estimated, source = used + (texts - ended) * used / ended, "run"
     return GpuHours(

@@ -28,6 +28,8 @@ def job_of(shard: Shard, log: Path, now: float) -> Job:
         process=live.process if live else 0,
         gpu=live.gpu if live else "",
         slots=live.slots if live else None,
+        servers=live.servers if live else 1,
+        given_up=live.given_up if live else 0,
         texts=shard.texts,
         answered=shard.answered,
         failed=sum(live.failed.values()) if live else 0,

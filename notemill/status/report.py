@@ -48,6 +48,8 @@ class Job(_Part):
     process: int
     gpu: str
     slots: int | None
+    servers: int
+    given_up: int
     texts: int | None
     answered: int
     failed: int

@@ -145,7 +145,7 @@ def _rows(jobs: list[Job]) -> Rows:
             job.shard,
             printable(_short(job.host)),
             printable(job.slurm_job or str(job.process)),
-            "" if job.slots is None else str(job.slots),
+            _slots(job),
             f"{job.answered:,}",
             f"{job.failed:,}",
             "" if job.texts is None else f"{job.texts:,}",
@@ -154,6 +154,15 @@ def _rows(jobs: list[Job]) -> Rows:
         ]
         for job in jobs
     ]
+
+
+def _slots(job: Job) -> str:
+    """Of each server, after the number of servers where there are several: 7/8x16."""
+    slots = "" if job.slots is None else str(job.slots)
+    if job.servers == 1:
+        return slots
+    left = f"{job.servers - job.given_up}/" if job.given_up else ""
+    return f"{left}{job.servers}x{slots}"
 
 
 def _pace(job: Job) -> str:

@@ -188,6 +188,26 @@ def test_a_lost_database_changes_nothing_and_the_next_run_loads(
     assert database.execute("SELECT COUNT(*) FROM clinical.PNA_Results") == [(ANSWERED,)]
 
 
+def test_a_job_with_two_servers_gets_two_gpus_of_one_node_and_pins_them(
+    project: Project, database: MariaDB, cluster: SlurmCluster
+) -> None:
+    engine = project.config["engines"]["engine"]
+    told = project.folder.parent / "told"
+    says = f'echo "$SLURM_JOB_ID $CUDA_VISIBLE_DEVICES" >> {told}; exec "$0" '
+    engine |= {"command": ["sh", "-c", f'{says} "$@"', *engine["command"]], "servers": 2}
+    project.write_config()
+    before = {job["JobID"] for job in gpu_jobs(cluster)}
+    done = project.on_slurm()
+    assert done.returncode == 0, done.stdout
+    every_answer_is_right(database)
+    jobs = [job for job in gpu_jobs(cluster) if job["JobID"] not in before]
+    assert len(jobs) == 2
+    for job in jobs:
+        assert {"gres/gpu=2", "node=1"} <= set(job["AllocTRES"].split(","))
+    started = [line.split() for line in told.read_text().splitlines()]
+    assert sorted(started) == sorted([job["JobID"], gpu] for job in jobs for gpu in "01")
+
+
 def experiment(project: Project) -> dict[str, Any]:
     """The project's one, to be changed."""
     settings: dict[str, Any] = project.config["experiments"]["pneumonia"]

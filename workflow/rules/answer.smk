@@ -24,7 +24,9 @@ rule answer:
     # Values here are free; each text or formula from a profile is evaluated for every job when
     # planning.
     resources:
-        gpu=1,
+        gpu=GPUS,
+        # Or Slurm may spread several GPUs over nodes, of which the job would use one.
+        nodes=1,
         # SIGTERM two minutes before the limit: the job syncs its journal and ends its server.
         slurm_extra="--signal=TERM@120",
         # None: a job's own environment says where temporary files go. The default is a formula.

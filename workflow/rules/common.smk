@@ -147,6 +147,16 @@ def result_of(wildcards):
     return " ".join(filter(None, [run.fingerprint, graded_by(run.task)]))
 
 
+def gpus_of(wildcards):
+    """GPUs of a job: one for each of its servers. The embedded engine's are the CPU's."""
+    engine = RUN[wildcards.experiment].engine
+    return 1 if engine.kind == "llamacpp" else engine.servers
+
+
+# A number where it is the same for all: a function is called for each job when planning.
+GPUS = gpus_of if any(run.engine.servers > 1 for run in RUNS) else 1
+
+
 def shards_of(wildcards):
     """All result shards of one cohort and experiment."""
     return ANSWERS[wildcards.cohort, wildcards.experiment]

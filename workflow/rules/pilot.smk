@@ -16,7 +16,8 @@ rule pilot_job:
     conda:
         "../../envs/notemill.yaml"
     resources:
-        gpu=1,
+        gpu=GPUS,
+        nodes=1,
         slurm_extra="--signal=TERM@120",
         tmpdir=None,
     script:

@@ -15,7 +15,8 @@ rule repeat:
     conda:
         "../../envs/notemill.yaml"
     resources:
-        gpu=1,
+        gpu=GPUS,
+        nodes=1,
         slurm_extra="--signal=TERM@120",
         tmpdir=None,
     params:

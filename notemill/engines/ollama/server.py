@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from notemill.config import OllamaEngine, Options
-from notemill.engines.gpu import gpu_expected
+from notemill.engines.devices import Devices
+from notemill.engines.gpu import gpu_expected, prove_own_gpus
 from notemill.engines.ollama.client import OllamaClient
 from notemill.engines.ollama.store import stored_models
 from notemill.engines.ollama.versions import check_version
@@ -35,19 +36,25 @@ _ON_GPU = 0.99
 
 @asynccontextmanager
 async def running_ollama(
-    engine: OllamaEngine, server_log: Path, *, slots: int = 1, num_ctx: int = 0
+    engine: OllamaEngine,
+    server_log: Path,
+    *,
+    slots: int = 1,
+    num_ctx: int = 0,
+    devices: Devices | None = None,
 ) -> AsyncIterator[tuple[str, ServerProcess]]:
     """Start `ollama serve` on a loopback port of its own choice; yields address and process.
 
     Raises NotemillError if it does not come up.
     """
     with private_home() as home:
+        pinned = devices.environment if devices else {}
         environment = server_environment(
-            home, _batch_environment(engine, slots, num_ctx), engine.environment
+            home, _batch_environment(engine, slots, num_ctx), engine.environment, pinned
         )
         words = {"models": engine.models, "home": home}
         command = [*filled(engine.command, words), "serve"]
-        command = with_setup(engine.setup, command, environment)
+        command = with_setup(engine.setup, command, environment, pinned)
         server = ServerProcess(command, environment, server_log)
         try:
             yield await _listening(server), server
@@ -59,10 +66,9 @@ async def running_ollama(
 async def proven_ollama(engine: OllamaEngine, start: Start) -> AsyncIterator[OllamaClient]:
     """A running Ollama that has shown what docs/engines.md lists, with the model loaded."""
     options = start.options
-    async with running_ollama(engine, start.log, slots=start.slots, num_ctx=options.num_ctx) as (
-        address,
-        server,
-    ):
+    async with running_ollama(
+        engine, start.log, slots=start.slots, num_ctx=options.num_ctx, devices=start.devices
+    ) as (address, server):
         runner_options = engine.runner_options.model_dump(exclude_none=True)
         client = OllamaClient(address, start.record.model, options, runner_options)
         try:
@@ -81,6 +87,7 @@ async def _prove(
     await _prove_model(client, engine, start.record)
     await client.preload(engine.start_timeout_s)
     await _prove_memory(client, engine, start.options)
+    await asyncio.to_thread(prove_own_gpus, engine, server, start.devices)
     await client.prove(
         start,
         2 * engine.answer_timeout_s,

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from notemill.engines.staging import Part
 from notemill.errors import EngineRefused
 from notemill.files import explained, sha256_of_file
 
@@ -86,6 +87,29 @@ def find_model(store: Path, name: str) -> StoredModel | None:
             remedy="remove the model (ollama rm) and pull it again",
         ) from None
     return StoredModel(hashlib.sha256(content).hexdigest(), layers, store)
+
+
+def parts_of(store: Path, name: str, digest: str) -> list[Part]:
+    """The files of a model of the store, for a copy of it. digest: sha256 of its manifest.
+
+    Raises EngineRefused when it is not there, or its manifest is damaged.
+    """
+    path = manifest_path(name)
+    try:
+        found = json.loads((store / "manifests" / path).read_bytes())
+        layers = [found["config"], *found["layers"]]
+        digests = dict.fromkeys(layer["digest"].removeprefix("sha256:") for layer in layers)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise EngineRefused(
+            f"the store's manifest of model '{name}' is not there, or damaged",
+            where=str(store / "manifests" / path),
+            remedy="pull the model again",
+        ) from None
+    blobs = [Path("blobs", f"sha256-{each}") for each in digests]
+    return [
+        Part(store / "manifests" / path, f"manifests/{path}", digest),
+        *(Part(store / blob, str(blob), each) for blob, each in zip(blobs, digests, strict=True)),
+    ]
 
 
 def stored_models(store: Path) -> list[str]:

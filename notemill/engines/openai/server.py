@@ -82,13 +82,14 @@ async def _started(engine: OpenAiEngine, start: Start) -> AsyncIterator[OpenAiCl
             "api_key_file": key_file,
         }
         command = filled(engine.command or [], words)
-        environment = server_environment(home, engine.environment)
-        command = with_setup(engine.setup, command, environment)
+        devices = start.devices.environment if start.devices else {}
+        environment = server_environment(home, engine.environment, devices)
+        command = with_setup(engine.setup, command, environment, devices)
         server = ServerProcess(command, environment, start.log)
         client = OpenAiClient(f"http://127.0.0.1:{port}/v1", key, model, options)
         try:
             await _ready(client, server, port, engine.start_timeout_s)
-            await asyncio.to_thread(prove_gpu, engine, server)
+            await asyncio.to_thread(prove_gpu, engine, server, start.devices)
             yield client
         finally:
             await client.close()

@@ -184,7 +184,9 @@ def job_of(
     record.write(layout.model(run.model_id))
 
     @asynccontextmanager
-    async def started(work: ShardWork, slots: int, context: int) -> AsyncIterator[_Engine]:
+    async def started(
+        work: ShardWork, slots: int, context: int, server: int = 0
+    ) -> AsyncIterator[_Engine]:
         began = time.monotonic()
         async with gpu.started(slots, context) as engine:
             work.ready_s, work.engine = time.monotonic() - began, engine.description

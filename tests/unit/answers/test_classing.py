@@ -76,6 +76,7 @@ def run(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(
         "notemill.answers.slots.gpu_here", lambda _: type("", (), {"name": "NVIDIA L40S"})
     )
+    monkeypatch.setattr(module, "_READY_S", 1.0)
     return Run(clinic, monkeypatch)
 
 
@@ -113,7 +114,6 @@ def test_an_outcome_does_not_depend_on_its_class(
     ]
     answers = [(chance.randint(50, 3000), chance.choice([20, 255, 257, 400])) for _ in range(100)]
     run.fill(edges + answers, bytes_a_token=dense)
-    run.patch.setattr(module, "_READY_S", 1.0)
     attempts = {"attempts": 3, "options": options}
     alone = run.outcomes(machine(), classes="off", **attempts)
     gone = {sha: each for sha, each in alone.items() if each["status"] != "answered"}
@@ -167,7 +167,8 @@ def test_classes_are_as_configured(run: Run, changes: dict[str, Any], contexts: 
 def test_no_engine_is_started_for_a_class_without_texts_and_none_where_it_does_not_pay(
     run: Run,
 ) -> None:
-    run.fill([(300, 20)] * 1 + [(200 + number, 20) for number in range(400)])
+    run.patch.setattr(module, "_READY_S", 60.0)
+    run.fill([(200 + number, 20) for number in range(400)])
     gpu = machine(memory=MEMORY)
     run.outcomes(gpu)
     assert len(gpu.contexts) == 1
@@ -178,12 +179,21 @@ def test_no_engine_is_started_for_a_class_without_texts_and_none_where_it_does_n
     assert plan == [LengthClass(NUM_CTX, 4)]
 
 
+def test_the_longest_text_of_a_class_is_begun_first(run: Run) -> None:
+    run.fill(tail(60))
+    gpu = machine()
+    run.outcomes(gpu, classes=[2048])
+    lengths = [int(text.split()[1]) for text in gpu.asked]
+    classes = lengths[:-4], lengths[-4:]
+    assert classes == tuple(sorted(each, reverse=True) for each in classes)
+
+
 def test_a_class_that_does_not_fit_the_memory_gets_fewer_slots(run: Run) -> None:
     run.fill(tail())
     gpu = machine(memory=MEMORY, most=10)
-    run.outcomes(gpu)
+    run.outcomes(gpu, classes=[2048])
     assert gpu.starts == [16, 8, 4]
-    assert gpu.contexts[0] == gpu.contexts[1] < gpu.contexts[2]
+    assert gpu.contexts == [2048, 2048, NUM_CTX]
 
 
 def test_a_class_that_is_refused_leaves_its_texts_to_the_next(

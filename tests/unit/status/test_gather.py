@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from notemill.answers.live import read_live
+from notemill.answers.live import LiveFile, read_live
 from notemill.config import read_config
 from notemill.errors import NotemillError
 from notemill.files import write_text
@@ -195,6 +195,21 @@ def test_speeds_add_up_over_the_running_jobs_alone(results: Results) -> None:
     assert each.mean_texts_per_s == 4.0  # 40 in the ten seconds in which both ran
     long_ago(live(results.answers("0001")))
     assert only(results).texts_per_s == 2.0
+
+
+def test_a_time_left_holds_though_jobs_begin_with_their_longest_texts(results: Results) -> None:
+    def weighed(file: LiveFile) -> None:
+        file.left = 7.0  # 9 texts, the shorter ones
+        file.beat()
+
+    path = results.job("0000", "answered", then=weighed)
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(values | {"texts_per_s": 1.0, "left_per_s": 2.0}))
+    each = only(results)
+    assert each.left == 39
+    assert each.seconds_left == (7 + 30) / 2
+    path.write_text(json.dumps({**values, "left": None, "texts_per_s": 1.0}))
+    assert only(results).seconds_left == 39  # a job of an older version
 
 
 def test_a_load_counts_when_it_came_after_all_shards(results: Results) -> None:
