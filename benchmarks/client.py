@@ -111,7 +111,7 @@ def _measured(folder: Path, kind: str, port: int, texts: int, slots: int) -> Cos
     with opened(_job(folder, texts)) as work:
 
         @asynccontextmanager
-        async def start(_: int) -> AsyncIterator[Any]:
+        async def start(*_: int) -> AsyncIterator[Any]:
             client = _client(kind, port, work.job.run.experiment.options)
             try:
                 yield client

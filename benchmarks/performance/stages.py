@@ -50,7 +50,10 @@ def _client(quick: bool, repeats: int) -> Iterator[Measurement]:
 
 def _classes(quick: bool, _: int) -> Iterator[Measurement]:
     classes = _benchmark("classes")
-    bytes_of_notes = [len(text.encode()) for text in texts.long_tail(500 if quick else 4000)]
+    bytes_of_notes = [
+        len(text.encode())
+        for text in texts.long_tail(4000)  # fewer do not pay for an engine's start
+    ]
     for name, model in classes.MODELS.items():
         for num_ctx in (8192,) if quick else (6144, 8192, 16384):
             line = {"what": f"long tail, {name}, an L40S's memory", "context": num_ctx}
@@ -72,6 +75,36 @@ def _questions(quick: bool, repeats: int) -> Iterator[Measurement]:
                 way = "together" if each.together else "apart"
                 more = {"tokens_read": each.read_tokens, "notes": each.notes}
                 yield Measurement(line, way, round(each.seconds, 3), "s", number // 2, more)
+
+
+def _extract(quick: bool, repeats: int) -> Iterator[Measurement]:
+    extract = _benchmark("extract")
+    for size, rows in ((2000, 50_000),) if quick else ((2000, 300_000), (200, 1_000_000)):
+        told = extract.beside_client(rows, size, repeats=repeats)
+        line = {"what": f"notes of {size:,} bytes, 16 shards", "rows": rows}
+        more = {"peak_mib": told["extract_peak_mib"]}
+        yield Measurement(line, "extract", told["extract_seconds"], "s", 0, more)
+        yield Measurement(line, "mariadb --quick", told["client_seconds"], "s")
+    if quick:
+        return
+    for told in (*extract.over_rows(), *extract.over_shards()):
+        rows, shards = told.get("rows", 300_000), told.get("shards", 16)
+        line = {"what": f"notes of 200 bytes, {shards:,} shards", "rows": rows}
+        more = {"peak_mib": told["peak_mib"]}
+        yield Measurement(line, "extract", told["seconds"], "s", 0, more)
+
+
+def _load(quick: bool, repeats: int) -> Iterator[Measurement]:
+    load = _benchmark("load")
+    sizes = [(100_000, 16), (300_000, 16), (1_000_000, 16), (3_000_000, 16), (300_000, 2000)]
+    for rows, shards in sizes[:1] if quick else sizes:
+        told = load.measure(rows, shards, rounds=repeats)
+        line = {"what": f"{shards:,} shards, proof included", "rows": rows}
+        more = {"peak_mib": told.peak_mib}
+        yield Measurement(line, "load", told.load, "s", 0, more)
+        yield Measurement(line, "of it the proof", told.proof, "s")
+        if told.client:
+            yield Measurement(line, "LOAD DATA", told.client, "s")
 
 
 def _servers(quick: bool, repeats: int) -> Iterator[Measurement]:
@@ -105,6 +138,8 @@ STAGES: dict[str, Callable[[bool, int], Iterator[Measurement]]] = {
     "servers": _servers,
     "classes": _classes,
     "tasks": _questions,
+    "extract": _extract,
+    "load": _load,
     "plan": _plans,
     "shard": _shards,
 }

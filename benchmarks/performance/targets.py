@@ -93,7 +93,13 @@ def _stages(parts: Parts) -> Iterator[Row]:
     ]  # fmt: skip
     for name, what, value, aim, least, unit in wanted:
         part = parts.get(name)
-        yield _row(what, value(part) if part else None, aim, least=least, why="", unit=unit)
+        why = _busy(part) if part else ""
+        yield _row(what, value(part) if part else None, aim, least=least, why=why, unit=unit)
+
+
+def _busy(part: Part) -> str:
+    of = part.machine
+    return f"load {of['load_before']} to {of['load_after']} on {of['cores']} cores"
 
 
 def _most(part: Part) -> float | None:
@@ -133,7 +139,7 @@ def _plans(parts: Parts) -> Iterator[Row]:
     for shards, seconds, memory in ((1000, 3.0, 181), (9999, 15.0, 371)):
         line = {"what": "fresh", "shards": shards}
         if part and (ratio := part.ratio("notemill", "smallest", **line)):
-            why = f"{ratio:.2f} times the smallest Snakefile of as many jobs, on this machine"
+            why = f"{ratio:.2f} times the smallest Snakefile of as many jobs; {_busy(part)}"
         value = part.middle("notemill", **line) if part else None
         yield _row(f"-n of {shards:,} shards", value, seconds, least=False, why=why, unit="s")
         most = max(
