@@ -63,7 +63,8 @@ def of_server(server: int, servers: int) -> Devices | None:
             where=f"engines.*.servers: {servers}; {devices.variable} of this job has "
             f"{devices.listed}",
             remedy="`servers` asks for as many GPUs by itself: take `gpu`, `gpu_model` and `gres` "
-            "out of the profile's set-resources, or give the job a multiple of `servers`",
+            "out of the profile's set-resources, or give the job a multiple of `servers`; the cap "
+            "on `gpu` below `resources` must be as high",
         )
     return devices._replace(names=devices.names[server * each :][:each])
 

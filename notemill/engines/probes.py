@@ -97,11 +97,17 @@ async def prove_schema(
 
 
 async def measure_prompts(
-    client: Askable, task: Task, options: Options, timeout_s: float = PROBE_S
+    client: Askable,
+    task: Task,
+    options: Options,
+    timeout_s: float = PROBE_S,
+    *,
+    known: PromptSize | None = None,
 ) -> PromptSize:
     """Prompt tokens around an empty note and short ones; the context must hold them and an answer.
 
-    A few requests of one token each.
+    A few requests of one token each. known: as another server of this process measured them; holds
+    if the empty note takes as many tokens here.
     """
 
     async def tokens(user: str) -> int:
@@ -126,6 +132,8 @@ async def measure_prompts(
             remedy="raise num_ctx (the longest note + prompts + num_predict), or shorten the "
             "prompts",
         )
+    if known and known.empty == empty:
+        return known
     least = min([await tokens(before + note) for note in _SHORT_NOTES])
     if before[-1:].isalnum():  # a note may end the prompt's last word, and make one token of it
         least = min(least, await tokens(before[: -len(before.split()[-1])].rstrip()))

@@ -93,12 +93,11 @@ def rate_at(record: PilotRecord, slots: int, cohort_texts: int) -> Rate | str:
         counting = noise / step.texts + measured / 6 / step.texts**2
     else:
         in_flight: float = len(at_level)
-        if in_flight <= measured:
-            remarks.append(
-                f"{len(at_level)} texts could not keep {measured} slots busy: rather less"
-            )
+        busy = measured * record.servers
+        if in_flight <= busy:
+            remarks.append(f"{len(at_level)} texts could not keep {busy} slots busy: rather less")
         else:  # the first texts found their slots free
-            in_flight = measured + 1 - measured / len(at_level)
+            in_flight = busy + record.servers - busy / len(at_level)
         text_s, counting = waited_s / in_flight, 0.0
     # What was asked is known and what was not is not: nothing is left of a wholly asked cohort.
     not_asked = max(1 - len(sample) / max(cohort_texts, 1), 0)

@@ -173,6 +173,14 @@ class TestTheBaseline:
         size = self.sized(task)
         assert Merging(lost="ok")(asked(task, "ok")).prompt_tokens <= size.baseline
 
+    def test_is_measured_once_for_servers_that_take_an_empty_note_alike(self, task: Task) -> None:
+        first = asyncio.run(measure_prompts(Client(Merging()), task, OPTIONS))
+        second = Client(Merging())
+        assert asyncio.run(measure_prompts(second, task, OPTIONS, known=first)) == first
+        assert len(second.questions) == 1
+        other = replace(first, empty=first.empty + 1, least=1)
+        assert asyncio.run(measure_prompts(second, task, OPTIONS, known=other)) == first
+
     def test_must_be_told(self, task: Task) -> None:
         with pytest.raises(EngineRefused, match="does not say how many tokens"):
             run(measure_prompts, lambda _: replied(prompt_tokens=0), task)

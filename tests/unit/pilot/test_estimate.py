@@ -47,6 +47,19 @@ def test_hours_are_texts_over_the_rate_and_a_start_for_each_job() -> None:
     )
 
 
+def test_each_gpu_of_a_job_counts_and_so_many_fewer_jobs_run_at_once() -> None:
+    """Without a sweep all servers' slots are full, and one text waits for each."""
+    asked = [asked_text(n, seconds=10, slots=1) for n in range(20)]
+    told = estimated(record(asked=asked, gpus=8, servers=4), shards(1000, 1000, 1000))
+    text_s = 10 / (8 - 4 / 20)
+    start_s = 30 + SNAKEMAKE_S + 10
+    assert told.rate.text_s[0] == pytest.approx(text_s)
+    assert told.whole_hours.expected == pytest.approx(4 * 3 * (1000 * text_s + start_s) / 3600)
+    assert (told.gpus, told.gpus_a_job, told.rounds) == (2, 4, 2)
+    on_cpu = estimated(record(asked=asked, gpu="CPU", servers=4), shards(1000))
+    assert on_cpu.whole_hours.expected == pytest.approx((1000 * text_s + start_s) / 3600)
+
+
 def test_the_sweeps_step_gives_the_rate_of_its_slots() -> None:
     texts = [asked_text(n, seconds=10, slots=4) for n in range(20)]
     given = record(asked=texts, slots=4, sweep=sweep(Step(slots=4, texts=50, seconds=25)))

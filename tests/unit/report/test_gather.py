@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from notemill.answers.columns import AnswerColumn
+from notemill.answers.journal_lines import Spent
+from notemill.answers.live import LiveFile
 from notemill.config import Config, read_config
 from notemill.errors import NotemillError
+from notemill.paths import live
 from notemill.report.count import Count, exactly
 from notemill.report.gather import gather, refuse_unfinished
 from notemill.report.record import Answered, Report
@@ -257,6 +260,18 @@ def test_the_engine_and_the_times_are_those_of_the_answers(reports: Reports) -> 
     today = only(report).computing.first_answer_at or ""
     assert date.fromisoformat(today[:10])
     assert only(report).computing.job_hours == round(3 * 2 / 3600, 4)
+
+
+def test_hours_of_gpus_are_those_of_all_servers(reports: Reports) -> None:
+    reports.fill(yes=10, no=10).answer().load()
+    layout, cut = reports.clinic.layout, reports.clinic.cut("chest")
+    place = live(layout.answers("chest", ID, cut, "0001"))
+    file = LiveFile(place, cohort="chest", experiment=ID, shard="0001", gpu="NVIDIA L40S")
+    file.servers = 4
+    file.begins(texts=20, answered=0, spent=Spent)
+    took = only(reports.report()).computing
+    assert took.gpu_hours == round((1 + 4 + 1) * 2 / 3600, 4)
+    assert (took.job_hours, took.servers) == (round(3 * 2 / 3600, 4), [4])
 
 
 def test_no_host_is_in_it(reports: Reports, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from notemill.files import write_text
 from notemill.logs import Terminated
 from notemill.paths import cut_name, live
 from notemill.plan.runs import plan_runs
+from notemill.status import show
 from notemill.status.gather import gather
 from notemill.status.report import ShardState
 from tests.unit.status.results import Results, adds_up, long_ago, only
@@ -66,6 +67,19 @@ def test_hours_are_of_all_jobs_and_estimated_by_what_texts_have_cost(results: Re
     assert each.gpu_hours.used == pytest.approx(108 / 3600)
     assert each.gpu_hours.estimated == pytest.approx(2 * 108 / 3600)
     assert each.gpu_hours.estimated_from == "run"
+
+
+def test_a_job_with_several_servers_counts_each_of_its_gpus(results: Results) -> None:
+    def beat(file: LiveFile) -> None:
+        file.servers, file.given_up = 4, 1
+        file.beat()
+
+    results.job("0001", *["answered"] * 10, then=beat)  # 36 s
+    each = only(results)
+    assert each.gpu_hours.used == pytest.approx(4 * 36 / 3600)
+    (job,) = each.jobs
+    assert (job.servers, job.given_up, job.slots) == (4, 1, 8)
+    assert show._slots(job) == "3/4x8"
 
 
 def test_a_finished_shard_without_a_live_file_counts_by_its_own_words(results: Results) -> None:
