@@ -71,6 +71,9 @@ class ShardJob:
         return self.layout.answers(self.cohort, self.run.experiment_id, self.cut, self.shard)
 
 
+_LAST = 160
+"""Texts that are asked in the order of their lengths at a shard's or a class's end."""
+
 Ended = Callable[[str, Outcome], None]
 StartWith = Callable[[int, int, int], AbstractAsyncContextManager[Engine]]
 """Starts an engine with so many slots of so many tokens, as the server of this number."""
@@ -156,13 +159,18 @@ class ShardWork:
         return lambda text_sha256: 0.5 + 0.5 * self.sizes[text_sha256] / mean
 
     def texts(self, among: Collection[str] | None = None) -> Iterator[Text]:
-        """Each missing text once, those `among` these alone: the longest first.
+        """Each missing text once, those `among` these alone: by chance, the last with care.
 
-        A long one that is begun last would keep one slot busy while all others wait.
+        A long one that is begun last would keep one slot busy while all others wait. So of the
+        last ones the longest come first; of those before, short and long ones fill an engine's
+        steps best beside each other (benchmarks.classes).
         """
         chosen = self._chosen(among)
+        by_chance = [sha for sha in self.sizes if sha in chosen]
+        first, last = by_chance[:-_LAST], by_chance[-_LAST:]
+        yield from self._asked(read_texts(self.job.notes, set(first)))
         yield from self._asked(
-            longest_first(self.job.notes, {sha: self.sizes[sha] for sha in chosen})
+            longest_first(self.job.notes, {sha: self.sizes[sha] for sha in last})
         )
 
     def drawn(self, among: Collection[str] | None = None) -> Iterator[Text]:
