@@ -159,4 +159,5 @@ def _plans(parts: Parts) -> Iterator[Row]:
     done = part.middle("notemill", what="nothing to do", shards=2000) if part else None
     yield _row("2,000 finished shards: nothing to do", done, 3, least=False, why="", unit="s")
     outside = shard.middle("outside") if shard else None
-    yield _row("a shard outside the engine on Slurm", outside, 8, least=False, why="", unit="s")
+    why = _busy(shard) if shard else ""
+    yield _row("a shard outside the engine on Slurm", outside, 8, least=False, why=why, unit="s")
