@@ -23,7 +23,8 @@ import pytest
 
 from benchmarks.gpu_model import BYTES_A_TOKEN, L40S, LLAMA_8B_F16, LLAMA_8B_Q4, Gpu, Model
 from notemill.answers.classing import Classing
-from notemill.answers.work import ShardWork, opened
+from notemill.answers.opening import opened
+from notemill.answers.work import ShardWork
 from notemill.answers.work import time as clock
 from tests.unit.answers.service import COHORT, at_once, job_of
 from tests.unit.conftest import Clinic

@@ -106,7 +106,7 @@ def _server(core: int) -> Iterator[int]:
 
 
 def _measured(folder: Path, kind: str, port: int, texts: int, slots: int) -> Cost:
-    from notemill.answers.work import opened  # noqa: PLC0415  (another checkout's, it may be)
+    from notemill.answers.opening import opened  # noqa: PLC0415  (another checkout's, it may be)
 
     with opened(_job(folder, texts)) as work:
 

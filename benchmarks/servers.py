@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+from notemill.answers.opening import opened
 from notemill.answers.outcome import Outcome
-from notemill.answers.work import opened
 from tests.servers.shard_site import ShardSite
 
 _ANSWER = '{"explanation": "no sign of it", "response": "(2) Unlikely"}'

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import notemill
 from notemill.answers.columns import answer_columns
 from notemill.answers.grades import graded_by
+from notemill.answers.opening import opened_together
 from notemill.answers.outcome import Outcome
 from notemill.answers.refusal import told_once
 from notemill.answers.shard import ShardOrigin, read_failed, read_origin, write_answers
 from notemill.answers.slots import classing_of
-from notemill.answers.work import ShardJob, ShardWork, opened_together, until_terminated
+from notemill.answers.terminated import until_terminated
+from notemill.answers.work import ShardJob, ShardWork
 from notemill.engines.record import read_record
 from notemill.errors import NotemillError
 from notemill.logs import log

@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-import signal
 import time
 from collections.abc import (
     AsyncIterator,
     Callable,
     Collection,
-    Coroutine,
     Iterable,
     Iterator,
-    Sequence,
 )
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 from notemill.answers.asking import Asking
-from notemill.answers.experiment_record import keep_record, refuse_wrong_model
-from notemill.answers.journal import Journal, JournalKey
+from notemill.answers.experiment_record import keep_record
+from notemill.answers.journal import Journal
 from notemill.answers.live import LiveFile
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
-from notemill.answers.verdict import Status, is_answer
-from notemill.database.keys import IdColumn
+from notemill.answers.verdict import Status
 from notemill.engines.kinds import proven_engine
 from notemill.engines.protocol import Engine, Start
-from notemill.engines.record import ModelRecord, read_record
+from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
-from notemill.logs import Terminated, log
-from notemill.notes.manifest import Manifest, ShardEntry, read_manifest
-from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
-from notemill.notes.text import TextState
+from notemill.logs import log
+from notemill.notes.manifest import Manifest, ShardEntry
 from notemill.notes.texts import longest_first, read_texts, text_bytes
 from notemill.paths import Layout
-from notemill.paths import journal as journal_path
-from notemill.paths import live as live_path
 from notemill.progress import Progress
-from notemill.tasks.gate import WHOLE, Gated
+from notemill.tasks.gate import Gated
 from notemill.tasks.run import Run
 
 
@@ -307,89 +297,6 @@ class ShardWork:
         return progress
 
 
-@contextmanager
-def opened(job: ShardJob, tells: LiveFile | None = None) -> Iterator[ShardWork]:
-    """Open the shard's journal, with notes and model as the plan has them.
-
-    tells: how the job goes and how it ended; by default in the shard's own file.
-    Raises NotemillError when notes, model or cut are others by now, or another job is on it.
-    """
-    started = time.monotonic()
-    run = job.run
-    whose = {"cohort": job.cohort, "experiment": run.experiment_id, "shard": job.shard}
-    with tells or LiveFile(live_path(job.output), **whose) as live:
-        manifest = read_manifest(job.manifest, of=job.cohort)
-        record = _checked_record(job)
-        wanted, gated = _texts_to_ask(job, manifest.id_columns, manifest.shard(job.shard))
-        key = JournalKey(run.experiment_id, record.digest)
-        accepts = partial(is_answer, model=run.task.answer_model)
-        with Journal(journal_path(job.output), key, accepts, started=started) as journal:
-            _refuse_if_given_up(job)
-            work = ShardWork(job, manifest, record, wanted, journal, live, gated)
-            answered = len(wanted) - len(work.missing())
-            if run.task.gate:
-                log.info(
-                    "the gate settled %d of %d texts", work.settled, len(wanted) + work.settled
-                )
-            log.info(
-                "%d notes, %d distinct texts to ask, %d of them in the journal (job %d on this "
-                "shard)",
-                work.entry.notes,
-                len(wanted),
-                answered,
-                journal.jobs,
-            )
-            live.begins(
-                texts=len(wanted) + work.settled,
-                settled=work.settled,
-                answered=answered,
-                spent=lambda: journal.spent,
-                job=journal.jobs,
-                notes_digest=work.entry.digest,
-            )
-            yield work
-
-
-@contextmanager
-def opened_together(
-    jobs: Sequence[ShardJob], asked_with: Sequence[str] = ()
-) -> Iterator[ShardWork]:
-    """Open one shard's journals for several tasks; yields the first's work, the others beside it.
-
-    The time of the job is theirs in equal parts. asked_with: ids of the batch. Raises as `opened`
-    does.
-    """
-    with ExitStack() as stack:
-        works = [stack.enter_context(opened(job)) for job in jobs]
-        together(works, asked_with)
-        yield works[0]
-
-
-def together(works: Sequence[ShardWork], asked_with: Sequence[str]) -> None:
-    """Let the first of several works on one shard ask for all of them."""
-    lead, *lead.beside = works
-    for work in works:
-        work.asked_with = tuple(asked_with)
-        work.journal.share = 1 / len(works)
-
-
-def until_terminated(asking: Coroutine[Any, Any, None]) -> None:
-    """Run it; SIGTERM cancels it, so that the engine is ended before the job is."""
-
-    async def main() -> None:
-        task = asyncio.ensure_future(asking)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        await task
-
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        asyncio.run(main())
-    except asyncio.CancelledError:
-        raise Terminated from None
-    finally:
-        signal.signal(signal.SIGTERM, handler)  # the loop left the default behind
-
-
 def _allowed_failures(share: float, texts: int) -> int:
     """Failed texts that a job may end with: the share of its texts, one at least unless it is 0."""
     # Rounded first: 0.29 of 100 are 29, not the 28.999999999999996 of the multiplication.
@@ -406,50 +313,3 @@ def refuse_more_failures(failed: int, texts: int, allowed: float) -> None:
             remedy="correct the prompt, the schema, num_ctx or num_predict; or, if failures "
             "are to be expected, raise max_failed_share of the experiment",
         )
-
-
-def _texts_to_ask(
-    job: ShardJob, ids: list[IdColumn], entry: ShardEntry
-) -> tuple[set[str], dict[str, Gated]]:
-    """Hashes of the texts to ask, and what the gate did with texts.
-
-    Raises NotemillError if the notes are not the manifest's, or the gate breaks.
-    """
-    digest, gate = NotesDigest(), job.run.task.gate
-    texts: set[str] = set()
-    gated: dict[str, Gated] = {}
-    last = ""
-    for note in read_notes(job.notes, ids, with_text=gate is not None):
-        digest.add(note)
-        text_sha256 = note.text_sha256.hex()
-        if note.state is not TextState.OK or text_sha256 == last:
-            continue
-        last = text_sha256
-        did = gate.gated(note.text) if gate and note.text is not None else WHOLE
-        if did != WHOLE:
-            gated[text_sha256] = did
-        if not did.settled:
-            texts.add(text_sha256)
-    if digest.hexdigest() != entry.digest:
-        raise NotemillError(
-            "the notes shard does not hold the notes that its manifest tells of",
-            where=str(job.notes),
-            remedy=READ_ANEW,
-        )
-    return texts, gated
-
-
-def _refuse_if_given_up(job: ShardJob) -> None:
-    """Once the journal is locked, a cut stays in force; until then another job may give it up."""
-    if not job.manifest.exists():
-        raise NotemillError(
-            "the cohort was just cut into another number of shards",
-            where=str(job.manifest),
-            remedy="run snakemake again; the answers have moved to the new shards",
-        )
-
-
-def _checked_record(job: ShardJob) -> ModelRecord:
-    record = read_record(job.layout.model(job.run.model_id))
-    refuse_wrong_model(job.layout, job.run, record)
-    return record

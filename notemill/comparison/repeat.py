@@ -29,8 +29,8 @@ from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.refusal import told_once
 from notemill.answers.slots import measured_slots
+from notemill.answers.terminated import until_terminated
 from notemill.answers.verdict import Status
-from notemill.answers.work import until_terminated
 from notemill.clock import now
 from notemill.comparison.again import Before, Repeated, drawn
 from notemill.comparison.cost import slots_of_shards

@@ -25,11 +25,13 @@ from notemill.answers.classing import WITHOUT_A_MEASURE, Classing
 from notemill.answers.journal_lines import answer_line
 from notemill.answers.live import LiveFile
 from notemill.answers.measuring import Limits, sweep
+from notemill.answers.opening import opened, together
 from notemill.answers.outcome import Outcome
 from notemill.answers.refusal import told_once
 from notemill.answers.slots import keep_slots, measured
 from notemill.answers.sweep import Sweep
-from notemill.answers.work import ShardJob, ShardWork, opened, together, until_terminated
+from notemill.answers.terminated import until_terminated
+from notemill.answers.work import ShardJob, ShardWork
 from notemill.clock import now
 from notemill.engines.gpu import gpu_here
 from notemill.logs import log

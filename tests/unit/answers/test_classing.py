@@ -12,9 +12,10 @@ import pytest
 from notemill.answers import classing as module
 from notemill.answers.classes import LengthClass
 from notemill.answers.classing import BY_CONTEXT, Classing
+from notemill.answers.opening import opened
 from notemill.answers.outcome import Outcome
 from notemill.answers.slots import classing_of
-from notemill.answers.work import ShardJob, ShardWork, opened
+from notemill.answers.work import ShardJob, ShardWork
 from notemill.errors import EngineRefused
 from tests.unit.answers.service import COHORT, Machine, at_once, job_of, texts_of
 from tests.unit.conftest import Clinic

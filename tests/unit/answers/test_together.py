@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.tasks import asked, notes, tasks
-from notemill.answers import work
+from notemill.answers import opening
 from notemill.answers.job import answer_shards
+from notemill.answers.opening import opened
 from notemill.answers.shard import read_origin
-from notemill.answers.work import ShardJob, opened
+from notemill.answers.work import ShardJob
 from notemill.config import Config, Engine
 from notemill.engines.protocol import EngineGone, Question, Reply, Start
 from notemill.engines.record import ModelRecord
@@ -93,7 +94,7 @@ class Ward:
         async def proven(_: Engine, start: Start) -> AsyncIterator[Asked]:
             yield engine
 
-        self._patch.setattr(work, "proven_engine", proven)
+        self._patch.setattr(opening, "proven_engine", proven)
         jobs = self.jobs(*names)
         answer_shards(jobs, [job.run.experiment_id for job in jobs])
         return engine
@@ -136,7 +137,7 @@ def test_each_task_has_its_own_result_and_the_time_is_shared(ward: Ward) -> None
 
 
 def test_a_job_of_several_tasks_spends_its_seconds_once(ward: Ward) -> None:
-    with work.opened_together(ward.jobs()) as lead:
+    with opening.opened_together(ward.jobs()) as lead:
         assert [each.journal.share for each in lead.together] == [0.5, 0.5]
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from notemill.answers.opening import opened
 from notemill.answers.slots import WITHOUT_A_MEASURE, measured_slots
-from notemill.answers.work import ShardJob, opened
+from notemill.answers.work import ShardJob
 from notemill.errors import NotemillError
 from notemill.pilot import job as pilot_job
 from notemill.pilot.estimate import CantTell, ShardCount, estimate
