@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.tasks import asked, notes, tasks
-from notemill.answers import opening
+from notemill.answers import opening, work
 from notemill.answers.job import answer_shards
 from notemill.answers.opening import opened
 from notemill.answers.shard import read_origin
@@ -94,7 +94,7 @@ class Ward:
         async def proven(_: Engine, start: Start) -> AsyncIterator[Asked]:
             yield engine
 
-        self._patch.setattr(opening, "proven_engine", proven)
+        self._patch.setattr(work, "proven_engine", proven)
         jobs = self.jobs(*names)
         answer_shards(jobs, [job.run.experiment_id for job in jobs])
         return engine
