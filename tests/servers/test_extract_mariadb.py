@@ -71,7 +71,7 @@ def test_a_count_that_can_not_be_had_is_said(
 def test_ids_of_every_kind_have_the_digest_that_they_had_before(
     notes: Database, database: MariaDB, tmp_path: Path
 ) -> None:
-    """Made by version 0.11 from this table, row by row."""
+    """Made from this table when extract still went row by row."""
     with (
         database.connect(autocommit=True, charset="utf8mb4") as connection,
         connection.cursor() as cursor,

@@ -169,7 +169,7 @@ def test_the_query_may_end_in_a_semicolon_and_hold_percent_and_colon(clinic: Cli
 def test_digests_are_those_of_cohorts_that_were_frozen_before(
     clinic: Clinic, small_parts: None
 ) -> None:
-    """Made by version 0.11 from this table, row by row."""
+    """Made from this table when extract still went row by row."""
     texts = [
         None,
         "",
