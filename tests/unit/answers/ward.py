@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -129,11 +129,13 @@ class Ward:
             experiments={"lungs": experiment | changes},
         )
 
-    def jobs(self, shard: str = "0000", **changes: Any) -> list[ShardJob]:
+    def jobs(
+        self, shard: str = "0000", names: Sequence[str] = (), **changes: Any
+    ) -> list[ShardJob]:
         layout = self.clinic.layout
-        key = repr(changes)
+        key = repr((names, changes))
         if key not in self._planned:
-            self._planned[key] = plan_runs(self.config(**changes))
+            self._planned[key] = plan_runs(self.config(*names, **changes))
         runs = self._planned[key]
         record = ModelRecord(
             engine="ollama", model="m:1", digest="d", weights_sha256="w", recorded_at="today"
