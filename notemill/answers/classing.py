@@ -183,11 +183,11 @@ class Classing:
     ) -> None:
         """Ask a class. One but the last that can't be had gets fewer slots, or its texts wait."""
         work, slots = self._work, each.slots
-        while slots:
+        while slots and (left := chosen & self.fitting(each.context)):
             work.ready_s = 0.0
             try:
                 await work.ask(
-                    work.texts(chosen & self.fitting(each.context)),
+                    work.texts(left),
                     slots,
                     context=each.context,
                     max_failures=max_failures,
