@@ -72,6 +72,14 @@ def tokens_of_bytes(counted: Sequence[tuple[int, int]]) -> TokensOfBytes | None:
     return TokensOfBytes(around=around * beyond, per_byte=max(slope, 0.0) * beyond)
 
 
+def most_of(measures: Sequence[TokensOfBytes]) -> TokensOfBytes:
+    """No less than any of them, whatever the text."""
+    return TokensOfBytes(
+        around=max(each.around for each in measures),
+        per_byte=max(each.per_byte for each in measures),
+    )
+
+
 def contexts_below(num_ctx: int, least: int) -> list[int]:
     """Contexts to choose from, ascending, none below `least` tokens."""
     found = {

@@ -16,6 +16,7 @@ from notemill.answers.classes import (
     Needs,
     contexts_below,
     main_context,
+    most_of,
     planned,
     tokens_of_bytes,
 )
@@ -24,6 +25,7 @@ from notemill.answers.sweep import Sweep, TokensOfBytes, unmeasured_rate
 from notemill.answers.work import ShardWork
 from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import log
+from notemill.tasks.task import Task
 
 WITHOUT_A_MEASURE = 4
 """Slots where nothing could be measured: a small shard needs no more, and most GPUs hold them."""
@@ -63,21 +65,30 @@ class Classing:
 
     @cached_property
     def tokens(self) -> TokensOfBytes:
-        """What texts need, as this shard's prompts, or the sweep's, or only characters tell."""
-        work, task = self._work, self._run.task
-        counted = [
-            (work.sizes[sha], outcome.prompt_tokens)
-            for sha, outcome in work.journal.answers.items()
-            if sha in work.sizes and outcome.attempts == 1 and outcome.prompt_tokens
-        ]
-        if len(counted) >= _COUNTED and (own := tokens_of_bytes(counted)):
-            return own
+        """What texts need, as this shard's prompts, or the sweep's, or only characters tell.
+
+        Of several tasks as the one needs that takes most.
+        """
+        asked = [work for work in self._work.together if work.left()] or [self._work]
+        own = [self._counted(work) for work in asked]
+        if None not in own:
+            return most_of([each for each in own if each])
         if self._sweep and self._sweep.tokens:
             return self._sweep.tokens
-        prompts = len((task.system_prompt + task.user_message("")).encode())
+        prompts = max(_prompts(work.job.run.task) for work in asked)
         return TokensOfBytes(
             around=prompts / _BYTES_A_TOKEN + _TEMPLATE, per_byte=1 / _BYTES_A_TOKEN
         )
+
+    def _counted(self, work: ShardWork) -> TokensOfBytes | None:
+        """What texts took by the journal, None for too few."""
+        sizes = self._work.sizes
+        counted = [
+            (sizes[sha], outcome.prompt_tokens)
+            for sha, outcome in work.journal.answers.items()
+            if sha in sizes and outcome.attempts == 1 and outcome.prompt_tokens
+        ]
+        return tokens_of_bytes(counted) if len(counted) >= _COUNTED else None
 
     def fitting(self, context: int, among: Collection[str] | None = None) -> set[str]:
         """Texts that are to be asked with such a context or a shorter one.
@@ -172,11 +183,11 @@ class Classing:
     ) -> None:
         """Ask a class. One but the last that can't be had gets fewer slots, or its texts wait."""
         work, slots = self._work, each.slots
-        while slots:
+        while slots and (left := chosen & self.fitting(each.context)):
             work.ready_s = 0.0
             try:
                 await work.ask(
-                    work.texts(chosen & work.missing()),
+                    work.texts(left),
                     slots,
                     context=each.context,
                     max_failures=max_failures,
@@ -193,3 +204,8 @@ class Classing:
                 )
             else:
                 return
+
+
+def _prompts(task: Task) -> int:
+    """Bytes of a task's prompts."""
+    return len((task.system_message + task.user_message("")).encode())

@@ -18,7 +18,9 @@ _OWN_MINUTES = 1.0
 async def classing_of(work: ShardWork) -> Classing:
     """How this job's texts are asked. Measures slots, while it answers, on a GPU of a new kind."""
     job = work.job
-    work.live.gpu = gpu = gpu_here(job.run.engine).name
+    gpu = gpu_here(job.run.engine).name
+    for each in work.together:
+        each.live.gpu = gpu
     place = job.layout, job.cohort, job.run.experiment_id
     kept = measured(*place, gpu)
     classing = Classing(work, kept)
@@ -33,7 +35,8 @@ async def classing_of(work: ShardWork) -> Classing:
     limits = Limits(max(pilot.notes, 1), pilot.most_slots, min(pilot.sweep_minutes, _OWN_MINUTES))
     log.info("no one has measured how many slots are best on %s; this job does", gpu)
     done = await sweep(work, gpu, limits, first=WITHOUT_A_MEASURE, classing=classing)
-    keep_slots(*place, done)
+    for each in work.together:
+        keep_slots(job.layout, job.cohort, each.job.run.experiment_id, done)
     return Classing(work, done)
 
 

@@ -32,7 +32,8 @@ from notemill.notes.manifest import Manifest, ShardEntry
 from notemill.notes.texts import longest_first, read_texts, text_bytes
 from notemill.paths import Layout
 from notemill.progress import Progress
-from notemill.tasks.gate import Gated
+from notemill.tasks.gate import WHOLE, Gated
+from notemill.tasks.gate_patterns import Range
 from notemill.tasks.run import Run
 
 
@@ -134,8 +135,15 @@ class ShardWork:
         return text_sha256 in self.wanted and not ended and not self.given_up
 
     def _askings(self, text_sha256: str) -> tuple[Asking, ...]:
-        """Who still asks about a text."""
-        return tuple(work._asking for work in self.together if work._lacks(text_sha256))
+        """Who still asks about a text; those that send the same of it stand together."""
+        works = [work for work in self.together if work._lacks(text_sha256)]
+        works.sort(key=lambda work: work._sends(text_sha256))
+        return tuple(work._asking for work in works)
+
+    def _sends(self, text_sha256: str) -> tuple[bool, tuple[Range, ...]]:
+        """What of a text is sent: its parts, none for all, and whether with numbers."""
+        evidence = self.job.run.task.evidence
+        return bool(evidence and evidence.numbered), self.gated.get(text_sha256, WHOLE).parts or ()
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -217,6 +225,7 @@ class ShardWork:
                 work.live.beat()
 
         for work in self.together:
+            work.sizes = self.sizes
             work.live.slots, work.live.servers = slots, self.servers
             if work.live.left is None:
                 work.live.left = sum(map(self._weights, work.left()))

@@ -51,8 +51,8 @@ class Client(ABC):
         where, remedy: for an engine that does cut. Raises NotemillError.
         """
         options, prompts = start.options, {}
+        await prove_schema(self, start.task, options, timeout_s, beside=start.beside)
         for task in (start.task, *start.beside):
-            await prove_schema(self, task, options, timeout_s)
             # A sweep, a restart, several servers measure the same: each request is a GPU's time.
             model, asked = (
                 start.record.digest,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,9 +70,17 @@ class PromptSize:
 
 
 async def prove_schema(
-    client: Askable, task: Task, options: Options, timeout_s: float = PROBE_S
+    client: Askable,
+    task: Task,
+    options: Options,
+    timeout_s: float = PROBE_S,
+    *,
+    beside: Sequence[Task] = (),
 ) -> None:
-    """The schema constrains the answer, and its fields keep their order where it matters."""
+    """The schema constrains the answer, and its fields keep their order where it matters.
+
+    One request. beside: other tasks that it holds for.
+    """
     question = _question("Answer.", "Write one word.", _PROBE_SCHEMA, options, num_predict=96)
     reply = await _ask(client, question, "the schema probe", timeout_s)
     try:
@@ -85,8 +94,10 @@ async def prove_schema(
             remedy="use an instruct model without thinking, or options.think: false; some "
             "versions ignore the schema for some models: try another version",
         )
-    fields = list(task.json_schema["properties"])
-    if list(answer) != list(_PROBE_ANSWER) and fields != sorted(fields):
+    in_order = list(answer) == list(_PROBE_ANSWER)
+    for fields in (list(each.json_schema["properties"]) for each in (task, *beside)):
+        if in_order or fields == sorted(fields):
+            continue
         raise EngineRefused(
             "the engine writes the answer's fields in alphabetical order, not in the schema's "
             f"({', '.join(fields)})",

@@ -178,7 +178,7 @@ def _beyond(record: PilotRecord, plan: Plan, num_predict: int) -> str:
 def _shards(expected: Estimate, now: int) -> Advice:
     if not expected.jobs:
         return Advice("shards", now, None, "nothing is left to ask")
-    asking_min = expected.texts_left * expected.rate.text_s[0] / 60
+    asking_min = expected.texts_left * expected.askings * expected.rate.text_s[0] / 60
     each = asking_min / expected.jobs
     # As many as GPUs, as long as that is no waste of engines' starts.
     least = max(min(expected.gpus, int(asking_min / _LEAST_MIN)), 1)
@@ -207,7 +207,7 @@ def _runtime(expected: Estimate, shards: int, shards_now: int, now: int | None) 
     else:  # a hash cuts evenly but for chance
         texts = expected.texts_left / shards
         most = min(texts + 3 * math.sqrt(texts), expected.texts_left)
-        longest_min = (most * text_s + expected.start_s) / 60
+        longest_min = (most * expected.askings * text_s + expected.start_s) / 60
     margin = max(2.0, high / text_s)
     right = max(_up(margin * longest_min + expected.start_s / 60, 10), _LEAST_RUNTIME_MIN)
     told = f"the longest job is expected to take {_minutes(longest_min)}"

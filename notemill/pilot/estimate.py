@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,10 +56,11 @@ class Estimate:
 
     slots: for which it holds; rate: seconds that an engine with them needs for a text, and their
     range. whole_hours, left_hours: of all jobs together, over the whole cohort and over what is
-    left of it, for each of their gpus_a_job. wall_s: with `gpus` jobs at once, waiting in a queue
-    left out; rounds: of jobs, one after the other on the GPU that has most. shard_minutes: of each
-    shard's job, by its name, of those that have texts left. start_s: of each job, what is not
-    asking. remarks: what makes it less certain.
+    left of it, for each of their gpus_a_job; of jobs that ask several tasks this one's part.
+    wall_s: with `gpus` jobs at once, waiting in a queue left out; rounds: of jobs, one after the
+    other on the GPU that has most. shard_minutes: of each shard's job, by its name, of those that
+    have texts left. start_s: of each job, what is not asking. askings: of all tasks of a job, for
+    each text of this one. remarks: what makes it less certain.
     """
 
     slots: int
@@ -75,6 +76,7 @@ class Estimate:
     wall_s: Range
     shard_minutes: dict[str, float]
     start_s: float
+    askings: float
     remarks: tuple[str, ...]
 
     @property
@@ -104,14 +106,15 @@ def estimate(
     if isinstance(rate, str):
         return CantTell(rate)
     starts_s = record.ready_s * max(len(record.classes), 1)  # an engine for each class
-    start_s = starts_s + SNAKEMAKE_S + rate.waited_s
+    askings = record.askings
+    start_s = starts_s + SNAKEMAKE_S + rate.waited_s * askings
     left = [(shard.name, shard.left) for shard in shards if shard.left]
     a_job = record.servers if record.gpu not in ("CPU", "address") else 1
     at_once = max((gpus or record.gpus or 1) // a_job, 1)
 
     def over(texts: Sequence[int]) -> list[list[float]]:
         """Seconds of jobs with so many texts: expected, low, high."""
-        return [[count * text_s + start_s for count in texts] for text_s in rate.text_s]
+        return [[count * askings * text_s + start_s for count in texts] for text_s in rate.text_s]
 
     every = over([shard.texts for shard in shards if shard.texts])
     jobs = over([count for _, count in left])
@@ -121,8 +124,8 @@ def estimate(
         rate=rate,
         texts=cohort_texts,
         texts_left=sum(count for _, count in left),
-        whole_hours=Range(*(a_job * math.fsum(seconds) / 3600 for seconds in every)),
-        left_hours=Range(*(a_job * math.fsum(seconds) / 3600 for seconds in jobs)),
+        whole_hours=Range(*(a_job * math.fsum(seconds) / askings / 3600 for seconds in every)),
+        left_hours=Range(*(a_job * math.fsum(seconds) / askings / 3600 for seconds in jobs)),
         gpus=at_once,
         gpus_a_job=a_job,
         jobs=len(left),
@@ -132,8 +135,17 @@ def estimate(
             name: seconds / 60 for (name, _), seconds in zip(left, jobs[0], strict=True)
         },
         start_s=start_s,
-        remarks=rate.remarks,
+        askings=askings,
+        remarks=(*rate.remarks, *_shared(record)),
     )
+
+
+def _shared(record: PilotRecord) -> Iterator[str]:
+    if record.askings > 1:
+        yield (
+            f"its jobs ask other tasks too: the hours are this task's {1 / record.askings:.0%} of "
+            "theirs, and add up over the tasks; wall time and run time are of the whole jobs"
+        )
 
 
 class _Schedule(NamedTuple):

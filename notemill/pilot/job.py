@@ -70,13 +70,17 @@ def run_pilots(jobs: Sequence[ShardJob], asked_with: Sequence[str] = ()) -> list
     with ExitStack() as stack:
         for job in jobs:
             job, path = replace(job, shard=shard), _record_of(job)
-            work = stack.enter_context(opened(job, _live(job, path)))
-            if before := _made_before(path, work):
-                log.info("the pilot of %s stands; for another one delete %s", before.made_at, path)
-                os.utime(path)
-                made[path] = before
-            else:
-                works.append(work)
+            with ExitStack() as own:
+                work = own.enter_context(opened(job, _live(job, path)))
+                if before := _made_before(path, work):
+                    log.info(
+                        "the pilot of %s stands; for another one delete %s", before.made_at, path
+                    )
+                    os.utime(path)
+                    made[path] = before
+                else:
+                    works.append(work)
+                    stack.push(own.pop_all())
         if works:
             together(works, asked_with)
             for work, record in _piloted(works):
@@ -97,6 +101,8 @@ def _piloted(works: Sequence[ShardWork]) -> list[tuple[ShardWork, PilotRecord]]:
         if work.job.output.exists():  # it would not have what is answered now
             work.wanted &= work.journal.answers.keys()
     lead, *lead.beside = pilots
+    for pilot in pilots:
+        pilot.of_all = pilots
     job, record = works[0].job, works[0].record
     with told_once(job.layout.refusal(job.run.experiment_id), job.run.engine, record.digest):
         try:
@@ -142,12 +148,14 @@ def _made_before(path: Path, work: ShardWork) -> PilotRecord | None:
 class _Pilot:
     """A pilot's asking, and what it measures.
 
-    beside: the pilots of tasks that are asked together with this one, by this one's asking.
+    beside: the pilots of tasks that are asked together with this one, by this one's asking;
+    of_all: this one and those.
     """
 
     def __init__(self, work: ShardWork) -> None:
         self._began = time.monotonic()
         self.beside: list[_Pilot] = []
+        self.of_all = [self]
         self.work = work
         work.told = self._ended
         self._run = work.job.run
@@ -160,7 +168,7 @@ class _Pilot:
         }
         self._asked: dict[str, AskedText] = {}
         self._drawn: list[Outcome] = []
-        self._extremes: set[str] = set()
+        self._not_drawn: set[str] = set()
         self._sweep = self._nothing_measured()
         self._classing = self._taken()
 
@@ -171,15 +179,18 @@ class _Pilot:
             return
         await self._measure()
         self._classing = self._taken()
+        pilots = [self, *self.beside]
         few = -(-self._settings.notes // _OF_EXTREMES)
-        self._extremes = extremes(self._lengths, work.missing(), few)
-        for each in self.beside:
-            each._sweep, each._extremes = self._sweep, self._extremes
-            each._classing = each._taken()
-        if self._extremes:
-            left = self._left()
-            plan = self._classing.plan(left)
-            await self._classing.ask(plan, left, max_failures=math.inf)
+        # A task's gate may leave it other texts than the others have.
+        ends = set().union(*(extremes(each._lengths, each.work.left(), few) for each in pilots))
+        random = [each._left(ends) for each in pilots]
+        asked = ends.union(*random)
+        for each, own in zip(pilots, random, strict=True):
+            each._sweep, each._classing = self._sweep, self._classing
+            each._not_drawn = asked - own
+        if asked:
+            plan = self._classing.plan(asked)
+            await self._classing.ask(plan, asked, max_failures=math.inf)
         self._check()
 
     async def _measure(self) -> None:
@@ -205,15 +216,15 @@ class _Pilot:
         own = self._sweep if self._sweep.best else None
         return Classing(self.work, own or measured(*place, self._gpu.name))
 
-    def _left(self) -> set[str]:
-        """What is left of the pilot's texts, and the extremes."""
+    def _left(self, ends: set[str]) -> set[str]:
+        """What is left of the pilot's texts, beside the longest and shortest."""
         left = max(self._settings.notes - len(self._asked), 0)
-        missing = self.work.missing() - self._extremes
-        return {*islice((sha for sha in self._lengths if sha in missing), left), *self._extremes}
+        missing = self.work.left() - ends
+        return set(islice((sha for sha in self._lengths if sha in missing), left))
 
     def _ended(self, text_sha256: str, outcome: Outcome) -> None:
         slots = self.work.live.slots or 0
-        if text_sha256 not in self._extremes or not self._run.experiment.max_failed_share:
+        if text_sha256 not in self._not_drawn or not self._run.experiment.max_failed_share:
             self._drawn.append(outcome)
         self._asked[text_sha256] = self._told(text_sha256, outcome, slots)
 
@@ -221,7 +232,7 @@ class _Pilot:
         return AskedText(
             text_sha256=text_sha256,
             characters=self._lengths[text_sha256],
-            drawn=text_sha256 not in self._extremes,
+            drawn=text_sha256 not in self._not_drawn,
             slots=slots,
             **{name: getattr(outcome, name) for name in _OF_OUTCOME},
         )
@@ -253,6 +264,7 @@ class _Pilot:
         plan = self._classing.plan(self._lengths)
         classes = class_texts(self._classing, plan, self._lengths)
         most = max(classes, key=lambda each: each.texts, default=None)
+        askings = sum(len(each._lengths) for each in self.of_all)
         return PilotRecord(
             experiment=run.experiment_id,
             cohort=work.job.cohort,
@@ -275,6 +287,7 @@ class _Pilot:
             asked=asked,
             classes=classes,
             num_ctx=options.num_ctx,
+            askings=round(askings / len(self._lengths), 4) if self._lengths else 1.0,
             settled=work.settled,
             gate=gated_texts(work.gated.values()) if run.task.gate else None,
             journal_bytes=round(fmean(lines), 1) if lines else 0.0,

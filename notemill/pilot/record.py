@@ -76,9 +76,10 @@ class PilotRecord(Record):
     what was measured is all of them. classes: with texts, ascending; empty in records of before.
     num_ctx: the experiment's. ready_s: from an engine's start to its first note. journal_bytes: of
     a line in the journal, on average. asked_before: texts of the shard that the journal had
-    already. settled: texts of the shard that the task's gate settled, which are not among
-    shard_texts; gate: of each of its rules the texts of the shard that it settled, cut and let
-    through; None without a gate.
+    already. askings: of all tasks of a job, for each of this one's: 1 where it is asked alone.
+    settled: texts of the shard that the task's gate settled, which are not among shard_texts; gate:
+    of each of its rules the texts of the shard that it settled, cut and let through; None without a
+    gate.
     """
 
     experiment: str
@@ -100,6 +101,7 @@ class PilotRecord(Record):
     asked: list[AskedText]
     classes: list[ClassTexts] = Field(default_factory=list)
     num_ctx: int | None = None
+    askings: float = Field(1.0, ge=1)
     settled: int = 0
     gate: dict[str, dict[str, int]] | None = None
     journal_bytes: float

@@ -94,11 +94,7 @@ def read_asked(path: Path, directory: Path, name: str, changes: Changes) -> Aske
     values = yaml_values(path)
     config = read_config(values, where=str(path), directory=directory)
     if name not in config.experiments:
-        raise NotemillError(
-            f"there is no experiment '{name}'",
-            where=f"experiments of {path}",
-            remedy=f"name one that is there: {', '.join(config.experiments)}",
-        )
+        raise _not_there(config, name, path)
     if changes.options:
         config = _with_options(values, name, changes.options, directory)
     experiment = config.experiments[name]
@@ -116,6 +112,21 @@ def read_asked(path: Path, directory: Path, name: str, changes: Changes) -> Aske
     identity = identify(name, experiment, engine, task, layout)
     run = Run(name, experiment, engine, task, identity.fingerprint, config.cohorts_of(name))
     return Asked(run, layout, columns)
+
+
+def _not_there(config: Config, name: str, path: Path) -> NotemillError:
+    tasks = [one for one, asked in config.experiments.items() if asked.together == name]
+    if tasks:
+        return NotemillError(
+            f"experiment '{name}' has several tasks, and a session asks one",
+            where=f"experiments.{name}.tasks of {path}",
+            remedy=f"name one of them, as {', '.join(tasks)}",
+        )
+    return NotemillError(
+        f"there is no experiment '{name}'",
+        where=f"experiments of {path}",
+        remedy=f"name one that is there: {', '.join(config.experiments)}",
+    )
 
 
 def _with_options(

@@ -15,12 +15,14 @@ from pandas.testing import assert_frame_equal
 from notemill import Session
 from notemill.answers.slots import keep_slots
 from notemill.answers.sweep import Sweep
+from notemill.config import read_config
 from notemill.config.file import read_config_file
 from notemill.errors import EngineRefused, NotemillError
 from notemill.files import sha256_of_file
 from notemill.paths import Layout
 from notemill.plan.runs import plan_runs
 from notemill.session.asked import Changes, read_asked
+from tests.unit.conftest import write_task
 from tests.unit.session.conftest import in_site, notes, write_site
 
 SYSTEM = "You read notes of a clinic.\nAnswer with care."
@@ -194,3 +196,28 @@ def asked_in(site: Path):  # type: ignore[no-untyped-def]
 def weights_of(site: Path) -> Path:
     config = yaml.safe_load((site / "config" / "config.yaml").read_text())
     return Path(config["engines"]["tiny"]["weights"])
+
+
+def test_of_several_tasks_one_is_asked_as_the_workflow_asks_it_the_note_first(
+    new_session: Callable[..., Session], site: Path
+) -> None:
+    file = site / "config" / "config.yaml"
+    values = yaml.safe_load(file.read_text())
+    lungs = values["experiments"].pop("cough")
+    del lungs["task"]
+    values["experiments"]["lungs"] = lungs | {
+        "tasks": ["cough", "fever"],
+        "results_table": "{task}",
+    }
+    file.write_text(yaml.safe_dump(values))
+    write_task(site / "config" / "tasks", name="fever")
+    with pytest.raises(NotemillError, match=r"several tasks(.|\n)*as lungs\.cough, lungs\.fever$"):
+        new_session(experiment="lungs")
+    tried = new_session(experiment="lungs.fever", options={"seed": 2})
+    values["experiments"]["lungs"]["options"]["seed"] = 2
+    planned = plan_runs(read_config(values, directory=site))
+    assert tried.experiment_id in {run.experiment_id for run in planned}
+    first = tried.ask(notes(1))
+    assert set(first["status"]) == {"answered"}
+    apart = new_session(experiment="lungs.fever", system_prompt=SYSTEM).ask(notes(1))
+    assert apart["prompt_tokens"][0] != first["prompt_tokens"][0]
