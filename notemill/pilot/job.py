@@ -172,7 +172,7 @@ class _Pilot:
         await self._measure()
         self._classing = self._taken()
         few = -(-self._settings.notes // _OF_EXTREMES)
-        self._extremes = extremes(self._lengths, work.missing(), few)
+        self._extremes = extremes(self._of_all(), work.missing(), few)
         for each in self.beside:
             each._sweep, each._extremes = self._sweep, self._extremes
             each._classing = each._taken()
@@ -205,11 +205,22 @@ class _Pilot:
         own = self._sweep if self._sweep.best else None
         return Classing(self.work, own or measured(*place, self._gpu.name))
 
+    def _of_all(self) -> dict[str, int]:
+        """Lengths of the texts of all tasks that are asked together: one's gate may settle what is
+        asked for another."""
+        lengths = [each._lengths for each in (self, *self.beside)]
+        return {
+            sha: max(each.get(sha, 0) for each in lengths)
+            for sha in self.work.sizes
+            if any(sha in each for each in lengths)
+        }
+
     def _left(self) -> set[str]:
         """What is left of the pilot's texts, and the extremes."""
-        left = max(self._settings.notes - len(self._asked), 0)
+        asked = self._asked.keys() | {sha for each in self.beside for sha in each._asked}
+        left = max(self._settings.notes - len(asked), 0)
         missing = self.work.missing() - self._extremes
-        return {*islice((sha for sha in self._lengths if sha in missing), left), *self._extremes}
+        return {*islice((sha for sha in self._of_all() if sha in missing), left), *self._extremes}
 
     def _ended(self, text_sha256: str, outcome: Outcome) -> None:
         slots = self.work.live.slots or 0
