@@ -18,7 +18,9 @@ _OWN_MINUTES = 1.0
 async def classing_of(work: ShardWork) -> Classing:
     """How this job's texts are asked. Measures slots, while it answers, on a GPU of a new kind."""
     job = work.job
-    work.live.gpu = gpu = gpu_here(job.run.engine).name
+    gpu = gpu_here(job.run.engine).name
+    for each in work.together:
+        each.live.gpu = gpu
     place = job.layout, job.cohort, job.run.experiment_id
     kept = measured(*place, gpu)
     classing = Classing(work, kept)
