@@ -97,7 +97,8 @@ class Live(BaseModel):
     in the journal, earlier jobs' too; failed: by status, of this job. ended: texts that this job
     has ended. texts_per_s: over the last minute. left: of the texts, weighed by their lengths so
     that all together weigh what they count, None if unknown; left_per_s: what of it ends a second,
-    for a job begins with the longest. spent: of all jobs.
+    for a class's last texts begin with the longest. spent: of all jobs. log: of the job, a path
+    below `results`, empty if unknown; tasks that are asked together share it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -115,6 +116,7 @@ class Live(BaseModel):
     servers: int = Field(1, ge=1)
     given_up: Count = 0
     job: Count = 0
+    log: str = ""
     started_at: AwareDatetime
     renewed_at: AwareDatetime
     texts: Count | None = None
@@ -147,15 +149,23 @@ class Live(BaseModel):
 class LiveFile:
     """Writes a job's live file while the job works within it, and how it ended on leaving.
 
-    gpu: the GPU's name, by default what the environment says. `slots`, `servers` and `given_up` may
-    be changed at any time. Nothing is written before `begins`, but why the job failed.
+    gpu: the GPU's name, by default what the environment says; log: as in Live. `slots`,
+    `servers` and `given_up` may be changed at any time. Nothing is written before `begins`, but why
+    the job failed.
     """
 
     def __init__(
-        self, path: Path, *, cohort: str, experiment: str, shard: str, gpu: str | None = None
+        self,
+        path: Path,
+        *,
+        cohort: str,
+        experiment: str,
+        shard: str,
+        gpu: str | None = None,
+        log: str = "",
     ) -> None:
         self._path = path
-        self._whose = {"cohort": cohort, "experiment": experiment, "shard": shard}
+        self._whose = {"cohort": cohort, "experiment": experiment, "shard": shard, "log": log}
         self.gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "") if gpu is None else gpu
         self.slots: int | None = None
         self.servers = 1

@@ -34,7 +34,7 @@ def opened(job: ShardJob, tells: LiveFile | None = None) -> Iterator[ShardWork]:
     started = time.monotonic()
     run = job.run
     whose = {"cohort": job.cohort, "experiment": run.experiment_id, "shard": job.shard}
-    with tells or LiveFile(live_path(job.output), **whose) as live:
+    with tells or LiveFile(live_path(job.output), **whose, log=job.log) as live:
         manifest = read_manifest(job.manifest, of=job.cohort)
         record = _checked_record(job)
         wanted, gated = _texts_to_ask(job, manifest.id_columns, manifest.shard(job.shard))

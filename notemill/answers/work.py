@@ -58,6 +58,13 @@ class ShardJob:
         return self.layout.manifest(self.cohort, self.cut)
 
     @property
+    def log(self) -> str:
+        """The job's log, below the results; empty where it lies elsewhere."""
+        log = self.engine_log.with_name(self.engine_log.name.removesuffix(".engine.log") + ".log")
+        within = log.is_relative_to(self.layout.results)
+        return str(log.relative_to(self.layout.results)) if within else ""
+
+    @property
     def output(self) -> Path:
         return self.layout.answers(self.cohort, self.run.experiment_id, self.cut, self.shard)
 

@@ -10,7 +10,7 @@ from notemill.check.answer_cost import answer_cost, told_cost, warn_of_cost
 from notemill.check.engine_files import engine_files
 from notemill.check.finding import Findings, size
 from notemill.check.gate import check_gate_on
-from notemill.config import Cohort, Config, Experiment
+from notemill.config import Cohort, Config, Engine, Experiment
 from notemill.database.connect import connect
 from notemill.errors import NotemillError
 from notemill.files import check_folder
@@ -162,8 +162,9 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
     found.ok(
         f"experiment {run.experiment_id}: {experiment.model} over {', '.join(run.cohorts)}",
         [
-            f"engine {experiment.engine} ({engine.kind}), {engine.slots} slots; {pilot}; "
+            f"engine {experiment.engine} ({engine.kind}), {_slots(engine)}; {pilot}; "
             f"digest {pinned}",
+            *_together(config, run),
             *_evidence(run),
             *_gate(run),
             *told_cost(cost),
@@ -180,6 +181,29 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
         check_gate_on(config, run, cohort, found)
     warn_of_cost(run, cost, found)
     _options(run.name, experiment, len(run.task.system_prompt + run.task.user_prompt), found)
+
+
+def _slots(engine: Engine) -> str:
+    """What a job starts."""
+    told = f"{engine.slots} slots"
+    if engine.servers > 1:
+        told += f" on each of {engine.servers} servers"
+    if isinstance(engine.classes, list):
+        told += f", shorter contexts {', '.join(map(str, engine.classes))}"
+    return told
+
+
+def _together(config: Config, run: Run) -> Iterator[str]:
+    """Which tasks the configuration asks beside this one."""
+    if name := run.experiment.together:
+        others = [
+            other
+            for other, each in config.experiments.items()
+            if each.together == name and other != run.name
+        ]
+        yield "the note comes first, then the prompts" + (
+            f"; one of the tasks of {name}, with {', '.join(others)}" if others else ""
+        )
 
 
 def _evidence(run: Run) -> Iterator[str]:

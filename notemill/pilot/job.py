@@ -120,7 +120,7 @@ def _record_of(job: ShardJob) -> Path:
 
 def _live(job: ShardJob, path: Path) -> LiveFile:
     whose = {"cohort": job.cohort, "experiment": job.run.experiment_id}
-    return LiveFile(live_path(path), **whose, shard="pilot")
+    return LiveFile(live_path(path), **whose, shard="pilot", log=job.log)
 
 
 def _first_shard(jobs: Sequence[ShardJob], manifest: Manifest) -> str:

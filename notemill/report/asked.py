@@ -11,7 +11,9 @@ from notemill.notes.manifest import Snapshot
 from notemill.paths import Layout
 from notemill.report.count import exactly
 from notemill.report.record import CohortRead, ExperimentAsked, ModelUsed
+from notemill.tasks.note_first import as_sent
 from notemill.tasks.run import Run
+from notemill.tasks.task import NOTE_PLACE
 
 
 def cohort_read(manifest: Snapshot) -> CohortRead:
@@ -42,13 +44,16 @@ def experiment_asked(run: Run, layout: Layout, engines: list[str]) -> Experiment
     """What a run asks, or asked: what its first job kept counts."""
     record = experiment_record(layout, run.experiment_id)
     asked = (record.asked if record else None) or asked_of(run)
+    system_prompt, user_prompt = asked.system_prompt, asked.user_prompt
+    if "note_first" in asked.options:
+        system_prompt, user_prompt = as_sent(system_prompt, user_prompt, NOTE_PLACE)
     return ExperimentAsked(
         name=run.name,
         experiment=run.experiment_id,
         cohorts=run.cohorts,
         task=asked.task,
-        system_prompt=asked.system_prompt,
-        user_prompt=asked.user_prompt,
+        system_prompt=system_prompt,
+        user_prompt=user_prompt,
         schema_source=asked.schema_source,
         json_schema=json.dumps(asked.json_schema, indent=2, ensure_ascii=False),
         options={name: _word(value) for name, value in asked.options.items() if value is not None},

@@ -61,9 +61,11 @@ class ModelUsed(Part):
 class ExperimentAsked(Part):
     """What was asked, word for word.
 
-    experiment: NAME-FINGERPRINT. user_prompt ends with the note's place, `{note}`. json_schema:
-    JSON, as the engine was held to. options: as sent, and `attempts`, `engine`, `kv_cache_type`.
-    engines: names and versions of what answered, from the answers themselves.
+    experiment: NAME-FINGERPRINT. user_prompt has the note's place, `{note}`: at its end, or near
+    its beginning where several tasks are asked together (then it holds system.md as well).
+    json_schema: JSON, as the engine was held to. options: as sent, and `attempts`,
+    `engine`, `kv_cache_type`. engines: names and versions of what answered, from the answers
+    themselves.
     """
 
     name: str

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import notemill
+from notemill.answers.experiment_record import experiment_record
 from notemill.answers.live import Live
 from notemill.answers.sweep import compared
 from notemill.comparison.repeat_settings import SHARD as REPEAT
@@ -150,7 +151,7 @@ class _Gathering:
         """What there is to say of jobs, the pilot's and the repeat's too."""
         parts = (self._cohort, self._run.experiment_id)
         jobs = [
-            job_of(shard, self._layout.log("answer", *parts, self._cut, shard.name), self._now)
+            self._job(shard, self._layout.log("answer", *parts, self._cut, shard.name))
             for shard in shards
             if shard.state not in _QUIET
         ]
@@ -159,10 +160,15 @@ class _Gathering:
             shown = Shard(
                 PILOT, ShardState(pilot_state), known.texts, answered=known.answered, seen=pilot
             )
-            jobs.append(job_of(shown, self._layout.log(PILOT, *parts), self._now))
+            jobs.append(self._job(shown, self._layout.log(PILOT, *parts)))
         if again := repeat.as_shard():
-            jobs.append(job_of(again, self._layout.log(REPEAT, *parts), self._now))
+            jobs.append(self._job(again, self._layout.log(REPEAT, *parts)))
         return sorted_jobs(jobs)
+
+    def _job(self, shard: Shard, log: Path) -> Job:
+        """log: where the job says nothing of it."""
+        told = shard.live.log if shard.live else ""
+        return job_of(shard, self._layout.results / told if told else log, self._now)
 
     def _pilot_state(self, pilot: Seen | None, record: PilotRecord | None) -> str:
         if self._run.experiment.pilot.notes == 0:
@@ -205,6 +211,10 @@ class _Gathering:
         self, manifest: Manifest | None, shards: Sequence[Shard], answered: int
     ) -> list[str]:
         remarks = []
+        if together := self._together():
+            remarks.append(
+                f"asked in the same jobs as {', '.join(together)}: hours are its part of theirs"
+            )
         if manifest is None:
             remarks.append(self._before_extract())
         if uncounted := sum(shard.uncounted for shard in shards):
@@ -218,6 +228,20 @@ class _Gathering:
                 "option makes another experiment"
             )
         return remarks
+
+    def _together(self) -> list[str]:
+        """Names of the tasks that were asked beside this one."""
+        if not self._run.experiment.together:
+            return []
+        record = None
+        with suppress(OSError, NotemillError):
+            record = experiment_record(self._layout, self._run.experiment_id)
+        others = (
+            [each for each in record.asked_with if each != self._run.experiment_id]
+            if record
+            else []
+        )
+        return sorted(each.rpartition("-")[0] for each in others)
 
     def _before_extract(self) -> str:
         frozen = None
@@ -257,7 +281,7 @@ def _with_pilot(shards: list[Shard], manifest: Manifest | None, pilot: Seen | No
 
 
 def _seconds_left(shards: Sequence[Shard], left: float | None, rate: float) -> float | None:
-    """At the present speed. Jobs begin with their longest texts, so these weigh more."""
+    """At the present speed. Of a class's last texts the longest come first, so these weigh more."""
     if left is None:
         return None
     running = [shard for shard in shards if shard.state is ShardState.RUNNING]
@@ -316,7 +340,7 @@ def _gpu_hours(
             gpus = record.servers if on_gpu else 1
             estimated, source = used + gpus * (texts - ended) / per_s, "pilot"
     elif texts is not None and ended:
-        # Running jobs ended their longest texts first: as many average ones as these weigh.
+        # What running jobs ended may be longer than the rest: as many average ones as it weighs.
         ended_evenly = min(max(ended - _heavier(ran), 0.1 * ended), texts)
         estimated, source = used * texts / ended_evenly, "run"
     return GpuHours(

@@ -16,6 +16,12 @@ NOTE_ABOVE = "(the note above)"
 """In the place of the note in a task's prompt."""
 
 
+def as_sent(system_prompt: str, user_prompt: str, place: str) -> tuple[str, str]:
+    """Both messages for readers. place: of the note, which user_prompt ends with."""
+    asked = user_prompt.removesuffix(place)
+    return SYSTEM_MESSAGE, user_message(place, system_prompt, asked)
+
+
 def user_message(note: str, system_prompt: str, user_prompt: str, hint: str = "") -> str:
     """The user's message. user_prompt: without the note's place; a hint (for a retry) is the first
     of the instructions."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks.tasks import asked, notes, tasks
-from notemill.answers import opening, work
+from notemill.answers import opening, slots, work
 from notemill.answers.job import answer_shards
+from notemill.answers.live import read_live
 from notemill.answers.opening import opened
 from notemill.answers.shard import read_origin
 from notemill.answers.work import ShardJob
@@ -19,8 +22,13 @@ from notemill.config import Config, Engine
 from notemill.engines.protocol import EngineGone, Question, Reply, Start
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
+from notemill.paths import live
+from notemill.pilot.job import run_pilots
+from notemill.pilot.record import read_pilot
 from notemill.plan.batches import batches
 from notemill.plan.runs import plan_runs
+from notemill.report.asked import experiment_asked
+from notemill.status.gather import gather
 from notemill.tasks.note_first import SYSTEM_MESSAGE
 from tests.unit.conftest import ANSWER, Clinic, config, replied, write_task
 
@@ -82,12 +90,13 @@ class Ward:
             engine="ollama", model="m:1", digest="d", weights_sha256="w", recorded_at="today"
         )
         record.write(self.clinic.layout.model(runs[0].model_id))
-        log, cut = Path("/nosuch/log"), self.clinic.cut()
-        layout = self.clinic.layout
+        cut, layout = self.clinic.cut(), self.clinic.layout
+        log = layout.log("answer", "chest", batch.name, cut, "0000").with_suffix(".engine.log")
         return [ShardJob(run, layout, "chest", cut, "0000", log, 1) for run in batch.runs]
 
-    def ask(self, says: Says, *names: str) -> Asked:
-        """Run the shard's job; returns the engine, which may not have been started."""
+    def ask(self, says: Says, *names: str, pilot: bool = False) -> Asked:
+        """Run the shard's job, or the pilot's; returns the engine, which may not have been
+        started."""
         engine = Asked(says)
 
         @asynccontextmanager
@@ -96,7 +105,8 @@ class Ward:
 
         self._patch.setattr(work, "proven_engine", proven)
         jobs = self.jobs(*names)
-        answer_shards(jobs, [job.run.experiment_id for job in jobs])
+        run = run_pilots if pilot else answer_shards
+        run(jobs, [job.run.experiment_id for job in jobs])
         return engine
 
 
@@ -107,6 +117,10 @@ def ward(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> Ward:
 
 def answers(task: str, note: str) -> Reply | Exception:
     return replied(ANSWER)
+
+
+def nothing_fits(task: str, note: str) -> Reply | Exception:
+    return replied("{")
 
 
 def nothing(task: str, note: str) -> Reply | Exception:
@@ -194,6 +208,52 @@ def test_a_task_whose_shard_stands_is_left_alone(ward: Ward) -> None:
     lost.unlink()
     ward.ask(nothing)
     assert lost.exists() and stands.stat().st_ino == before
+
+
+@pytest.mark.parametrize("settles", ["note [0-2]", "note"])
+def test_a_pilot_asks_what_the_gate_of_the_first_task_settles(ward: Ward, settles: str) -> None:
+    gate = f"gate: {{settle_if: {{few: '{settles}'}}}}"
+    (ward.clinic.folder / "tasks" / "cough" / "task.yaml").write_text(gate)
+    asked = ward.ask(answers, pilot=True).questions
+    whose = Counter(question.task for question in asked)
+    assert (whose["cough"], whose["fever"]) == ((1, 4) if "[" in settles else (0, 4))
+    records = [read_pilot(job.layout.pilot("chest", job.run.experiment_id)) for job in ward.jobs()]
+    assert [len(record.asked) for record in records] == [whose["cough"], whose["fever"]]
+
+
+def test_each_task_says_which_gpu_and_log_its_job_had(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = SimpleNamespace(name="NVIDIA L40S", memory_mib=None)
+    monkeypatch.setattr(slots, "gpu_here", lambda engine: gpu)
+    ward.ask(answers)
+    lives = [read_live(live(job.output)) for job in ward.jobs()]
+    assert [each.gpu for each in lives if each] == ["NVIDIA L40S"] * 2
+    (log,) = {each.log for each in lives if each}
+    (batch,) = batches(plan_runs(ward.config()), ward.clinic.layout)
+    assert log == f"logs/answer/chest/{batch.name}/{ward.clinic.cut()}/0000.log"
+
+
+def test_a_status_names_the_tasks_that_share_a_job_and_its_log(ward: Ward) -> None:
+    with pytest.raises(NotemillError):
+        ward.ask(nothing_fits)
+    config = ward.config()
+    config.cohorts["chest"] = ward.clinic.cohort(shards=1)
+    for each, other in zip(
+        gather(config, plan_runs(config)).experiments, (FEVER, COUGH), strict=True
+    ):
+        assert any(f"asked in the same jobs as {other}:" in remark for remark in each.remarks)
+        (job,) = each.jobs
+        assert "/lungs_" in job.log and job.log.endswith("0000.log")
+
+
+def test_a_report_has_the_prompts_as_they_were_sent(ward: Ward) -> None:
+    (question, *_) = ward.ask(answers).questions
+    (run,) = (run for run in plan_runs(ward.config()) if run.task.name == question.task)
+    told = experiment_asked(run, ward.clinic.layout, [])
+    assert told.system_prompt == question.system
+    note = question.user.split("\n")[1]
+    assert told.user_prompt.replace("{note}", note) == question.user
 
 
 @pytest.mark.parametrize("slots", [1, 2])
