@@ -13,7 +13,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from notemill.answers.columns import answer_columns, evidence_columns
+from notemill.answers.columns import answer_columns, evidence_columns, gate_columns
 from notemill.answers.shard import OUTCOME_FIELDS, REMEDY, read_answers
 from notemill.answers.verdict import Status
 from notemill.errors import NotemillError
@@ -104,7 +104,8 @@ def schema_of(work: Load, tables: Tables) -> pa.Schema:
     """Columns of the result shards, in the order of the staging table."""
     ids, task = work.manifest.id_columns, work.run.task
     answers = answer_columns(task, work.run.experiment.answer_prefix, ids)
-    further = [column.arrow for column in [*answers, *evidence_columns(task.evidence)]]
+    beside = [*evidence_columns(task.evidence), *gate_columns(task.gate)]
+    further = [column.arrow for column in [*answers, *beside]]
     fields = {field.name: field for field in [*id_fields(ids), *OUTCOME_FIELDS, *further]}
     return pa.schema([fields[column.name] for column in tables.staging.columns])
 
