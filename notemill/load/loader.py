@@ -130,9 +130,10 @@ def one_load_at_a_time(connection: sa.Connection, table: str) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.rollback()
-        connection.execute(sa.select(sa.func.RELEASE_LOCK(name)))
-        connection.commit()
+        if not connection.invalidated:  # or its session is gone, and the lock with it
+            connection.rollback()
+            connection.execute(sa.select(sa.func.RELEASE_LOCK(name)))
+            connection.commit()
 
 
 def in_one_transaction(connection: sa.Connection, work: Callable[[], Done]) -> Done:
