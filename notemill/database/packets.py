@@ -118,8 +118,8 @@ def stream_of(driver: Any, select: str) -> Iterator[Stream]:
         try:
             yield stream
         finally:
-            while not stream.ended:
+            while not stream.ended and driver.open:
                 stream.rows(1000)
     finally:
-        # No answer follows this command.
-        driver._execute_command(_CLOSE, struct.pack("<I", statement))
+        if driver.open:  # no answer follows this command
+            driver._execute_command(_CLOSE, struct.pack("<I", statement))

@@ -130,9 +130,10 @@ def one_load_at_a_time(connection: sa.Connection, table: str) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.rollback()
-        connection.execute(sa.select(sa.func.RELEASE_LOCK(name)))
-        connection.commit()
+        if not connection.invalidated:  # or its session is gone, and the lock with it
+            connection.rollback()
+            connection.execute(sa.select(sa.func.RELEASE_LOCK(name)))
+            connection.commit()
 
 
 def in_one_transaction(connection: sa.Connection, work: Callable[[], Done]) -> Done:
@@ -163,15 +164,19 @@ def write_and_prove(
         "cohort": work.manifest.cohort,
     }
     notes = work.manifest.counts.notes
-    removed = 0
+    removed, proof = 0, None
     if any(_has_rows(connection, table, whose) for table in (tables.results, tables.failures)):
-        _stage(connection, tables, rows, way, notes)
-        removed = _make_alike(connection, tables, whose)
+        proof = Prover(connection, tables, whose).already(rows, notes)
+        if proof:
+            log.info("the tables hold these very rows already; none was written")
+        else:
+            _stage(connection, tables, rows, way, notes)
+            removed = _make_alike(connection, tables, whose)
     else:
         progress = Progress("rows written", total=notes)
         for table in (tables.results, tables.failures):
             write(connection, table, whose, _counted(rows.of(table.name), progress), way)
-    proof = Prover(connection, tables, whose).prove(rows, notes)
+    proof = proof or Prover(connection, tables, whose).prove(rows, notes)
     write_experiment(connection, tables, work, origins, rows.asked, proof)
     return removed, proof
 

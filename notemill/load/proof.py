@@ -69,16 +69,41 @@ class Prover:
 
         notes: how many the cohort has.
         """
-        self._count(notes)
+        self._count()
+        counts = self._proof.counts
+        if counts.total() != notes:
+            self._refuse(
+                f"the count does not come out: {notes} notes in the cohort, {counts.total()} in "
+                f"the database ({dict(counts)})"
+            )
         progress = Progress("rows read back", total=notes)
-        for table in (self._tables.results, self._tables.failures):
+        for table in self._both():
             if self._lite or not self._same_bytes(table, rows, progress):
                 self._compare_values(table, rows)
             self._proof.values += rows.count(table.name) * len(table.columns)
         self._refuse_differences()
         return self._proof
 
-    def _count(self, notes: int) -> None:
+    def already(self, rows: Rows, notes: int) -> Proof | None:
+        """The proof, if the rows that are there are the very ones; None at the first other one."""
+        self._count()
+        if self._proof.counts.total() != notes:
+            return None
+        progress = Progress("rows compared", total=notes)
+        for table in self._both():
+            if not self._lite and not self._same_bytes(table, rows, progress):
+                return None
+            if self._lite:
+                self._compare_values(table, rows, all_of_them=False)
+                if self._differing or self._lost.total():
+                    return None
+            self._proof.values += rows.count(table.name) * len(table.columns)
+        return self._proof
+
+    def _both(self) -> tuple[sa.Table, sa.Table]:
+        return self._tables.results, self._tables.failures
+
+    def _count(self) -> None:
         """Every row of this experiment and cohort counts, whichever note it is of."""
         results, failures = self._tables.results, self._tables.failures
         answered = sa.select(sa.func.count()).select_from(results).where(self._ours(results))
@@ -93,11 +118,6 @@ class Prover:
         known = {status.value for status in Status}
         for status, count in self._grouped(failures, "status").items():
             counts[status if status in known else "unknown"] += count
-        if counts.total() != notes:
-            self._refuse(
-                f"the count does not come out: {notes} notes in the cohort, {counts.total()} in "
-                f"the database ({dict(counts)})"
-            )
 
     def _grouped(self, table: sa.Table, column: str) -> dict[str, int]:
         """How many of our rows have each value of a column."""
@@ -108,7 +128,7 @@ class Prover:
     def _by_rule(self) -> dict[str, dict[str, int]]:
         """How many of our rows each rule of the gate has settled, cut and let through whole."""
         found: dict[str, Counter[str]] = {}
-        for table in (self._tables.results, self._tables.failures):
+        for table in self._both():
             rule, sent = table.c[GATE_RULE], table.c[GATE_SENT]
             did = sa.case((sent <= 0, DID[0]), (sent < 1, DID[1]), else_=DID[2])
             counted = sa.select(rule, did, sa.func.count())
@@ -156,8 +176,9 @@ class Prover:
             for name in names
         ]
 
-    def _compare_values(self, table: sa.Table, rows: Rows) -> None:
-        """Each row, as the driver gives it, has these values."""
+    def _compare_values(self, table: sa.Table, rows: Rows, *, all_of_them: bool = True) -> None:
+        """Each row, as the driver gives it, has these values; else no more after the first others.
+        """
         names = [column.name for column in table.columns]
         # Untyped, so that nothing between the driver and the comparison converts a value.
         raw = sa.table(table.name, *(sa.column(name) for name in names))
@@ -173,7 +194,11 @@ class Prover:
             ]
             wanted = list(zip(*columns, strict=True))
             self._compare(table, *pairs.add(wanted, found.fetchmany(len(wanted))))
-        self._compare(table, *pairs.add([], found.fetchall()))
+            if not all_of_them and (self._differing or pairs.alone()):
+                found.close()
+                break
+        else:
+            self._compare(table, *pairs.add([], found.fetchall()))
         self._lost[table.name] += pairs.alone()
 
     def _compare(

@@ -73,7 +73,10 @@ def prepare_tables(database: Database, work: Load) -> TablesReport:
 
 def _rehearse(connection: sa.Connection, tables: Tables, work: Load) -> int:
     """Load made-up notes as the real ones will be, and take them back."""
-    batch = pa.RecordBatch.from_pydict(_made_up(tables), schema=schema_of(work, tables))
+    schema, values = schema_of(work, tables), _made_up(tables)
+    batch = pa.RecordBatch.from_pydict(values, schema=schema)
+    # Rows that are there already would not be written over.
+    other = pa.RecordBatch.from_pydict(values | {"prompt_tokens": [0] * 4}, schema=schema)
     counts = work.manifest.counts.model_copy(update={"notes": batch.num_rows})
     made_up = replace(
         work,
@@ -83,12 +86,13 @@ def _rehearse(connection: sa.Connection, tables: Tables, work: Load) -> int:
 
     with (
         Rows(tables, [batch]) as rows,
+        Rows(tables, [other]) as changed,
         one_load_at_a_time(connection, tables.results.name),
     ):
         way = create_staging(connection, tables)
         with connection.begin() as transaction:
-            for _ in ("into no rows of theirs", "over the rows that are there"):
-                _, proof = write_and_prove(connection, tables, made_up, [_origin(work)], rows, way)
+            for each in (rows, changed):  # into no rows of theirs, and over those that are there
+                _, proof = write_and_prove(connection, tables, made_up, [_origin(work)], each, way)
             transaction.rollback()
     log.info(
         "the tables keep what a load writes: %d values of %d made-up notes read back and equal, "

@@ -95,15 +95,18 @@ def _some_rows(
     """
     fetch = result.cursor.fetchone
     rows: list[Any] = list(result.fetchmany(1))  # which it holds
-    size = sum(sys.getsizeof(row[text]) for row in rows)
+    row = rows[0] if rows else None
+    size = 0
     try:
-        for row in iter(fetch, None) if rows else ():
-            rows.append(row)
+        while row is not None:
             size += sys.getsizeof(row[text])
-            del row  # or two rows are in memory while the next one comes
+            row = None  # or two rows are in memory while the next one comes
             if size >= _BYTES_AT_ONCE or len(rows) >= _ROWS_AT_ONCE:
                 yield rows
                 rows, size = [], 0
+            row = fetch()
+            if row is not None:
+                rows.append(row)
     except connection.dialect.loaded_dbapi.Error as error:
         connection.invalidate(error)  # or its end, which fails too, would hide what happened
         raise DBAPIError(None, None, error, hide_parameters=True) from error

@@ -13,6 +13,7 @@ import pytest
 
 from notemill.database.connect import connect
 from notemill.errors import NotemillError
+from notemill.load import loader
 from notemill.load.loader import load
 from notemill.load.proof import Prover
 from notemill.load.writing import Way
@@ -128,16 +129,49 @@ def test_a_row_that_a_rule_of_the_users_refuses_ends_the_load(
     assert [rows for rows in everything(loads) if rows] == [rows for rows in before if rows]
 
 
-def test_a_table_whose_bytes_are_others_for_the_same_values_is_proven_value_by_value(
-    loads: Loads,
+def test_columns_made_wider_are_proven_by_their_bytes_as_before(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A JSON type that orders keys; integers as wider ones are the same bytes and need it not."""
+    """Types that a JSON column of MySQL has not: tests/servers/site."""
     loads.load()
     loads.clinic.run("ALTER TABLE answers MODIFY llm_response TEXT, MODIFY attempts BIGINT")
-    loads.clinic.run(
-        "CREATE TRIGGER zeros BEFORE INSERT ON answers FOR EACH ROW SET NEW.seconds = NEW.seconds"
-    )
-    assert loads.load().answered == 3
+    loads.answer(reason="new")
+    monkeypatch.setattr(Prover, "_compare_values", None)
+    assert loads.load().answered == 4
+
+
+@pytest.mark.parametrize("over", [True, False], ids=["over rows", "into no rows"])
+@pytest.mark.parametrize("stage", ["rows are sent", "rows are read back", "all is written"])
+def test_a_server_that_ends_in_the_middle_of_a_load_leaves_what_was_there(
+    loads: Loads, database: MariaDB, monkeypatch: pytest.MonkeyPatch, stage: str, over: bool
+) -> None:
+    loads.load()
+    if not over:
+        loads.clinic.run("DELETE FROM answers")
+        loads.clinic.run("DELETE FROM answers_failures")
+    before = everything(loads)
+    loads.answer({"two": "timeout"}, reason="new")
+    place, name = {
+        "rows are sent": (loader, "_counted"),
+        "rows are read back": (Prover, "_columns"),
+        "all is written": (loader, "write_experiment"),
+    }[stage]
+    whole = getattr(place, name)
+
+    def killed(*arguments: Any) -> Any:
+        monkeypatch.setattr(place, name, whole)
+        database.kill()
+        return whole(*arguments)
+
+    monkeypatch.setattr(place, name, killed)
+    try:
+        with pytest.raises(NotemillError, match="the database closed the connection") as refused:
+            loads.load()
+    finally:
+        database.restart()
+    assert "nothing half done" in refused.value.remedy
+    assert everything(loads) == before
+    assert loads.load().failed_by_status == {"timeout": 1}
 
 
 def test_where_no_statement_can_be_prepared_values_are_compared_one_by_one(
@@ -146,9 +180,9 @@ def test_where_no_statement_can_be_prepared_values_are_compared_one_by_one(
     compared = []
     whole = Prover._compare_values
 
-    def watched(prover: Prover, table: Any, rows: Any) -> None:
+    def watched(prover: Prover, table: Any, rows: Any, **options: Any) -> None:
         compared.append(table.name)
-        whole(prover, table, rows)
+        whole(prover, table, rows, **options)
 
     monkeypatch.setattr(Prover, "_compare_values", watched)
     loads.load()

@@ -125,6 +125,54 @@ def test_a_repeated_load_leaves_the_same_rows(loads: Loads) -> None:
     assert everything(loads.clinic) == before
 
 
+def test_a_repeated_load_writes_no_row_that_is_there_already(
+    loads: Loads, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = loads.load()
+    for table in ("answers", "answers_failures"):
+        for event in ("INSERT", "UPDATE", "DELETE"):
+            loads.clinic.run(
+                f"CREATE TRIGGER {table}_{event} BEFORE {event} ON {table} "
+                "BEGIN SELECT RAISE(ABORT, 'written'); END"
+            )
+    caplog.set_level("INFO", "notemill")
+    again = loads.load()
+    assert "none was written" in caplog.text
+    assert again.model_dump(exclude={"load_seconds"}) == first.model_dump(exclude={"load_seconds"})
+    loads.answer({"two": "timeout"})
+    with pytest.raises(NotemillError, match="SQLite refused"):
+        loads.load()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE answers SET llm_reason = 'Of three' WHERE visit = 3",
+        "UPDATE answers SET seconds = seconds + 1e-15 WHERE visit = 4",
+        "UPDATE answers_failures SET visit = 7 WHERE visit = 6",
+        "UPDATE answers SET query_meta = 'other'",
+        "DELETE FROM answers WHERE visit = 4",
+        "INSERT INTO answers_failures SELECT * FROM answers_failures WHERE visit = 5",
+        "UPDATE answers SET visit = 7 WHERE visit = 1",
+    ],
+)
+def test_a_repeated_load_brings_back_what_another_program_changed(
+    loads: Loads, change: str
+) -> None:
+    loads.load()
+    before = everything(loads.clinic)
+    changed = change.replace("SELECT *", "SELECT 9, " + _but_the_id(loads))
+    loads.clinic.run(changed)
+    assert everything(loads.clinic) != before
+    loads.load()
+    assert everything(loads.clinic) == before
+
+
+def _but_the_id(loads: Loads) -> str:
+    names = loads.clinic.rows("SELECT name FROM pragma_table_info('answers_failures')")
+    return ", ".join(name for (name,) in names[1:])
+
+
 def test_a_note_that_comes_to_be_answered_moves_and_moves_back(loads: Loads) -> None:
     loads.load()
     before = everything(loads.clinic)
