@@ -177,8 +177,7 @@ class Prover:
         ]
 
     def _compare_values(self, table: sa.Table, rows: Rows, *, all_of_them: bool = True) -> None:
-        """Each row, as the driver gives it, has these values; else no more after the first others.
-        """
+        """Each row, as the driver gives it, has these values; else no more after the first others."""
         names = [column.name for column in table.columns]
         # Untyped, so that nothing between the driver and the comparison converts a value.
         raw = sa.table(table.name, *(sa.column(name) for name in names))
