@@ -166,12 +166,21 @@ def prompts(report: Report) -> str:
 
 
 def structure(report: Report) -> str:
-    return (
-        "Each note is a request of its own: system prompt, user prompt, note; no memory between "
-        "requests."
-        if report.experiments
-        else ""
-    )
+    first = [each.name for each in report.experiments if "note_first" in each.options]
+    last = [each.name for each in report.experiments if "note_first" not in each.options]
+    lines = []
+    if last:
+        whose = f" ({listed(last)})" if first else ""
+        lines.append(
+            f"Each note is a request of its own{whose}: system prompt, user prompt, note; no "
+            "memory between requests."
+        )
+    if first:
+        lines.append(
+            f"Each note and question is a request of its own ({listed(first)}): a fixed system "
+            "prompt, then the note, then the question's prompts; no memory between requests."
+        )
+    return _lines(lines)
 
 
 def prompt_data(report: Report) -> str:

@@ -11,7 +11,7 @@ from notemill.report.checklist import MI_CLEAR, TRIPOD, checklist
 from notemill.report.count import Count, exactly
 from notemill.report.crate import crate
 from notemill.report.methods import methods
-from notemill.report.record import Report
+from notemill.report.record import ExperimentAsked, Report
 from notemill.report.unknown import unknown
 from tests.unit.report import judged
 from tests.unit.report.reports import answered, asked, cohort, report
@@ -111,6 +111,22 @@ def test_an_item_is_filled_from_the_run_and_empty_without_it() -> None:
     )
     for words in ("LLM name", "Stochasticity handling", "Compute", "Flow of text", "LLM perf"):
         assert not filled(nothing, words)
+
+
+def test_the_checklist_says_of_each_experiment_whether_the_note_comes_first() -> None:
+    alone = report().experiments[0]
+    first = alone.model_copy(
+        update={"name": "chest.cough", "options": alone.options | {"note_first": "1"}}
+    )
+
+    def structure(*experiments: ExperimentAsked) -> str:
+        of = report(experiments=list(experiments))
+        item = "Prompt structuring"
+        return next(each.filled for each in checklist(of) if each.item.startswith(item))
+
+    assert "then the note" not in structure(alone)
+    assert "user prompt, note" not in structure(first)
+    assert all(name in structure(alone, first) for name in (alone.name, "chest.cough"))
 
 
 def test_the_crate_is_whole() -> None:
