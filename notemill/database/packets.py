@@ -1,6 +1,7 @@
 """What PyMySQL's cursors do not do: rows sent as a stream, and rows read as they come.
 
-Both speak the protocol through PyMySQL's own packets, on its own connection.
+Both speak the protocol through PyMySQL's own packets, on its own connection. They use names that
+PyMySQL does not promise to keep: where one is gone, what is asked for is refused as not supported.
 """
 
 from __future__ import annotations
@@ -12,7 +13,12 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from pymysql.constants import COMMAND, FLAG
-from pymysql.err import InternalError, OperationalError, raise_mysql_exception
+from pymysql.err import (
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    raise_mysql_exception,
+)
 from pymysql.protocol import FieldDescriptorPacket, OKPacketWrapper
 
 _CHUNK = 256 << 10
@@ -22,6 +28,10 @@ _HEADER = 4
 _WHOLE = 0xFFFFFF
 """Bytes of a packet that goes on in the next one."""
 _ERROR = 0xFF
+PRIVATE = ("_execute_command", "_read_packet", "_read_bytes", "_next_seq_id", "_force_close")
+"""What is used of PyMySQL's connection and is not public."""
+UNSUPPORTED = 1295
+"""MySQL's number for what can't be had in this protocol."""
 
 
 class FileAsked(OperationalError):  # type: ignore[misc]
@@ -36,6 +46,7 @@ def send_rows(driver: Any, into: str, lines: Iterable[memoryview]) -> int:
     after the file's name. No file is ever opened here: a server that asks for another name gets
     nothing, and FileAsked is raised.
     """
+    _refuse_unknown(driver)
     name = f"notemill-{secrets.token_hex(16)}"
     driver._execute_command(COMMAND.COM_QUERY, f"LOAD DATA LOCAL INFILE '{name}' {into}")
     packet = driver._read_packet()
@@ -99,6 +110,7 @@ def stream_of(driver: Any, select: str) -> Iterator[Stream]:
 
     Raises pymysql.err.Error where the server prepares no statement.
     """
+    _refuse_unknown(driver)
     driver._execute_command(_PREPARE, select)
     head = driver._read_packet().get_all_data()
     statement, columns, parameters = struct.unpack_from("<IHH", head, 1)
@@ -123,3 +135,8 @@ def stream_of(driver: Any, select: str) -> Iterator[Stream]:
     finally:
         if driver.open:  # no answer follows this command
             driver._execute_command(_CLOSE, struct.pack("<I", statement))
+
+
+def _refuse_unknown(driver: Any) -> None:
+    if not all(hasattr(driver, name) for name in PRIVATE):
+        raise NotSupportedError(UNSUPPORTED, "this release of PyMySQL is not known")

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from notemill.answers.columns import EVIDENCE_GRADE, GATE_RULE, GATE_SENT
 from notemill.answers.grades import Grade
 from notemill.answers.verdict import Status
-from notemill.database.packets import stream_of
+from notemill.database.packets import UNSUPPORTED, stream_of
 from notemill.errors import NotemillError
 from notemill.load.rows import Rows
 from notemill.load.tables import Tables
@@ -31,7 +31,7 @@ from notemill.load.writing import driver_errors, driver_of
 from notemill.progress import Progress
 from notemill.tasks.gate import DID
 
-_NO_STATEMENTS = {1047, 1295, 1461}
+_NO_STATEMENTS = {1047, UNSUPPORTED, 1461}
 """Errors of servers and proxies that prepare no statement, or none any more."""
 
 
@@ -177,7 +177,7 @@ class Prover:
         ]
 
     def _compare_values(self, table: sa.Table, rows: Rows, *, all_of_them: bool = True) -> None:
-        """Each row, as the driver gives it, has these values; else no more after the first others."""
+        """Each row, as the driver gives it, has these values; or up to the first that has not."""
         names = [column.name for column in table.columns]
         # Untyped, so that nothing between the driver and the comparison converts a value.
         raw = sa.table(table.name, *(sa.column(name) for name in names))

@@ -121,3 +121,23 @@ def test_a_server_that_goes_away_between_two_rows_is_told(
     with pytest.raises(NotemillError, match="the database closed the connection"):
         extracted(notes, tmp_path, query)
     assert not list((tmp_path / "results").rglob("*.parquet"))
+
+
+def test_a_server_that_ends_between_two_rows_leaves_nothing_half_and_is_told(
+    notes: Database, database: MariaDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: object) -> str:
+        database.kill()
+        monkeypatch.undo()
+        return "x"
+
+    monkeypatch.setattr("notemill.notes.rows.checked_text", ended)
+    query = "SELECT visit, REPEAT('x', 100000) AS note FROM notes"
+    try:
+        with pytest.raises(NotemillError, match="the database closed the connection"):
+            extracted(notes, tmp_path, query)
+    finally:
+        database.restart()
+    left = [path for path in (tmp_path / "results").rglob("*") if path.is_file()]
+    assert [path.name for path in left] == [".lock"]
+    assert extracted(notes, tmp_path, query).counts.notes == 2000

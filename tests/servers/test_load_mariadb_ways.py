@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from notemill.database import packets
 from notemill.database.connect import connect
 from notemill.errors import NotemillError
 from notemill.load import loader
@@ -39,6 +40,19 @@ def way(
     database.execute("SET GLOBAL local_infile = 1")
     said = [record.getMessage() for record in caplog.get_records("call")]
     assert f"writing by {request.param.value}" in said
+
+
+def watch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tables that are compared value by value from now on."""
+    compared: list[str] = []
+    whole = Prover._compare_values
+
+    def watched(prover: Prover, table: Any, rows: Any, **options: Any) -> None:
+        compared.append(table.name)
+        whole(prover, table, rows, **options)
+
+    monkeypatch.setattr(Prover, "_compare_values", watched)
+    return compared
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -177,14 +191,7 @@ def test_a_server_that_ends_in_the_middle_of_a_load_leaves_what_was_there(
 def test_where_no_statement_can_be_prepared_values_are_compared_one_by_one(
     loads: Loads, database: MariaDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compared = []
-    whole = Prover._compare_values
-
-    def watched(prover: Prover, table: Any, rows: Any, **options: Any) -> None:
-        compared.append(table.name)
-        whole(prover, table, rows, **options)
-
-    monkeypatch.setattr(Prover, "_compare_values", watched)
+    compared = watch(monkeypatch)
     loads.load()
     assert compared == []
     before = everything(loads)
@@ -195,6 +202,17 @@ def test_where_no_statement_can_be_prepared_values_are_compared_one_by_one(
         database.execute("SET GLOBAL max_prepared_stmt_count = DEFAULT")
     assert compared == ["answers", "answers_failures"]
     assert everything(loads) == before
+
+
+def test_a_name_that_pymysql_no_longer_has_costs_speed_and_nothing_else(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(packets, "PRIVATE", (*packets.PRIVATE, "_of_another_release"))
+    caplog.set_level("INFO", logger="notemill")
+    compared = watch(monkeypatch)
+    assert loads.load().answered == 3
+    assert "writing by INSERT statements" in caplog.text
+    assert compared == ["answers", "answers_failures"]
 
 
 class TestAServerThatAsksForAFile:
