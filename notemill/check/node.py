@@ -23,6 +23,7 @@ import notemill
 from notemill.check.engine_probes import engine_probes
 from notemill.check.finding import Finding, Findings, size
 from notemill.config import Config
+from notemill.config.tasks import DUMPED
 from notemill.engines.gpu import gpu_expected
 from notemill.errors import NotemillError
 from notemill.files import Record, read_json
@@ -67,7 +68,7 @@ def look(folder: Path) -> None:
             where=f"{request.folder} on {host}",
             remedy="work in a folder on a file system that compute nodes share (--directory)",
         )
-    config = Config.model_validate(request.config)
+    config = Config.model_validate(request.config, context={DUMPED: True})
     probes: list[Callable[[], None]] = [
         lambda: _host(host, found),
         lambda: _gpus(config, host, found),

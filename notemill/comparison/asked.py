@@ -28,8 +28,13 @@ def differences(first: Answered, second: Answered) -> list[Difference]:
     return [*told, Difference(part="model", known=True, diff=_diff(models[0], models[1], names))]
 
 
-def remarks(first: Answered, second: Answered, told: list[Difference], texts: int) -> list[str]:
-    """What a reader of the differences has to know. texts: that were compared."""
+def remarks(
+    first: Answered, second: Answered, told: list[Difference], texts: int, settled: int = 0
+) -> list[str]:
+    """What a reader of the differences has to know.
+
+    texts: that were compared; settled: further ones, by the gates of both.
+    """
     lines = [
         f"of {side.experiment} it is not known what was asked, so no diff tells what differs: its "
         "record was written by a version of notemill that did not keep it"
@@ -46,10 +51,12 @@ def remarks(first: Answered, second: Answered, told: list[Difference], texts: in
         lines.append(
             "nothing of what was asked differs but how notemill asks, or files of the task"
         )
+    but = f" but the {settled} that the gates of both settled" if settled else ""
     if texts:
         lines.append(
-            f"all {texts} texts of the cohort were compared, so of this cohort every difference is "
-            "known without sampling error: intervals and p are for further texts of the same kind"
+            f"all {texts} texts of the cohort{but} were compared, so of this cohort every "
+            "difference is known without sampling error: intervals and p are for further texts of "
+            "the same kind"
         )
     return lines
 

@@ -86,7 +86,7 @@ def compare(config: Config, planned: PlannedComparison, runs: dict[str, Run]) ->
         gold=judgement.gold if judgement else None,
         flips=path.name,
         flipped=flips.notes,
-        remarks=remarks(first, second, told, counts.texts),
+        remarks=remarks(first, second, told, counts.texts, manifest.counts.texts - counts.texts),
         seed=SEED,
         draws=DRAWS,
         notemill=notemill.__version__,

@@ -99,11 +99,16 @@ class ExperimentSection(Settings):
             yield whole, experiment.model_copy(update={"together": name})
 
 
+DUMPED = "dumped"
+"""In the validation's context: the configuration is one that was read before, and written again."""
+
 _Sections = Annotated[dict[Name, ExperimentSection], Field(min_length=1)]
 _SECTIONS: TypeAdapter[dict[str, ExperimentSection]] = TypeAdapter(_Sections)
 
 
 def _of_one_question(values: Any, info: ValidationInfo) -> dict[str, Experiment]:
+    if (info.context or {}).get(DUMPED):  # a job's own, of one question each already
+        return {name: Experiment.model_validate(each) for name, each in values.items()}
     sections = _SECTIONS.validate_python(values, context=info.context)
     alike_but_for_case("experiments", sections)
     return dict(each for name, section in sections.items() for each in section.experiments(name))

@@ -306,6 +306,15 @@ def test_the_whole_cohort_is_compared_and_a_reader_is_told_what_intervals_are_fo
     assert "for further texts" in last
 
 
+def test_a_reader_is_told_how_many_texts_both_gates_settled(clinic: Clinic) -> None:
+    notes = {n: f"text {n}" for n in range(5)}
+    settled = {"text 3": "not_relevant"}
+    last = Sides(clinic, notes, settled, settled).compare().remarks[-1]
+    assert last.startswith(
+        "all 4 texts of the cohort but the 1 that the gates of both settled were"
+    )
+
+
 def test_more_choices_than_a_table_has_room_for_are_compared_as_text(sides: Sides) -> None:
     schema = json.loads(json.dumps(sides.task.json_schema))
     schema["properties"]["reason"]["enum"] = ["because", *(f"code {n}" for n in range(50))]
