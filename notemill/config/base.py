@@ -28,7 +28,8 @@ SqlName = Annotated[str, StringConstraints(pattern=SQL_NAME_PATTERN)]
 def _users(path: Path, info: ValidationInfo) -> Path:
     """Below the folder that the reader of the configuration named, if it did; see `read_config`."""
     path = path.expanduser()
-    return info.context["directory"] / path if info.context else path
+    folder = (info.context or {}).get("directory")
+    return folder / path if folder else path
 
 
 UserPath = Annotated[Path, AfterValidator(_users)]

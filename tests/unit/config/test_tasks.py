@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from notemill.config import Config
 from notemill.config.schema import schema_text
+from notemill.config.tasks import DUMPED
 from tests.unit.config.changes import refusal
 from tests.unit.conftest import config, config_values
 
@@ -81,3 +83,11 @@ def test_evaluations_and_comparisons_name_a_task_of_several() -> None:
 def test_an_editor_knows_tasks_and_nothing_that_is_not_written() -> None:
     assert '"tasks"' in schema_text()
     assert '"together"' not in schema_text()
+
+
+def test_a_configuration_of_several_tasks_is_read_back_as_it_was_dumped() -> None:
+    """A job on a node is given it so."""
+    several = {"tasks": ["a", "b"], "engine": "local", "model": "m:1", "results_table": "r_{task}"}
+    read = config(experiments={"x": several})
+    dumped = read.model_dump(mode="json")
+    assert Config.model_validate(dumped, context={DUMPED: True}) == read
