@@ -72,7 +72,9 @@ def test_a_missing_model_is_pulled_where_it_may_be(tmp_path: Path) -> None:
 
 def ask(site: ShardSite, frame: pd.DataFrame, **changes: Any) -> pd.DataFrame:
     """The frame asked in a session with the site's configuration."""
-    values = site.config.model_dump(mode="json", exclude_none=True)
+    # Not what a configuration's experiment is told of others when it is read.
+    own = {"experiments": {"__all__": {"together"}}}
+    values = site.config.model_dump(mode="json", exclude_none=True, exclude=own)
     path = site.folder / "config.yaml"
     path.write_text(yaml.safe_dump(values))
     with Session(path, experiment="pneumonia", **changes) as session:
@@ -80,6 +82,10 @@ def ask(site: ShardSite, frame: pd.DataFrame, **changes: Any) -> pd.DataFrame:
 
 
 def requests(site: ShardSite) -> list[dict[str, Any]]:
-    """What the engine was sent, in an order of its own: slots are side by side."""
-    sent = [{k: v for k, v in each.items() if k != "running"} for each in site.asked()]
+    """What the engine was sent, in an order of its own: slots are side by side.
+
+    Not what measures the prompts, a token each: a process does it once.
+    """
+    asked = [each for each in site.asked() if each["options"]["num_predict"] != 1]
+    sent = [{k: v for k, v in each.items() if k != "running"} for each in asked]
     return sorted(sent, key=repr)

@@ -46,10 +46,10 @@ def notes_asked(folder: Path) -> list[str]:
     return [each["messages"] for each in requests if each["options"]["num_predict"] == 128]
 
 
-def children() -> list[psutil.Process]:
-    """Servers that this process has started: each leads a session."""
+def servers_of(folder: Path) -> list[psutil.Process]:
+    """Servers of the site in this folder that have not ended."""
     found = psutil.Process().children()
-    return [each for each in found if os.getsid(each.pid) == each.pid]
+    return [each for each in found if str(folder) in each.environ().get("STANDIN_FAULTS", "")]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_each_server_has_a_gpu_of_its_own_and_every_note_is_asked_once(
     assert Counter(notes_asked(tmp_path)) == Counter(set(notes_asked(tmp_path)))
     assert len(notes_asked(tmp_path)) == 40
     assert all((tmp_path / name).stat().st_size for name in ("engine.log", "engine.2.log"))
-    assert children() == []
+    assert servers_of(tmp_path) == []
     state = read_live(live(site.job().output))
     assert state
     assert (state.servers, state.given_up, state.slots) == (2, 0, 3)
@@ -110,12 +110,12 @@ def test_a_server_that_is_killed_costs_no_note(tmp_path: Path) -> None:
     site = ShardSite(tmp_path, NOTES, engine={"servers": 2}, faults=slow)
 
     def kill() -> None:
-        children()[0].kill()
+        servers_of(tmp_path)[0].kill()
 
     killing = while_asked(site, kill)
     assert Counter(row["status"] for row in site.answer()) == {"answered": 40}
     killing.join()
-    assert children() == []
+    assert servers_of(tmp_path) == []
 
 
 JOB = """

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from notemill.answers.grading import grade
@@ -350,6 +350,7 @@ def test_a_cut_is_never_taken_for_nothing_or_for_all() -> None:
 
 
 @given(cut_texts())
+@example(("111111\n 1", Gated("part", ((0, 9),))))
 def test_sentences_of_a_cut_note_keep_their_numbers(made: tuple[str, Gated]) -> None:
     text, gated = made
     assert gated.parts is not None
@@ -360,7 +361,7 @@ def test_sentences_of_a_cut_note_keep_their_numbers(made: tuple[str, Gated]) -> 
         if any(text[max(a, start) : min(b, end)].strip() for a, b in gated.parts if a < end)
     ]
     lines = numbered(text, gated.parts)
-    assert [int(n) for n in re.findall(r"^\[(\d+)\]", lines, re.MULTILINE)] == overlapping
+    assert [int(n) for n in re.findall(r"^\s*\[(\d+)\]", lines, re.MULTILINE)] == overlapping
     for number, span in spans.items():
         answer = {"sentences": [number]}
         graded = grade(text, answer, Evidence(field="sentences", numbered=True), gated)
