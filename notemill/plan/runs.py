@@ -56,17 +56,18 @@ def task_of(config: Config, experiment: Experiment) -> Task:
     return replace(task, note_first=True) if experiment.together else task
 
 
-def runs_of(config: Config, experiment_ids: Iterable[str]) -> list[Run]:
-    """The runs of a job that was planned, as they stand there. Raises as `run_of` does."""
-    runs = {run.experiment_id: run for run in plan_runs(config)}
-    return [_found(iter([runs[each]] if each in runs else []), each) for each in experiment_ids]
-
-
 def run_of(config: Config, experiment_id: str) -> Run:
     """The run of a job that was planned. Raises NotemillError when its experiment has changed."""
-    return _found(
-        (run for run in plan_runs(config) if run.experiment_id == experiment_id), experiment_id
-    )
+    (run,) = runs_of(config, [experiment_id])
+    return run
+
+
+def runs_of(config: Config, experiment_ids: Iterable[str]) -> list[Run]:
+    """The runs of a job that was planned, as they stand there. Raises as `run_of` does."""
+    runs = plan_runs(config)
+    return [
+        _found((run for run in runs if run.experiment_id == each), each) for each in experiment_ids
+    ]
 
 
 def run_with_model(config: Config, model_id: str) -> Run:

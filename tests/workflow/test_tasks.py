@@ -83,6 +83,17 @@ def test_one_job_a_shard_and_a_pilot_ask_all_tasks(tmp_path: Path, weights: Path
     assert "mem_mb=1234" in job and "threads: 2" in job, "what is said of `answer` holds"
 
 
+def test_a_job_of_several_tasks_has_a_gpu_for_each_server(tmp_path: Path, weights: Path) -> None:
+    project = asked_together(tmp_path / "project", weights)
+    (name,) = project.config["engines"]
+    project.config["engines"][name] = {"kind": "ollama", "models": str(tmp_path), "servers": 4}
+    project.write_config()
+    rules = project.snakemake("-n", profile="slurm").stdout.split("\nrule ")
+    for kind in ("answer_lungs_", "pilot_job_lungs_"):
+        (job,) = [part for part in rules if part.startswith(kind)]
+        assert "gpu=4" in job and "nodes=1" in job
+
+
 def test_each_task_has_its_table_and_a_finished_project_plans_nothing(together: Project) -> None:
     with sqlite3.connect(together.folder / "notes.sqlite") as database:
         for task in TWO:

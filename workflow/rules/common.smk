@@ -191,10 +191,14 @@ def result_of(wildcards):
     return " ".join(filter(None, [run.fingerprint, graded_by(run.task)]))
 
 
-def gpus_of(wildcards):
+def gpus_of_run(run):
     """GPUs of a job: one for each of its servers. The embedded engine's are the CPU's."""
-    engine = RUN[wildcards.experiment].engine
-    return 1 if engine.kind == "llamacpp" else engine.servers
+    return 1 if run.engine.kind == "llamacpp" else run.engine.servers
+
+
+def gpus_of(wildcards):
+    """GPUs of a job of the experiment."""
+    return gpus_of_run(RUN[wildcards.experiment])
 
 
 # A number where it is the same for all: a function is called for each job when planning.

@@ -20,13 +20,14 @@ for batch in BATCHES:
         conda:
             "../../envs/notemill.yaml"
         resources:
-            gpu=1,
+            gpu=gpus_of_run(batch.runs[0]),
+            nodes=1,
             slurm_extra="--signal=TERM@120",
             tmpdir=None,
         params:
             asked_with=" ".join(batch.asked_with),
         script:
-            "../scripts/pilot_together.py"
+            "../scripts/pilot_job.py"
 
     rule:
         name:
@@ -53,11 +54,12 @@ for batch in BATCHES:
         conda:
             "../../envs/notemill.yaml"
         resources:
-            gpu=1,
+            gpu=gpus_of_run(batch.runs[0]),
+            nodes=1,
             slurm_extra="--signal=TERM@120",
             tmpdir=None,
         params:
             asked_with=" ".join(batch.asked_with),
             graded=batch.graded,
         script:
-            "../scripts/answer_together.py"
+            "../scripts/answer.py"

@@ -1,4 +1,5 @@
-"""The GPU job: from one notes shard to its result shard; see notemill.answers.job."""
+"""The GPU job: from a notes shard to a result shard for each task that is asked; see
+notemill.answers.job."""
 
 import sys
 from pathlib import Path
@@ -8,18 +9,19 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # this notemill, whatever el
 from notemill.config import read_config
 from notemill.database.password import leave_password_out
 from notemill.logs import job_log
-from notemill.plan.runs import run_of
+from notemill.plan.runs import runs_of
 
 leave_password_out()
 with job_log(snakemake.log[0]):
-    from notemill.answers.job import answer_shard
+    from notemill.answers.job import answer_shards
     from notemill.answers.work import ShardJob
-    from notemill.paths import Layout
+    from notemill.paths import Layout, experiment_of_answers
 
     config = read_config(snakemake.config)
-    answer_shard(
+    runs = runs_of(config, [experiment_of_answers(Path(path)) for path in snakemake.output])
+    jobs = [
         ShardJob(
-            run=run_of(config, snakemake.wildcards.experiment),
+            run=run,
             layout=Layout(config.results),
             cohort=snakemake.wildcards.cohort,
             cut=snakemake.wildcards.cut,
@@ -27,4 +29,6 @@ with job_log(snakemake.log[0]):
             engine_log=Path(snakemake.log[0]).with_suffix(".engine.log"),
             threads=snakemake.threads,
         )
-    )
+        for run in runs
+    ]
+    answer_shards(jobs, snakemake.params.get("asked_with", "").split())

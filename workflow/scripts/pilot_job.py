@@ -1,4 +1,5 @@
-"""The pilot's GPU job: some texts of a cohort's first shard; see notemill.pilot.job."""
+"""The pilot's GPU job: some texts of a cohort's first shard, for each task that is asked; see
+notemill.pilot.job."""
 
 import sys
 from pathlib import Path
@@ -8,19 +9,19 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # this notemill, whatever el
 from notemill.config import read_config
 from notemill.database.password import leave_password_out
 from notemill.logs import job_log
-from notemill.plan.runs import run_of
+from notemill.plan.runs import runs_of
 
 leave_password_out()
 with job_log(snakemake.log[0]):
     from notemill.answers.work import ShardJob
     from notemill.paths import Layout
-    from notemill.pilot.job import run_pilot
+    from notemill.pilot.job import run_pilots
 
     config = read_config(snakemake.config)
     manifest = Path(snakemake.input.manifest)
-    run_pilot(
+    jobs = [
         ShardJob(
-            run=run_of(config, snakemake.wildcards.experiment),
+            run=run,
             layout=Layout(config.results),
             cohort=snakemake.wildcards.cohort,
             cut=manifest.parent.name,
@@ -28,4 +29,6 @@ with job_log(snakemake.log[0]):
             engine_log=Path(snakemake.log[0]).with_suffix(".engine.log"),
             threads=snakemake.threads,
         )
-    )
+        for run in runs_of(config, [Path(path).stem for path in snakemake.output])
+    ]
+    run_pilots(jobs, snakemake.params.get("asked_with", "").split())
