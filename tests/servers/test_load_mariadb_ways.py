@@ -24,7 +24,7 @@ from tests.servers.loads import TABLES, everything
 from tests.servers.mariadb import MariaDB
 from tests.servers.test_load_mariadb import HARD, SCHEMA
 from tests.unit.conftest import write_task
-from tests.unit.loads import Loads
+from tests.unit.loads import Loads, compared_by_value
 
 MODES = ("sql_mode = DEFAULT", "sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'")
 ALL_BYTES = bytes(range(256))
@@ -40,19 +40,6 @@ def way(
     database.execute("SET GLOBAL local_infile = 1")
     said = [record.getMessage() for record in caplog.get_records("call")]
     assert f"writing by {request.param.value}" in said
-
-
-def watch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tables that are compared value by value from now on."""
-    compared: list[str] = []
-    whole = Prover._compare_values
-
-    def watched(prover: Prover, table: Any, rows: Any, **options: Any) -> None:
-        compared.append(table.name)
-        whole(prover, table, rows, **options)
-
-    monkeypatch.setattr(Prover, "_compare_values", watched)
-    return compared
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -191,7 +178,7 @@ def test_a_server_that_ends_in_the_middle_of_a_load_leaves_what_was_there(
 def test_where_no_statement_can_be_prepared_values_are_compared_one_by_one(
     loads: Loads, database: MariaDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compared = watch(monkeypatch)
+    compared = compared_by_value(monkeypatch)
     loads.load()
     assert compared == []
     before = everything(loads)
@@ -209,7 +196,7 @@ def test_a_name_that_pymysql_no_longer_has_costs_speed_and_nothing_else(
 ) -> None:
     monkeypatch.setattr(packets, "PRIVATE", (*packets.PRIVATE, "_of_another_release"))
     caplog.set_level("INFO", logger="notemill")
-    compared = watch(monkeypatch)
+    compared = compared_by_value(monkeypatch)
     assert loads.load().answered == 3
     assert "writing by INSERT statements" in caplog.text
     assert compared == ["answers", "answers_failures"]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from notemill.answers.columns import answer_columns
 from notemill.answers.grades import graded_by
 from notemill.answers.outcome import Outcome
@@ -13,6 +15,7 @@ from notemill.answers.shard import ShardOrigin, write_answers
 from notemill.clock import now
 from notemill.config import Experiment, OpenAiEngine
 from notemill.load.loader import load
+from notemill.load.proof import Prover
 from notemill.load.report import LoadReport
 from notemill.load.work import Load
 from notemill.notes.manifest import read_manifest
@@ -141,3 +144,16 @@ def _settled(gated: dict[str, Gated], sha: str) -> bool:
 def reopened(folder: Path) -> Loads:
     """The loads of a clinic that another process has set up."""
     return Loads(Clinic(folder), read_task(folder / "tasks", "cough"))
+
+
+def compared_by_value(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tables that are compared value by value from now on."""
+    compared: list[str] = []
+    whole = Prover._compare_values
+
+    def watched(prover: Prover, table: Any, rows: Any, **options: Any) -> None:
+        compared.append(table.name)
+        whole(prover, table, rows, **options)
+
+    monkeypatch.setattr(Prover, "_compare_values", watched)
+    return compared

@@ -35,7 +35,7 @@ from tests.servers.test_load_mariadb_ways import (
     way,  # noqa: F401
 )
 from tests.unit.conftest import write_task
-from tests.unit.loads import Loads
+from tests.unit.loads import Loads, compared_by_value
 
 pytestmark = pytest.mark.site
 
@@ -113,14 +113,7 @@ def test_a_json_type_that_orders_keys_is_proven_value_by_value(
     loads.answer()
     prepare_tables(clinic.database, loads.work())
     clinic.run("ALTER TABLE answers MODIFY llm_side JSON")
-    compared: list[str] = []
-    whole = Prover._compare_values
-
-    def watched(prover: Prover, table: Any, rows: Any, **options: Any) -> None:
-        compared.append(table.name)
-        whole(prover, table, rows, **options)
-
-    monkeypatch.setattr(Prover, "_compare_values", watched)
+    compared = compared_by_value(monkeypatch)
     loads.load()
     loads.load()
     assert compared == ["answers", "answers"]
