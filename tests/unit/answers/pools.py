@@ -10,6 +10,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
+import pytest
+
 from notemill.answers import asking
 from notemill.answers.asking import Asking
 from notemill.answers.outcome import Outcome
@@ -117,6 +119,22 @@ class Job:
 
     def run(self) -> Job:
         asyncio.run(self.run_async())
+        assert self.running == 0
+        return self
+
+    def cancel(self) -> None:
+        """As SIGTERM does to a job that is cancelled by something that its engine meets."""
+        self._asyncio_task.cancel()
+
+    def run_cancelled(self) -> Job:
+        """Run it until `cancel` is called; that it ends with nothing left is seen to."""
+
+        async def main() -> None:
+            self._asyncio_task = asyncio.ensure_future(self.run_async())
+            await self._asyncio_task
+
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(main())
         assert self.running == 0
         return self
 

@@ -20,20 +20,12 @@ pytestmark = pytest.mark.usefixtures("no_pauses")
 def test_a_cancellation_ends_the_engine_and_the_job(task: Task) -> None:
     def answer(text: str) -> str:
         if text == "text 7":
-            task_of_the_job.cancel()
+            job.cancel()
         return ANSWER
 
     job = Job(task, answer, 1000)
 
-    async def main() -> None:
-        nonlocal task_of_the_job
-        task_of_the_job = asyncio.ensure_future(job.run_async())
-        await task_of_the_job
-
-    task_of_the_job: asyncio.Future[None]
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(main())
-    assert job.running == 0
+    job.run_cancelled()
     assert len(job.engines) == 1
     assert len(job.statuses) < 20
 
@@ -42,19 +34,12 @@ def test_a_death_by_the_signal_that_cancels_the_job_starts_no_other_engine(task:
     """Slurm sends SIGTERM to the engine and to the job at once."""
 
     def answer(text: str) -> str | Exception:
-        task_of_the_job.cancel()
+        job.cancel()
         return DEATH
 
     job = Job(task, answer, 1000)
 
-    async def main() -> None:
-        nonlocal task_of_the_job
-        task_of_the_job = asyncio.ensure_future(job.run_async())
-        await task_of_the_job
-
-    task_of_the_job: asyncio.Future[None]
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(main())
+    job.run_cancelled()
     assert len(job.engines) == 1
 
 
@@ -74,7 +59,7 @@ def test_a_cancellation_in_any_phase_ends_the_job_and_blames_no_text(
             "one at a time": tries > 2 and text == "text 0",
         }
         if now[phase]:
-            job_task.cancel()
+            job.cancel()
         return OUTAGE if text == "text 0" else ANSWER
 
     job = Job(task, answer, 6)
@@ -82,19 +67,12 @@ def test_a_cancellation_in_any_phase_ends_the_job_and_blames_no_text(
     @asynccontextmanager
     async def start() -> AsyncIterator[SmallEngine]:
         if job.engines:
-            asyncio.get_running_loop().call_later(0.05, job_task.cancel)
+            asyncio.get_running_loop().call_later(0.05, job.cancel)
             raise EngineGone("refused")
         async with job.start_engine() as engine:
             yield engine
 
-    async def main() -> None:
-        nonlocal job_task
-        job_task = asyncio.ensure_future(job.asking.run(job.texts(), start))
-        await job_task
-
-    job_task: asyncio.Future[None]
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(main())
-    assert job.running == 0
+    job.start = lambda _: start()
+    job.run_cancelled()
     assert set(job.statuses.values()) <= {"answered"}
     assert "sha 0" not in job.statuses

@@ -163,20 +163,12 @@ def test_a_cancellation_ends_all_servers_and_blames_no_text(task: Task, at: int)
         nonlocal count
         count += 1
         if count == at:
-            job_task.cancel()
+            job.cancel()
         return DEATH if count % 5 == 0 else OUTAGE if count % 7 == 0 else ANSWER
 
     job.answer = answer
 
-    async def main() -> None:
-        nonlocal job_task
-        job_task = asyncio.ensure_future(job.run_async())
-        await job_task
-
-    job_task: asyncio.Future[None]
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(main())
-    assert job.running == 0
+    job.run_cancelled()
     assert set(job.statuses.values()) <= {"answered"}
 
 
