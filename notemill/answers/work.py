@@ -133,9 +133,7 @@ class ShardWork:
 
     def left(self) -> set[str]:
         """Texts that have not ended yet for this task alone."""
-        if self.given_up:
-            return set()
-        return self.wanted - self.journal.answers.keys() - self.failures.keys()
+        return {text_sha256 for text_sha256 in self.wanted if self._lacks(text_sha256)}
 
     def _lacks(self, text_sha256: str) -> bool:
         ended = text_sha256 in self.journal.answers or text_sha256 in self.failures
@@ -222,8 +220,8 @@ class ShardWork:
                 ended(text_sha256, outcome)
             if not work.given_up:
                 work.refuse_failures(max_failures)
-            if all(each.given_up for each in self.together):
-                raise self.given_up or work.given_up  # type: ignore[misc]
+            if (error := self.given_up) and all(each.given_up for each in self.beside):
+                raise error
 
         def beat() -> None:
             for work in self.together:

@@ -54,10 +54,8 @@ class Client(ABC):
         await prove_schema(self, start.task, options, timeout_s, beside=start.beside)
         for task in (start.task, *start.beside):
             # A sweep, a restart, several servers measure the same: each request is a GPU's time.
-            model, asked = (
-                start.record.digest,
-                (task.system_message, task.user_message(""), options),
-            )
+            asked = (task.system_message, task.user_message(""), options)
+            model = start.record.digest
             key = str((self.description, model, *asked)) if model else ""
             prompts[task.name] = await measure_prompts(
                 self, task, options, timeout_s, known=_measured.get(key)

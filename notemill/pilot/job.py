@@ -100,7 +100,7 @@ def _piloted(works: Sequence[ShardWork]) -> list[tuple[ShardWork, PilotRecord]]:
     for work in works:
         if work.job.output.exists():  # it would not have what is answered now
             work.wanted &= work.journal.answers.keys()
-    lead, *lead.beside = pilots
+    lead, *_ = pilots
     for pilot in pilots:
         pilot.of_all = pilots
     job, record = works[0].job, works[0].record
@@ -148,13 +148,11 @@ def _made_before(path: Path, work: ShardWork) -> PilotRecord | None:
 class _Pilot:
     """A pilot's asking, and what it measures.
 
-    beside: the pilots of tasks that are asked together with this one, by this one's asking;
-    of_all: this one and those.
+    of_all: this one and those of the tasks that are asked together with it, by the first's asking.
     """
 
     def __init__(self, work: ShardWork) -> None:
         self._began = time.monotonic()
-        self.beside: list[_Pilot] = []
         self.of_all = [self]
         self.work = work
         work.told = self._ended
@@ -179,13 +177,14 @@ class _Pilot:
             return
         await self._measure()
         self._classing = self._taken()
-        pilots = [self, *self.beside]
         few = -(-self._settings.notes // _OF_EXTREMES)
         # A task's gate may leave it other texts than the others have.
-        ends = set().union(*(extremes(each._lengths, each.work.left(), few) for each in pilots))
-        random = [each._left(ends) for each in pilots]
+        ends = set().union(
+            *(extremes(each._lengths, each.work.left(), few) for each in self.of_all)
+        )
+        random = [each._left(ends) for each in self.of_all]
         asked = ends.union(*random)
-        for each, own in zip(pilots, random, strict=True):
+        for each, own in zip(self.of_all, random, strict=True):
             each._sweep, each._classing = self._sweep, self._classing
             each._not_drawn = asked - own
         if asked:
@@ -238,7 +237,7 @@ class _Pilot:
         )
 
     def _check(self) -> None:
-        for each in (self, *self.beside):
+        for each in self.of_all:
             each._check_own()
 
     def _check_own(self) -> None:
