@@ -139,7 +139,7 @@ def _client(kind: str, port: int, options: Any) -> Any:
         if kind == "openai"
         else OllamaClient(address, "m", options, {})
     )
-    client.prompts = PromptSize(200, 201, 100)
+    client.prompts = {"cough": PromptSize(200, 201, 100)}
     return client
 
 
