@@ -65,11 +65,12 @@ def _classes(quick: bool, _: int) -> Iterator[Measurement]:
 
 def _questions(quick: bool, repeats: int) -> Iterator[Measurement]:
     tasks = _benchmark("tasks")
-    notes = tasks.notes(4 if quick else 8)
+    notes = tasks.notes(2 if quick else 4)
     with tempfile.TemporaryDirectory(prefix="notemill-tasks-") as folder:
+        weights = tasks.reader(Path(folder))
         for count in (1, 4, 16):
             questions = tasks.tasks(Path(folder), count)
-            asked = asyncio.run(tasks.measure(notes, questions, rounds=repeats))
+            asked = asyncio.run(tasks.measure(notes, questions, rounds=repeats, weights=weights))
             for number, each in enumerate(asked):
                 line = {"what": "seconds of all notes", "questions": count}
                 way = "together" if each.together else "apart"
