@@ -5,6 +5,7 @@ Bodies pass in pieces, unread: no note and no answer is kept or logged here.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import socket
@@ -14,11 +15,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 
 from notemill.endpoints.standing import STANDING_PATH, STATE_HEADER, Standing
+from notemill.engines.protocol import EngineGone
 from notemill.logs import log, unexpected
 
 LARGEST_BODY = 1 << 26
@@ -78,12 +81,21 @@ class Guard:
         self.about = About("", "", "", 1)
         self.state: State = "starting"
         self.in_flight = self.answered = self.failed = 0
-        self.last_word = time.monotonic()
-        """When the engine last said something, or was first asked after a silence of its own."""
+        self.words = 0
+        """Replies that the engine began, of any kind."""
 
     def stands_before(self, upstream: Upstream, about: About) -> None:
         """Let requests through to this server from now on."""
         self._upstream, self.about, self.state = upstream, about, "ready"
+
+    async def reach_upstream(self) -> None:
+        """Raises EngineGone when nothing listens there any more."""
+        place = urlsplit(self._upstream.address)
+        try:
+            _, writer = await asyncio.open_connection(place.hostname, place.port)
+        except OSError as error:
+            raise EngineGone(type(error).__name__) from None
+        writer.close()
 
     @property
     def standing(self) -> Standing:
@@ -149,8 +161,6 @@ class Guard:
             return _too_large()
         if not asking:
             return await self._through(request)
-        if not self.in_flight:
-            self.last_word = time.monotonic()
         self.in_flight += 1
         answered = False
         try:
@@ -196,7 +206,7 @@ class Guard:
             headers=headers,
             allow_redirects=False,
         ) as reply:
-            self.last_word = time.monotonic()
+            self.words += 1
             passed = {name: reply.headers[name] for name in _PASSED_OUT if name in reply.headers}
             length = reply.content_length
             if length is not None and length <= _AT_ONCE:

@@ -31,7 +31,7 @@ GRACE = timedelta(seconds=60)
 """Beyond its end: clocks of nodes differ, and file systems show a rename late."""
 _FORGOTTEN = timedelta(days=1)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{16,512}")
 """What a token may be: it stands in a header of HTTP."""
@@ -77,7 +77,7 @@ class Endpoint(Record):
     @property
     def on_loopback(self) -> bool:
         """Whether its own node alone reaches it."""
-        return self.host in _LOOPBACK
+        return self.host in LOOPBACK
 
 
 @dataclass(frozen=True)

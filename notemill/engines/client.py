@@ -22,11 +22,12 @@ _measured: dict[str, PromptSize] = {}
 class Client(ABC):
     """Client of one server with one model; an Engine once it is proven.
 
-    address: where it is, for messages; prompts: what a task's prompts take, by its name, as far as
+    address: where it is; key: what it asks for, empty if nothing; prompts: what a task's prompts take, by its name, as far as
     it is measured.
     """
 
     address: str
+    key: str = ""
     description: str
     prompts: Mapping[str, PromptSize] = MappingProxyType({})
 

@@ -75,7 +75,7 @@ class OpenAiClient(Client):
     def __init__(self, address: str, api_key: str, model: str, options: Options) -> None:
         self._http = Http(address, api_key or "none")
         self._bodies = Spliced(self._body)
-        self.address = address
+        self.address, self.key = address, api_key
         self._model = model
         self._top_p = options.top_p
         self._extra = _beyond_openai(options)
