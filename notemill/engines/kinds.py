@@ -83,7 +83,7 @@ async def _staged(engine: EngineConfig, record: ModelRecord) -> EngineConfig:
     def stage() -> EngineConfig:
         assert engine.stage
         if isinstance(engine, OllamaEngine):
-            parts = parts_of(engine.models, record.model, record.digest)
+            parts = parts_of(engine.store, record.model, record.digest)
             store = staged(parts, f"ollama-{record.digest}", engine.stage, stop)
             return engine.model_copy(update={"models": store})
         assert engine.weights

@@ -52,7 +52,7 @@ async def running_ollama(
         environment = server_environment(
             home, _batch_environment(engine, slots, num_ctx), engine.environment, pinned
         )
-        words = {"models": engine.models, "home": home}
+        words = {"models": engine.store, "home": home}
         command = [*filled(engine.command, words), "serve"]
         command = with_setup(engine.setup, command, environment, pinned)
         server = ServerProcess(command, environment, server_log)
@@ -103,15 +103,15 @@ async def _prove_model(client: OllamaClient, engine: OllamaEngine, record: Model
     if digest is None:
         raise EngineRefused(
             f"the started Ollama does not have the model '{record.model}'; the store holds: "
-            f"{', '.join(stored_models(engine.models)) or 'none'}",
-            where=f"{engine.models} (engines.*.models)",
+            f"{', '.join(stored_models(engine.store)) or 'none'}",
+            where=f"{engine.store} (engines.*.models)",
             remedy="if Ollama runs in a container, bind the store into it: --bind {models}",
         )
     if digest != record.digest:
         raise EngineRefused(
             f"model '{record.model}' has the digest {digest} in the store, its record says "
             f"{record.digest}",
-            where=f"{engine.models} (engines.*.models)",
+            where=f"{engine.store} (engines.*.models)",
             remedy=former_or_new("put the former model back", digest),
         )
 
@@ -159,7 +159,7 @@ def _batch_environment(engine: OllamaEngine, slots: int, num_ctx: int) -> dict[s
     """Ollama's whole configuration: it has no flags. See docs/engines.md for each line."""
     return {
         "OLLAMA_HOST": "127.0.0.1:0",
-        "OLLAMA_MODELS": str(engine.models),
+        "OLLAMA_MODELS": str(engine.store),
         "OLLAMA_NOPRUNE": "1",
         "OLLAMA_NO_CLOUD": "1",
         "OLLAMA_KEEP_ALIVE": "-1",
