@@ -58,12 +58,15 @@ class Http:
     """Connections to one server, as many as there are requests at a time.
 
     address: its base URL, to which paths are appended. key: sent as a bearer token if not empty.
-    On loopback no proxy of the site is used; elsewhere the environment's. Redirects are not
-    followed: notes go to the address that was given, and nowhere else.
+    certificate: sha256 (hex) of the one certificate that the server must show, nothing is sent to
+    another; empty for one that the system's authorities vouch for. To such a server no proxy of the
+    site is used, nor on loopback; elsewhere the environment's. Redirects are not followed: notes go
+    to the address that was given, and nowhere else.
     """
 
-    def __init__(self, address: str, key: str = "") -> None:
+    def __init__(self, address: str, key: str = "", certificate: str = "") -> None:
         self._address = address.rstrip("/")
+        self._certificate = certificate
         self._headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
@@ -104,16 +107,17 @@ class Http:
     @property
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:  # it belongs to the event loop of the first request
-            self._opened = _session(self._address, self._headers)
+            self._opened = _session(self._address, self._headers, self._certificate)
         return self._opened
 
 
-def _session(address: str, headers: dict[str, str]) -> aiohttp.ClientSession:
-    remote = address.startswith("https://")
+def _session(address: str, headers: dict[str, str], certificate: str) -> aiohttp.ClientSession:
+    remote = address.startswith("https://") and not certificate
+    tls: ssl.SSLContext | aiohttp.Fingerprint | bool = _tls() if remote else True
+    if certificate:
+        tls = aiohttp.Fingerprint(bytes.fromhex(certificate))
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=_KEPT_S, ssl=_tls() if remote else True
-        ),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S, ssl=tls),
         headers=headers,
         proxy=_proxy(address) if remote else None,
         # An address may be a gateway, whose cookie leads back to the same server.
