@@ -14,9 +14,20 @@ from notemill.engines.probes import (
     prove_schema,
 )
 from notemill.engines.protocol import AnswerTimeout, Question, Reply, Start
+from notemill.errors import EngineRefused
 
 _measured: dict[str, PromptSize] = {}
 """By engine, model and prompts."""
+
+
+def key_refused(address: str) -> EngineRefused:
+    """What to say of an endpoint that refuses the key it is given, or that it is given none."""
+    return EngineRefused(
+        "the endpoint refuses the key",
+        where=address,
+        remedy="put the right key into engines.*.api_key_file; in a folder of endpoints: end this "
+        "server and start another, which gets a new token",
+    )
 
 
 class Client(ABC):
