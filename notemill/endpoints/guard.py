@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
-from notemill.endpoints.standing import STANDING_PATH, STATE_HEADER, Standing
+from notemill.endpoints.standing import STANDING_PATH, Standing
+from notemill.engines.http import ALONE_HEADER, STATE_HEADER
 from notemill.engines.protocol import EngineGone
 from notemill.logs import log, unexpected
 
@@ -74,6 +75,7 @@ class Guard:
         self._passed = self._asking | _PROVING["openai" if speaks_openai else "ollama"]
         self._passed.add(("GET", "/metrics"))
         self._lost = lost
+        self._turns = _Turns()
         self._upstream = Upstream("", "")
         self._session: aiohttp.ClientSession | None = None
         self._ends: deque[float] = deque()
@@ -164,7 +166,8 @@ class Guard:
         self.in_flight += 1
         answered = False
         try:
-            response = await self._through(request)
+            async with self._turns.taken(alone=ALONE_HEADER in request.headers):
+                response = await self._through(request)
             answered = response.status == 200
             return response
         finally:
@@ -218,6 +221,33 @@ class Guard:
                 await response.write(piece)
             await response.write_eof()
             return response
+
+
+class _Turns:
+    """Requests side by side, and now and then one alone, for which those that come later wait."""
+
+    def __init__(self) -> None:
+        self._gate = asyncio.Lock()
+        self._none = asyncio.Event()
+        self._none.set()
+        self._now = 0
+
+    @asynccontextmanager
+    async def taken(self, *, alone: bool) -> AsyncIterator[None]:
+        if alone:
+            async with self._gate:
+                await self._none.wait()
+                yield
+            return
+        async with self._gate:
+            self._now += 1
+            self._none.clear()
+        try:
+            yield
+        finally:
+            self._now -= 1
+            if not self._now:
+                self._none.set()
 
 
 class _Body:

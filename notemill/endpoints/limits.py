@@ -16,7 +16,7 @@ _ASK_S = 20
 def end_of_job(environment: Mapping[str, str] = os.environ) -> datetime | None:
     """When Slurm ends this job; None without one, and where it has no limit."""
     job = environment.get("SLURM_JOB_ID", "")
-    with suppress(ValueError, OverflowError):
+    with suppress(KeyError, ValueError, OverflowError):
         return datetime.fromtimestamp(int(environment["SLURM_JOB_END_TIME"]), UTC)
     return _asked_slurm(job) if job else None
 

@@ -301,25 +301,5 @@ class _Watch:
         await guard.reach_upstream()
 
 
-async def serve_all(servers: list[Server]) -> None:
-    """Serve with all; the others go on without one that is lost. Raises what the first one met."""
-    ends = await asyncio.gather(*(_logged(each) for each in servers), return_exceptions=True)
-    for end in ends:
-        if isinstance(end, BaseException):
-            raise end
-
-
-async def _logged(server: Server) -> None:
-    try:
-        await server.serve()
-    except NotemillError as error:
-        log.warning("%s ends: %s", server.name or "a server", error.what)
-        raise
-    finally:
-        guard = server.guard
-        if guard.answered or guard.failed:
-            log.info("%s: %d answered, %d failed", server.name, guard.answered, guard.failed)
-
-
 def _told(error: Exception) -> str:
     return error.what if isinstance(error, NotemillError) else str(error)

@@ -8,9 +8,6 @@ from notemill.files import Record
 
 STANDING_PATH = "/notemill/standing"
 """Where it tells it, to those who have the token."""
-STATE_HEADER = "Notemill-State"
-"""In a refusal (503): why nothing new is asked here, `draining` or `starting`. Not a busy engine's
-503, which is worth waiting for."""
 
 
 class Standing(Record):

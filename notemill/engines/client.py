@@ -33,8 +33,8 @@ def key_refused(address: str) -> EngineRefused:
 class Client(ABC):
     """Client of one server with one model; an Engine once it is proven.
 
-    address: where it is; key: what it asks for, empty if nothing; prompts: what a task's prompts take, by its name, as far as
-    it is measured.
+    address: where it is; key: what it asks for, empty if nothing; prompts: what a task's prompts
+    take, by its name, as far as it is measured.
     """
 
     address: str

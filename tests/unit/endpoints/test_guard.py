@@ -16,8 +16,8 @@ from aiohttp import web
 from notemill.endpoints import guard as module
 from notemill.endpoints.certificates import Certificate, own_certificate, read_certificate
 from notemill.endpoints.guard import About, Guard, Upstream, listening_socket
-from notemill.endpoints.standing import STANDING_PATH, STATE_HEADER, Standing
-from notemill.engines.http import Http
+from notemill.endpoints.standing import STANDING_PATH, Standing
+from notemill.engines.http import STATE_HEADER, Http
 from notemill.engines.protocol import EngineGone
 from notemill.errors import NotemillError
 from tests.certificate import make_certificate
@@ -189,6 +189,41 @@ def test_a_draining_endpoint_ends_what_it_has_and_takes_nothing_new() -> None:
         assert standing.per_second > 0
 
     assert len(tried(slow, use).came) == 1
+
+
+def test_one_that_is_to_be_alone_waits_for_others_and_others_for_it() -> None:
+    go = {name: asyncio.Event() for name in (b"first", b"alone", b"later")}
+
+    async def slow(request: web.BaseRequest) -> web.StreamResponse:
+        await go[request["body"]].wait()
+        return await echo(request)
+
+    async def use(site: Site) -> None:
+        def begun() -> list[bytes]:
+            return [body for *_, body in site.came]
+
+        async def settled() -> None:
+            for _ in range(20):
+                await asyncio.sleep(0.005)
+
+        http = Http(site.address, TOKEN)
+        tasks = [asyncio.create_task(http.post(ASK, b"first"))]
+        await settled()
+        tasks.append(asyncio.create_task(http.post(ASK, b"alone", alone=True)))
+        await settled()
+        tasks.append(asyncio.create_task(http.post(ASK, b"later")))
+        await settled()
+        assert begun() == [b"first"]
+        assert (await site.standing()).in_flight == 3
+        go[b"first"].set()
+        await settled()
+        assert begun() == [b"first", b"alone"]
+        go[b"alone"].set()
+        go[b"later"].set()
+        assert [each.status for each in await asyncio.gather(*tasks)] == [200] * 3
+        await http.close()
+
+    tried(slow, use)
 
 
 def test_a_lost_engine_closes_the_connection_so_that_nothing_half_said_is_taken() -> None:
