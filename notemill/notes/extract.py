@@ -38,7 +38,8 @@ from notemill.notes.recut import (
     withdrawn,
 )
 from notemill.notes.rows import read_rows
-from notemill.notes.spool import ROW, Spool
+from notemill.notes.shard import ROW
+from notemill.notes.spool import Spool
 from notemill.notes.text import TextState
 from notemill.paths import Layout, cut_name
 
@@ -182,7 +183,6 @@ def _distinct(
             left = ~dropped.has(table[ROW].to_numpy())
             counts.dropped += len(table) - int(left.sum())
             table = table.filter(pa.array(left))
-        table = table.drop_columns(ROW)
         names = table.select([*ids, "text_sha256"])
         new = _differs(names if last is None else pa.concat_tables([last, names]))
         new = new if last is None else new[1:]
