@@ -115,7 +115,11 @@ def _cohort(config: Config, name: str, cohort: Cohort, found: Findings) -> None:
     ids = ", ".join(cohort.id_columns)
     shards = f"{cohort.shards} shard{'s' if cohort.shards > 1 else ''}"
     head = f"cohort {name}: {shards}, ids {ids}"
-    if cohort.same_id_different_text != "error" and "order by" not in cohort.query.lower():
+    if (
+        cohort.query
+        and cohort.same_id_different_text != "error"
+        and "order by" not in cohort.query.lower()
+    ):
         found.warn(
             f"cohort {name}: the {cohort.same_id_different_text} row of an id is kept, and the "
             "query has no order",

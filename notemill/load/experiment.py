@@ -62,7 +62,7 @@ def experiment_row(
         "schema_source": asked_as.schema_source,
         "json_schema": json.dumps(asked_as.json_schema),
         "options": json.dumps(asked_as.options),
-        "cohort_query": manifest.query,
+        "cohort_query": manifest.source,
         "extracted_at": _plain_utc(datetime.fromisoformat(manifest.extracted_at)),
         "first_answer_at": asked.first,
         "last_answer_at": asked.last,
