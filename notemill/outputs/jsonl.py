@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from notemill.errors import NotemillError
 from notemill.notes.shard import ROW
 from notemill.outputs.forms import Form
 from notemill.outputs.source import joined, members
@@ -141,4 +142,8 @@ def _at(source: Iterator[tuple[int, SourceMembers]], number: int, ids: tuple[Any
             if found != ids:
                 break
             return others
-    raise ValueError("the source has other rows than it had when the cohort was read")
+    raise NotemillError(
+        "the cohort's files have other rows than when it was read; the file was not written",
+        where="cohorts.*.files",
+        remedy="bring them back as they were (the manifest has each one's sha256)",
+    )
