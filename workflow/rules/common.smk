@@ -4,9 +4,6 @@ import secrets
 import sys
 from pathlib import Path
 
-# This repository's notemill, whatever else is installed; the scripts do the same.
-sys.path.insert(0, str(Path(workflow.basedir).parent))
-
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
@@ -53,10 +50,11 @@ def _checked_plan():
     """Configuration, layout, runs, batches, the runs of each evaluation, and comparisons; a wrong
     configuration ends here, before any job."""
     try:
-        checked = read_config(
-            config,
-            where=", ".join(os.path.abspath(file) for file in workflow.configfiles),
-        )
+        checked = read_config(config, where=configuration_is_from())
+        if (moved := moved_by_prefix(checked.results)) != checked.results:
+            # The jobs' scripts are given this dictionary, and the one from outside is not ours.
+            globals()["config"] = {**config, "results": str(moved)}
+            checked = read_config(config, where=configuration_is_from())
         runs = checked_plan(checked)
         if workflow.is_main_process:
             check_gold(checked)
@@ -182,15 +180,22 @@ def pilots_of_batch(batch):
 
 
 def like_their_rules():
-    """Let what a profile says of the rules `answer` and `pilot_job` hold for those of batches."""
+    """Let what a profile says of the rules `answer` and `pilot_job` hold for those of batches, and
+    what it says of any rule for the same one by the name that a module gives it."""
     settings = workflow.resource_settings
-    for kind in ("answer", "pilot_job"):
-        names = [f"{kind}_{batch.name}" for batch in BATCHES]
-        for given in ("overwrite_threads", "overwrite_resources"):
-            said = getattr(settings, given)
-            if kind in said:
-                theirs = dict.fromkeys(names, said[kind])
-                setattr(settings, given, {**theirs, **said})
+    named = workflow.modifier.modify_rulename
+    for given in ("overwrite_threads", "overwrite_resources"):
+        said = dict(getattr(settings, given))
+        for kind in ("answer", "pilot_job"):
+            for name in (f"{kind}_{batch.name}" for batch in BATCHES):
+                if kind in said:
+                    said.setdefault(name, said[kind])
+                if named(kind) in said:
+                    said.setdefault(named(name), said[named(kind)])
+        theirs = {named(name): values for name, values in said.items()}
+        setattr(settings, given, {**theirs, **said})
+        # Read by now, if there were rules before ours.
+        vars(settings).pop(f"_parsed_{given}", None)
 
 
 like_their_rules()
@@ -260,7 +265,8 @@ def loads_of_evaluation(wildcards):
 
 def gold_of(wildcards):
     """The gold's file, none where it is a query."""
-    return CONFIG.evaluations[wildcards.evaluation].file or []
+    gold = CONFIG.evaluations[wildcards.evaluation].file
+    return unmoved(gold) if gold else []
 
 
 def evaluation_of(wildcards):
