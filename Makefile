@@ -37,7 +37,8 @@ $(DEMO)/clinical.sqlite: | $(VENV)/installed
 
 test: $(VENV)/tests-installed lint
 	$(BIN)/python -m tests.servers.debian
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m compileall -q notemill demo models tests  # read by hundreds of processes
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-site: $(VENV)/tests-installed
 	$(BIN)/python -m pytest -m site tests/servers/site

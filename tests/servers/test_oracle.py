@@ -6,8 +6,10 @@ Its own accuracy on held-out notes is on its card.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +52,17 @@ def responses(rows: list[dict[str, Any]]) -> list[str | None]:
     return [row["llm_response"] for row in rows]
 
 
+@pytest.fixture(scope="module")
+def given_by(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[dict[str, Any]]]:
+    """NOTES' rows by task, asked once."""
+    return functools.cache(lambda task: answers(tmp_path_factory.mktemp(task), task))
+
+
 @pytest.mark.parametrize("task", TASKS)
-def test_the_right_prompt_and_note_give_the_right_answer(tmp_path: Path, task: str) -> None:
-    given = answers(tmp_path, task)
+def test_the_right_prompt_and_note_give_the_right_answer(
+    given_by: Callable[[str], list[dict[str, Any]]], task: str
+) -> None:
+    given = given_by(task)
     assert share_right(responses(given), task) >= RIGHT
     # What decided stands in the note, word for word.
     quoted = sum(
@@ -62,8 +72,10 @@ def test_the_right_prompt_and_note_give_the_right_answer(tmp_path: Path, task: s
     assert quoted >= 0.8 * (len(NOTES) - unaddressed)
 
 
-def test_answers_on_the_wrong_notes_show(tmp_path: Path) -> None:
-    given = responses(answers(tmp_path, "pneumonia"))
+def test_answers_on_the_wrong_notes_show(
+    given_by: Callable[[str], list[dict[str, Any]]],
+) -> None:
+    given = responses(given_by("pneumonia"))
     assert share_right(given[1:] + given[:1], "pneumonia") <= WRONG
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -10,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.once import once
 from tests.random_model import write_random_model
 from tests.workflow.project import REPOSITORY, Project
 
@@ -30,9 +31,11 @@ NOTES: list[tuple[int, str, str | None]] = [
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with random weights: the machinery is real, the answers mean nothing."""
-    path = tmp_path_factory.mktemp("model") / "random.gguf"
-    write_random_model(path)
-    return path
+    return once(tmp_path_factory, "model", _write_model) / "random.gguf"
+
+
+def _write_model(folder: Path) -> None:
+    write_random_model(folder / "random.gguf")
 
 
 @pytest.fixture
@@ -46,19 +49,20 @@ def make_project(tmp_path: Path, weights: Path) -> Callable[..., Project]:
 
 
 @pytest.fixture(scope="session")
-def _finished(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Project:
-    project = new_project(tmp_path_factory.mktemp("finished") / "project", weights)
-    done = project.snakemake()
-    assert done.returncode == 0, done.stdout
-    return project
+def _finished(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Path:
+    def finish(folder: Path) -> None:
+        done = new_project(folder / "project", weights).snakemake()
+        assert done.returncode == 0, done.stdout
+
+    return once(tmp_path_factory, "finished", finish) / "project"
 
 
 @pytest.fixture
-def finished(_finished: Project, tmp_path: Path) -> Project:
+def finished(_finished: Path, tmp_path: Path) -> Project:
     """A project that has run to its end; a copy that the test may damage."""
     folder = tmp_path / "project"
-    shutil.copytree(_finished.folder, folder, symlinks=True)
-    return Project(folder, copy.deepcopy(_finished.config))
+    shutil.copytree(_finished, folder, symlinks=True)
+    return Project(folder, yaml.safe_load((folder / "config.yaml").read_text()))
 
 
 def new_project(folder: Path, weights: Path, **changes: Any) -> Project:

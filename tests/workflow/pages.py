@@ -13,6 +13,8 @@ from tests.workflow.project import REPOSITORY
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
+THREADS = "set-threads: {answer: 4, pilot_job: 4, repeat: 4}"
+
 
 def page(name: str) -> str:
     """A page of docs/."""
@@ -20,9 +22,15 @@ def page(name: str) -> str:
 
 
 def copied(folder: Path, *unused: str) -> Path:
-    """The repository as a clone has it, without what the page does not use."""
+    """The repository as a clone has it, without what the page does not use.
+
+    The model is given one thread: those of one so small wait for each other.
+    """
     left_out = (".*", "tests", "benchmarks", "results", "build", "study", "work", *unused)
     shutil.copytree(REPOSITORY, folder, ignore=shutil.ignore_patterns(*left_out))
+    profile = folder / "profiles" / "local" / "profile.yaml"
+    assert THREADS in profile.read_text()
+    profile.write_text(profile.read_text().replace(THREADS, THREADS.replace("4", "1")))
     return folder
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from tests.workflow import warm
+
 REPOSITORY = Path(__file__).parents[2]
 POLLING = ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"]
 SITE = {
@@ -33,6 +35,8 @@ SITE = {
     ],
 }
 """What a user of profiles/slurm changes for the test cluster."""
+ONE_THREAD = ["--set-threads", "answer=1", "pilot_job=1", "repeat=1"]
+"""For profiles/local: threads of a model this small wait for each other, and keep a core busy."""
 
 
 @dataclass
@@ -63,8 +67,11 @@ class Project:
         self, *arguments: str, profile: str = "local", timeout: float = 900
     ) -> subprocess.CompletedProcess[str]:
         """Run snakemake; output and errors come together in stdout."""
+        command = self.command(*arguments, profile=profile)
+        if not self.before and warm.fits(self.environment):
+            return warm.run_warm(command[3:], self.folder, self.environment, timeout)
         return subprocess.run(
-            self.command(*arguments, profile=profile),
+            command,
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -76,11 +83,13 @@ class Project:
 
     def command(self, *arguments: str, profile: str = "local") -> list[str]:
         """The command line of `snakemake`."""
+        own = ONE_THREAD if profile == "local" and "--set-threads" not in arguments else ()
         return [
             *self.before,
             *(sys.executable, "-m", "snakemake"),
             *("--snakefile", str(REPOSITORY / "workflow" / "Snakefile")),
             *("--configfile", "config.yaml"),
+            *own,
             *("--profile", str(REPOSITORY / "profiles" / profile)),
             *arguments,
         ]

@@ -120,7 +120,7 @@ def test_paths_slots_and_threads_plan_nothing(finished: Project) -> None:
     engine["slots"] = 1
     engine["answer_timeout_s"] = 60
     finished.write_config()
-    assert finished.planned("--set-threads", "answer=1") == {}
+    assert finished.planned("--set-threads", "answer=2") == {}
 
 
 def test_a_touched_script_plans_nothing(finished: Project) -> None:
