@@ -129,7 +129,8 @@ def _from_database(
     counts = Counts()
     with Spool(aside) as spool, IdConflicts(aside) as conflicts:
         ids, counts.rows, server = read_rows(database, name, cohort, spool, conflicts)
-        check_key_length(ids)  # here, because the cohort is frozen when it is loaded
+        # Here, because the cohort is frozen when it is loaded.
+        check_key_length(ids, database.dialect)
         dropped = _rows_to_drop(name, cohort, layout, spool, conflicts)
         notes = _distinct(spool.notes(), dropped, counts, cohort.id_columns)
         cut = write_cut(aside, notes, cohort.shards, ids)
