@@ -14,7 +14,7 @@ from notemill.check.finding import Findings
 from notemill.check.planned import shard_sizes
 from notemill.config import Cohort
 from notemill.database.keys import BYTES_A_CHARACTER, IdColumn, check_key_length
-from notemill.database.refusals import error_number
+from notemill.database.refusals import error_code
 from notemill.evaluation.source import cells_of_rows
 from notemill.notes.columns import IdReader, column_positions
 from notemill.notes.query import bare, limited, only_read, over_query
@@ -69,7 +69,7 @@ def try_query(
             remedy="run the query in your SQL client and correct it",
         )
         return None
-    check_key_length(reader.columns)
+    check_key_length(reader.columns, connection.dialect.name)
     kinds = {column.name: f"id, {_kind(column)}" for column in reader.columns}
     kinds[cohort.text_column] = "the note's text"
     mysql = connection.dialect.name != "sqlite"
@@ -154,7 +154,7 @@ def _wrapped(connection: sa.Connection, query: str) -> _Look | None:
     try:
         result = connection.exec_driver_sql(over_query("*", query, f"LIMIT {_ROWS}"))
     except DBAPIError as error:
-        if error_number(error) not in _NOT_WRAPPED:
+        if error_code(error) not in _NOT_WRAPPED:
             raise
         connection.rollback()
         return None
@@ -260,7 +260,7 @@ def _one(connection: sa.Connection, statement: str) -> Any:
 
 def _too_slow(error: DBAPIError) -> bool:
     # MariaDB's max_statement_time, MySQL's max_execution_time, SQLite's progress handler.
-    return error_number(error) in (1969, 3024) or "interrupted" in str(error.orig)
+    return error_code(error) in (1969, 3024) or "interrupted" in str(error.orig)
 
 
 def _kind(column: IdColumn) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from notemill.check.finding import Findings
 from notemill.config import Database
 from notemill.database.connect import address
-from notemill.database.refusals import ACCESS_DENIED, READ_ONLY, error_number, explain
+from notemill.database.refusals import ACCESS_DENIED, READ_ONLY, error_code, explain
 from notemill.errors import NotemillError
 
 _TWICE = "(a INT, a INT)"
@@ -62,7 +62,7 @@ def prove_rights(
         try:
             connection.exec_driver_sql(proof.statement)
         except DBAPIError as error:
-            number = error_number(error)
+            number = error_code(error)
             if error.connection_invalidated:
                 raise
             if number in READ_ONLY:
@@ -97,7 +97,7 @@ def is_there(connection: sa.Connection, table: str) -> bool:
     try:
         return sa.inspect(connection).has_table(table)
     except DBAPIError as error:
-        if error_number(error) not in ACCESS_DENIED:
+        if error_code(error) not in ACCESS_DENIED:
             raise
         return False
     finally:

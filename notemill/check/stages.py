@@ -8,7 +8,7 @@ import subprocess
 
 from notemill.check.finding import Findings
 from notemill.check.partitions import Partition, read_partition
-from notemill.config.database import PASSWORD_VARIABLE
+from notemill.config.database import PASSWORD_VARIABLES
 from notemill.slurm.asking import is_away
 from notemill.slurm.submissions import Submission
 
@@ -178,6 +178,6 @@ def _job_environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name != PASSWORD_VARIABLE
+        if name not in PASSWORD_VARIABLES
         and not (within and name.startswith("SLURM_") and name != "SLURM_CONF")
     }

@@ -47,6 +47,7 @@ def tables_of(config: Config, run: Run, ids: list[IdColumn], collation: str | No
         columns_beside(run.task, experiment.answer_prefix, names),
         evidence_columns(run.task.evidence),
         gate_columns(run.task.gate),
+        dialect=config.database.dialect,
         collation=collation,
         results=experiment.results,
         failures=experiment.failures,

@@ -8,10 +8,14 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from notemill.config.base import Section, UserPath
+from notemill.config.base import Section, SqlName, UserPath
 
 PASSWORD_VARIABLE = "NOTEMILL_DATABASE_PASSWORD"
 """Environment variable with the password, for those who have no option file."""
+PASSWORD_VARIABLES = (PASSWORD_VARIABLE, "PGPASSWORD")
+"""All that hold one; the latter is read by PostgreSQL's own library."""
+POSTGRESQL = "postgresql+psycopg"
+_SCHEMES = ("mysql+pymysql", POSTGRESQL, "sqlite")
 
 
 class Tls(Section):
@@ -46,13 +50,19 @@ class Database(Section):
 
     url: str = Field(
         description="SQLAlchemy URL without a password: mysql+pymysql://[user@]host[:port]/name, "
-        "or sqlite:///path/to/file.sqlite."
+        "postgresql+psycopg://[user@]host[:port]/name (or :///?service=NAME), or "
+        "sqlite:///path/to/file.sqlite."
     )
     option_file: UserPath | None = Field(
         None,
         description="MySQL option file with user and password (mode 0600), such as ~/.my.cnf.",
     )
     option_group: str = Field("client", description="The group of the option file to read.")
+    schemas: list[SqlName] = Field(
+        [],
+        description="PostgreSQL: schemas in which tables without one are looked for (search_path); "
+        "new tables are made in the first. Empty: as your account has it.",
+    )
     tls: Tls | None = Field(
         None,
         description="Speak TLS alone and check the server's certificate ({} with the system's "
@@ -64,19 +74,43 @@ class Database(Section):
         "compute nodes that reach the database.",
     )
 
+    @property
+    def dialect(self) -> str:
+        """What speaks there, as SQLAlchemy calls it: mysql, postgresql or sqlite."""
+        return urlsplit(self.url).scheme.partition("+")[0]
+
     @field_validator("url")
     @classmethod
     def _known_driver_and_no_password(cls, url: str) -> str:
         parts = urlsplit(url)
-        if parts.scheme not in ("mysql+pymysql", "sqlite"):
+        if parts.scheme not in _SCHEMES:
             raise ValueError(
                 f"starts with '{parts.scheme}'; write mysql+pymysql://... for MySQL and MariaDB, "
-                "or sqlite:///... for a file"
+                f"{POSTGRESQL}://... for PostgreSQL, or sqlite:///... for a file"
             )
         # SQLAlchemy's own reading of a URL, in which a password may hold a slash.
-        if re.match(r"[^:]+://[^:/]*:[^@]*@", url) or re.search(r"[?&]passw(or)?d=", url):
+        if re.match(r"[^:]+://[^:/]*:[^@]*@", url) or re.search(r"[?&](ssl)?passw(or)?d=", url):
+            place = (
+                "~/.pgpass (mode 0600)"
+                if parts.scheme == POSTGRESQL
+                else "the option file (`option_file`, mode 0600)"
+            )
             raise ValueError(
-                "holds a password; take it out and put it into the option file "
-                f"(`option_file`, mode 0600) or into the environment variable {PASSWORD_VARIABLE}"
+                f"holds a password; take it out and put it into {place} or into the environment "
+                f"variable {PASSWORD_VARIABLE}"
             )
         return url
+
+    @model_validator(mode="after")
+    def _each_in_its_own_words(self) -> Database:
+        postgres = self.url.startswith(f"{POSTGRESQL}:")
+        if postgres and self.option_file:
+            raise ValueError(
+                "option_file is MySQL's; PostgreSQL's password stands in ~/.pgpass (mode 0600), or "
+                "name a service (url: postgresql+psycopg:///?service=NAME)"
+            )
+        if postgres and self.tls is not None and re.search(r"[?&]ssl\w+=", self.url):
+            raise ValueError("url has words of TLS (ssl...) beside the section tls; keep one")
+        if self.schemas and not postgres:
+            raise ValueError("schemas is PostgreSQL's; elsewhere the url names the one database")
+        return self

@@ -1,10 +1,9 @@
-"""Connections to MySQL, MariaDB and SQLite, with credentials that stay out of sight."""
+"""Connections to MySQL, MariaDB, PostgreSQL and SQLite, with credentials that stay out of sight."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import ssl
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,12 @@ import sqlalchemy as sa
 from pymysql.constants import CLIENT
 from pymysql.optionfile import Parser
 
-from notemill.config.database import PASSWORD_VARIABLE, Database, Tls
+from notemill.config.database import PASSWORD_VARIABLE, Database
+from notemill.database.keys import POSTGRESQL
+from notemill.database.postgres import postgres_address, postgres_engine
 from notemill.database.refusals import asks_for_file
 from notemill.database.session import set_up_mysql
+from notemill.database.tls import tls_context
 from notemill.errors import NotemillError
 from notemill.files import refuse_open
 
@@ -33,6 +35,8 @@ def connect(database: Database, *, sends_rows: bool = False) -> sa.Engine:
     url = sa.make_url(database.url)
     if url.get_backend_name() == "sqlite":
         return _sqlite(url)
+    if url.get_backend_name() == POSTGRESQL:
+        return postgres_engine(database, url)
     if not url.database:
         raise NotemillError(
             "database.url names no database",
@@ -72,16 +76,24 @@ def server_name(connection: sa.Connection) -> str:
     dialect = connection.dialect
     if dialect.name == "sqlite":
         return f"SQLite {connection.exec_driver_sql('SELECT sqlite_version()').scalar()}"
+    if dialect.name == POSTGRESQL:
+        version = str(connection.exec_driver_sql("SHOW server_version").scalar())
+        return f"PostgreSQL {version.split(maxsplit=1)[0]}"
     version = str(connection.exec_driver_sql("SELECT VERSION()").scalar())
     product = "MariaDB" if getattr(dialect, "is_mariadb", False) else "MySQL"
     return f"{product} {version.split('-', maxsplit=1)[0]}"
 
 
 def address(database: Database) -> tuple[str, int]:
-    """Host and port, those of the option file where the URL has none; SQLite's file and 0."""
+    """Host and port, of the option file or the service where the URL has none.
+
+    SQLite's file, or a socket's, and 0.
+    """
     url = sa.make_url(database.url)
     if url.get_backend_name() == "sqlite":
         return str(Path(url.database or "").absolute()), 0
+    if url.get_backend_name() == POSTGRESQL:
+        return postgres_address(url)
     there = Parser()
     if database.option_file:
         there.read(database.option_file, encoding="utf-8")
@@ -105,37 +117,8 @@ def _mysql_arguments(database: Database) -> dict[str, Any]:
     if password := os.environ.get(PASSWORD_VARIABLE):
         arguments["password"] = password
     if database.tls is not None:
-        arguments["ssl"] = _tls_context(database.tls)
+        arguments["ssl"] = tls_context(database.tls)
     return arguments
-
-
-def _tls_context(tls: Tls) -> ssl.SSLContext:
-    """TLS or no connection, the server's certificate checked by `ca` or the system's authorities.
-
-    PyMySQL's own options would check nothing at all without a `ca`.
-    """
-    for name, path in (("ca", tls.ca), ("cert", tls.cert), ("key", tls.key)):
-        if path and not path.is_file():
-            raise NotemillError(
-                f"database.tls.{name} is not a file",
-                where=str(path),
-                remedy="correct the path; your database's administrators give out the file",
-            )
-    try:
-        context = ssl.create_default_context(cafile=tls.ca)
-        if tls.cert:
-            context.load_cert_chain(tls.cert, tls.key)
-    except (ssl.SSLError, OSError) as error:
-        raise NotemillError(
-            f"the files of database.tls can't be used ({error})",
-            where=", ".join(str(path) for path in (tls.ca, tls.cert, tls.key) if path),
-            remedy="they must be PEM files that you may read; your database's administrators give "
-            "them out",
-        ) from None
-    # The authority that MySQL makes for itself lacks what Python 3.13 asks of one.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    context.check_hostname = tls.verify_identity
-    return context
 
 
 def _check_option_file(path: Path) -> None:

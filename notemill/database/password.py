@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from notemill.config.database import PASSWORD_VARIABLE
+from notemill.config.database import PASSWORD_VARIABLES
 
 
 def leave_password_out() -> None:
@@ -15,7 +15,7 @@ def leave_password_out() -> None:
     read in /proc as long as it lives. A Slurm job without `db` among its rule's resources is not
     given the password at all.
     """
-    if PASSWORD_VARIABLE not in os.environ:
+    environment = {name: v for name, v in os.environ.items() if name not in PASSWORD_VARIABLES}
+    if len(environment) == len(os.environ):
         return
-    environment = {name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE}
     os.execve(sys.executable, sys.orig_argv, environment)

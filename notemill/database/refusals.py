@@ -11,20 +11,27 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from notemill.config.database import PASSWORD_VARIABLE, Database
 from notemill.database.packets import FileAsked
+from notemill.database.postgres_refusals import (
+    HELD,
+    INSUFFICIENT_PRIVILEGE,
+    READ_ONLY_TRANSACTION,
+    explain_postgres,
+)
 from notemill.errors import NotemillError
 
-ACCESS_DENIED = {1044, 1045, 1142, 1143, 1227, 1698}
+ACCESS_DENIED: set[int | str] = {1044, 1045, 1142, 1143, 1227, 1698, INSUFFICIENT_PRIVILEGE}
 _UNREACHABLE = {2002, 2003, 2005, 2026}
 _LOST = {1053, 1927, 2006, 2013, 2055}
 _PACKET = 1153
 _NO_SPACE = {1021, 1114, 28}
-DEADLOCK = {1205, 1213}
-READ_ONLY = {1290, 1792, 1836}
+DEADLOCK: set[int | str] = {1205, 1213, *HELD}
+READ_ONLY: set[int | str] = {1290, 1792, 1836, READ_ONLY_TRANSACTION}
 _RULES = {
     **dict.fromkeys((1216, 1451, 1452), "a foreign key"),
     **dict.fromkeys((3819, 4025), "a CHECK constraint"),
@@ -72,8 +79,10 @@ def _file_asked(database: Database, doing: str) -> NotemillError:
     )
 
 
-def error_number(error: DBAPIError) -> int:
-    """MySQL's number of an error; 0 where there is none."""
+def error_code(error: DBAPIError) -> int | str:
+    """MySQL's number of an error, PostgreSQL's SQLSTATE; 0 where there is none."""
+    if isinstance(error.orig, psycopg.Error):
+        return error.orig.sqlstate or 0
     arguments = getattr(error.orig, "args", ())
     return arguments[0] if arguments and isinstance(arguments[0], int) else 0
 
@@ -85,13 +94,15 @@ def explain(
     if isinstance(error.orig, FileAsked):
         return _file_asked(database, doing)
     where = sa.make_url(database.url).render_as_string(hide_password=True)
-    number, text = error_number(error), _message(error)
-    if query_of and (number == 1792 or _WANTS_TO_WRITE.search(text)):
+    number, text = error_code(error), _message(error)
+    if query_of and (number in (1792, READ_ONLY_TRANSACTION) or _WANTS_TO_WRITE.search(text)):
         return NotemillError(
             f"the query wants to write, while {doing}",
             where=query_of,
             remedy="a query in the configuration is one SELECT that changes nothing",
         )
+    if isinstance(error.orig, psycopg.Error):
+        return explain_postgres(error.orig, where, doing, query_of)
     if isinstance(error.orig, sqlite3.Error):
         code = getattr(error.orig, "sqlite_errorname", type(error.orig).__name__)
         return _explain_sqlite(text, code, where, doing)

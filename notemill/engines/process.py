@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from notemill.config.database import PASSWORD_VARIABLE
+from notemill.config.database import PASSWORD_VARIABLES
 from notemill.config.owned import beginnings
 from notemill.errors import EngineRefused, NotemillError
 
@@ -49,7 +49,7 @@ _FOR_GOOD = {
 """Last words that no retry changes, as regular expressions, and the remedy."""
 _NOT_FOR_SERVERS = {
     "ROCR_VISIBLE_DEVICES",  # set by Slurm; keeps Ollama off NVIDIA GPUs
-    PASSWORD_VARIABLE,
+    *PASSWORD_VARIABLES,
 }
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import unicodedata
+import uuid
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,7 @@ _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,37})")
 _DECIMAL = re.compile(r"\s*-?[0-9]{1,38}(\.[0-9]{0,38})?\s*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?")
+_INSTANT = re.compile(_TIME.pattern + r"([+-]\d{2}(:?\d{2})?|Z)")
 _TRUE_FALSE = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -131,6 +133,27 @@ def _timestamp(value: Any, _: IdColumn) -> datetime.datetime:
     return datetime.datetime.combine(value.date(), value.time())
 
 
+def _instant(value: Any, column: IdColumn) -> datetime.datetime:
+    """A time with its zone, as UTC; one without a zone is UTC already."""
+    if isinstance(value, str):
+        if not _INSTANT.fullmatch(value):
+            raise CellError("is not a time with its zone such as 2024-03-31 14:05:00+02:00")
+        try:
+            value = datetime.datetime.fromisoformat(value)
+        except ValueError:
+            raise CellError("is no time of the calendar") from None
+    if isinstance(value, datetime.datetime) and value.tzinfo:
+        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
+    return _timestamp(value, column)
+
+
+def _uuid(value: Any, _: IdColumn) -> str:
+    try:
+        return str(uuid.UUID(str(value)))
+    except ValueError:
+        raise CellError("is not a UUID") from None
+
+
 _ID_OF: dict[str, Callable[[Any, IdColumn], Any]] = {
     "integer": _integer,
     "text": _text,
@@ -138,6 +161,8 @@ _ID_OF: dict[str, Callable[[Any, IdColumn], Any]] = {
     "decimal": _decimal,
     "date": _date,
     "timestamp": _timestamp,
+    "timestamptz": _instant,
+    "uuid": _uuid,
 }
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from notemill.database.keys import POSTGRESQL
 from notemill.errors import NotemillError
 from notemill.load.mysql_shape import MySQLShape
+from notemill.load.postgres_shape import PostgresShape
 from notemill.load.shape import Shape
 from notemill.load.sqlite_shape import SQLiteShape
 
@@ -65,5 +67,5 @@ def _about_keys(shape: Shape) -> str:
 
 
 def _shape(connection: sa.Connection, table: sa.Table) -> Shape:
-    kind = SQLiteShape if connection.dialect.name == "sqlite" else MySQLShape
-    return kind(connection, table)
+    kinds = {"sqlite": SQLiteShape, POSTGRESQL: PostgresShape}
+    return kinds.get(connection.dialect.name, MySQLShape)(connection, table)

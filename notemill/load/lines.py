@@ -1,4 +1,4 @@
-"""Rows as text for MySQL and MariaDB: lines of LOAD DATA, or the values of an INSERT."""
+"""Rows as text: lines of LOAD DATA or COPY, or the values of an INSERT."""
 
 from __future__ import annotations
 
@@ -14,13 +14,26 @@ FORMAT = (
 """How the lines are read. Not as '\\t', which a session may read as two characters."""
 _Texts = Sequence[pa.Array | str]
 _IN_LINES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\0", "\\0"))
+_IN_COPY = (*_IN_LINES[:3], ("\r", "\\r"))
 _IN_QUOTES = (("\\", "\\\\"), ("'", "''"))
 
 
 def lines(columns: Sequence[pa.Array]) -> memoryview:
     """Rows as LOAD DATA takes them; bytes as hex digits, for which the statement says UNHEX."""
     texts = [_text(column, _in_line, lambda digits: digits) for column in columns]
-    return _bytes(_joined([_joined(texts, "\t", null="\\N"), ""], "\n"))
+    return bytes_of(_joined([_joined(texts, "\t", null="\\N"), ""], "\n"))
+
+
+def copy_lines(columns: Sequence[pa.Array]) -> memoryview:
+    """Rows as PostgreSQL's COPY takes them."""
+
+    def escaped(column: pa.Array) -> pa.Array:
+        return _replaced(column, _IN_COPY)
+
+    texts = [
+        _text(column, escaped, lambda digits: _joined(["\\\\x", digits])) for column in columns
+    ]
+    return bytes_of(_joined([_joined(texts, "\t", null="\\N"), ""], "\n"))
 
 
 def values(columns: Sequence[pa.Array], *, backslashes: bool) -> list[bytes]:
@@ -80,14 +93,14 @@ def _in_line(column: pa.Array) -> pa.Array:
 
 
 def _replaced(column: pa.Array, escapes: Sequence[tuple[str, str]]) -> pa.Array:
-    held = _bytes(column).tobytes()
+    held = bytes_of(column).tobytes()
     for character, escape in escapes:
         if character.encode() in held:
             column = pc.replace_substring(column, character, escape)
     return column
 
 
-def _bytes(column: pa.Array) -> memoryview:
+def bytes_of(column: pa.Array) -> memoryview:
     """The texts of a column, one behind the other."""
     _, offsets, data = column.buffers()
     places = np.frombuffer(offsets, dtype=np.int64)

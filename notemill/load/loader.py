@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from notemill.answers.columns import answer_columns, evidence_columns, gate_columns
@@ -20,7 +20,9 @@ from notemill.answers.shard import ShardOrigin
 from notemill.answers.verdict import Status
 from notemill.config import Database
 from notemill.database.connect import connect
-from notemill.database.refusals import DEADLOCK, database_errors, error_number
+from notemill.database.keys import POSTGRESQL
+from notemill.database.postgres import advisory_lock
+from notemill.database.refusals import DEADLOCK, database_errors, error_code
 from notemill.errors import NotemillError
 from notemill.load.check import check_tables
 from notemill.load.experiment import write_experiment
@@ -89,6 +91,7 @@ def open_tables(
                 columns,
                 evidence_columns(work.run.task.evidence),
                 gate_columns(work.run.task.gate),
+                dialect=connection.dialect.name,
                 collation=exact_collation(connection),
                 results=work.run.experiment.results,
                 failures=work.run.experiment.failures,
@@ -118,15 +121,17 @@ def one_load_at_a_time(connection: sa.Connection, table: str) -> Iterator[None]:
     if connection.dialect.name == "sqlite":
         yield
         return
+    if connection.dialect.name == POSTGRESQL:
+        with advisory_lock(connection, f"notemill:{table}", _LOCK_WAIT_S) as had:
+            if not had:
+                raise _still_locked(table, "SELECT * FROM pg_stat_activity")
+            yield
+        return
     name = "notemill:" + hashlib.sha256(table.encode()).hexdigest()[:40]
     got = connection.execute(sa.select(sa.func.GET_LOCK(name, _LOCK_WAIT_S))).scalar()
     connection.commit()
     if got != 1:
-        raise NotemillError(
-            f"another load has been writing {table} for {_LOCK_WAIT_S // 60} minutes",
-            where=table,
-            remedy="see what it does (SHOW PROCESSLIST) and run again",
-        )
+        raise _still_locked(table, "SHOW PROCESSLIST")
     try:
         yield
     finally:
@@ -136,6 +141,14 @@ def one_load_at_a_time(connection: sa.Connection, table: str) -> Iterator[None]:
             connection.commit()
 
 
+def _still_locked(table: str, how: str) -> NotemillError:
+    return NotemillError(
+        f"another load has been writing {table} for {_LOCK_WAIT_S // 60} minutes",
+        where=table,
+        remedy=f"see what it does ({how}) and run again",
+    )
+
+
 def in_one_transaction(connection: sa.Connection, work: Callable[[], Done]) -> Done:
     """Do it in one transaction; again when the database chose it as a deadlock's victim."""
     for number in range(_TRIES):
@@ -143,7 +156,7 @@ def in_one_transaction(connection: sa.Connection, work: Callable[[], Done]) -> D
             with connection.begin():
                 return work()
         except DBAPIError as error:
-            if error_number(error) not in DEADLOCK or number == _TRIES - 1:
+            if error_code(error) not in DEADLOCK or number == _TRIES - 1:
                 raise
             log.warning("deadlock with another transaction; trying again")
     raise AssertionError("unreachable")
@@ -199,6 +212,9 @@ def _stage(connection: sa.Connection, tables: Tables, rows: Rows, way: Way, note
         (tables.failures, {}),
     ):
         write(connection, tables.staging, constants, _counted(rows.of(table.name), progress), way)
+    if connection.dialect.name == POSTGRESQL:
+        # Nobody else looks at a temporary table for the planner.
+        connection.exec_driver_sql(f"ANALYZE {tables.staging.name}")
 
 
 def _counted(batches: Iterator[pa.RecordBatch], progress: Progress) -> Iterator[pa.RecordBatch]:
@@ -242,7 +258,20 @@ def _upsert(
             index_elements=list(table.primary_key.columns),
             set_={name: lite.excluded[name] for name in values},
         )
+    if connection.dialect.name == POSTGRESQL:
+        full = postgresql.insert(table).from_select(names, source)
+        new = {name: full.excluded[name] for name in values}
+        return full.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns),
+            set_=new,
+            # Bit by bit; a row that is the same already is not written again.
+            where=_record(table.c[name] for name in new).op("*<>")(_record(new.values())),
+        )
     return mysql.insert(table).from_select(names, source).on_duplicate_key_update(values)
+
+
+def _record(columns: Iterable[sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
+    return sa.func.row(*columns).op("::")(sa.literal_column("record")).self_group()
 
 
 def report_of(

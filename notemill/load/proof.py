@@ -21,13 +21,16 @@ import sqlalchemy as sa
 from notemill.answers.columns import EVIDENCE_GRADE, GATE_RULE, GATE_SENT
 from notemill.answers.grades import Grade
 from notemill.answers.verdict import Status
+from notemill.database.copying import HEADER, TRAILER, copied
+from notemill.database.driver import driver_errors, driver_of
+from notemill.database.keys import POSTGRESQL
 from notemill.database.packets import UNSUPPORTED, stream_of
 from notemill.errors import NotemillError
+from notemill.load.copy_wire import copy_select, encoded_copy
 from notemill.load.rows import Rows
 from notemill.load.tables import Tables
 from notemill.load.values import as_stored, differing, is_sqlite
 from notemill.load.wire import NotEncodable, encoded
-from notemill.load.writing import driver_errors, driver_of
 from notemill.progress import Progress
 from notemill.tasks.gate import DID
 
@@ -59,6 +62,7 @@ class Prover:
         self._connection = connection
         self._tables = tables
         self._whose = whose
+        self._dialect = connection.dialect.name
         self._lite = is_sqlite(connection)
         self._proof = Proof()
         self._lost: Counter[str] = Counter()
@@ -78,7 +82,7 @@ class Prover:
             )
         progress = Progress("rows read back", total=notes)
         for table in self._both():
-            if self._lite or not self._same_bytes(table, rows, progress):
+            if self._lite or not self._same(table, rows, progress):
                 self._compare_values(table, rows)
             self._proof.values += rows.count(table.name) * len(table.columns)
         self._refuse_differences()
@@ -91,7 +95,7 @@ class Prover:
             return None
         progress = Progress("rows compared", total=notes)
         for table in self._both():
-            if not self._lite and not self._same_bytes(table, rows, progress):
+            if not self._lite and not self._same(table, rows, progress):
                 return None
             if self._lite:
                 self._compare_values(table, rows, all_of_them=False)
@@ -140,8 +144,32 @@ class Prover:
     def _ours(self, table: sa.FromClause) -> sa.ColumnElement[bool]:
         return sa.and_(*(table.c[name] == self._whose[name] for name in ("experiment", "cohort")))
 
-    def _same_bytes(self, table: sa.Table, rows: Rows, progress: Progress) -> bool:
+    def _same(self, table: sa.Table, rows: Rows, progress: Progress) -> bool:
         """Whether each row comes as the very bytes that its values have."""
+        if self._dialect == POSTGRESQL:
+            return self._same_copy(table, rows, progress)
+        return self._same_bytes(table, rows, progress)
+
+    def _same_copy(self, table: sa.Table, rows: Rows, progress: Progress) -> bool:
+        """The same of PostgreSQL, by COPY in its binary format."""
+        driver = driver_of(self._connection)
+        names = [column.name for column in table.columns]
+        try:
+            with driver_errors(self._connection):
+                select, oids = copy_select(driver, table, self._tables.id_names, self._whose)
+                with copied(driver, select) as found:
+                    same = found.begins_with(HEADER)
+                    for batch in rows.of(table.name):
+                        if not same:
+                            return False
+                        same = found.begins_with(encoded_copy(self._columns(batch, names), oids))
+                        progress.add(batch.num_rows)
+                    return same and found.begins_with(TRAILER) and found.ended()
+        except NotEncodable:
+            return False
+
+    def _same_bytes(self, table: sa.Table, rows: Rows, progress: Progress) -> bool:
+        """The same of MySQL, in the binary protocol."""
         driver = driver_of(self._connection)
         quote = self._connection.dialect.identifier_preparer.quote
         names = [column.name for column in table.columns]
@@ -189,7 +217,8 @@ class Prover:
         pairs = _Pairs(len(ids))
         for batch in rows.of(table.name):
             columns = [
-                as_stored(column.to_pylist(), self._lite) for column in self._columns(batch, names)
+                as_stored(column.to_pylist(), self._dialect)
+                for column in self._columns(batch, names)
             ]
             wanted = list(zip(*columns, strict=True))
             self._compare(table, *pairs.add(wanted, found.fetchmany(len(wanted))))

@@ -37,6 +37,16 @@ _LONG_TEXT = _TEXT + "x" * 70_000
 """Longer than MySQL's TEXT."""
 
 
+_TRIGGERS = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN :names",
+    "mysql": "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS "
+    "WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE IN :names",
+    "postgresql": "SELECT t.tgname FROM pg_catalog.pg_trigger t "
+    "JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal "
+    "AND pg_catalog.pg_table_is_visible(c.oid) AND c.relname IN :names",
+}
+
+
 class TablesReport(Record):
     """Which tables were made or found to keep everything, and by which server; and which files may
     be written. Tables and server are None where the answers go to files alone."""
@@ -138,7 +148,9 @@ def _value(column: sa.Column[Any], number: int, *, key: bool) -> Any:
             return _TIME.date() + datetime.timedelta(days=number)
         case sa.LargeBinary():
             return bytes([number])
-        case sa.Text():
+        case sa.Uuid():
+            return f"00000000-0000-4000-8000-00000000000{number}"
+        case sa.Text() if not key:
             return _LONG_TEXT
         case sa.String():
             return ("aAbB"[number] if key else _TEXT)[: column.type.length]
@@ -169,13 +181,8 @@ def _origin(work: Load) -> ShardOrigin:
 def _name_triggers(connection: sa.Connection, tables: Tables) -> None:
     """Triggers may do as they like as long as the proof holds; who reads the log knows of them."""
     names = [table.name for table in tables.lasting]
-    query = (
-        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN :names"
-        if connection.dialect.name == "sqlite"
-        else "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS "
-        "WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE IN :names"
-    )
-    there = sa.text(query).bindparams(sa.bindparam("names", names, expanding=True))
+    query = sa.text(_TRIGGERS[connection.dialect.name])
+    there = query.bindparams(sa.bindparam("names", names, expanding=True))
     if found := connection.execute(there).scalars().all():
         log.warning("triggers on the tables: %s; the load compares what they leave", list(found))
     connection.rollback()

@@ -16,10 +16,13 @@ import pyarrow.compute as pc
 from notemill.answers.columns import answer_columns, evidence_columns, gate_columns
 from notemill.answers.shard import OUTCOME_FIELDS, REMEDY, read_answers
 from notemill.answers.verdict import Status
+from notemill.database.keys import POSTGRESQL
 from notemill.errors import NotemillError
+from notemill.load.nul import without_nul
 from notemill.load.sorting import Sorted
 from notemill.load.tables import Tables
 from notemill.load.work import Load
+from notemill.logs import log
 from notemill.notes.shard import id_fields
 
 _ROWS_READ = 1024
@@ -55,12 +58,19 @@ class Rows:
         self._tables = tables
         self._batches = batches
         self._sorted: dict[str, Sorted] = {}
+        self._untaken = 0
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with self._stack:  # closed at once where something fails
             for batch in self._batches:
-                self._add(_as_tables_hold_them(batch))
+                self._add(_as_tables_hold_them(self._storable(batch)))
+            if self._untaken:
+                log.warning(
+                    "%d answers hold a NUL character, which PostgreSQL can't store: their notes "
+                    "are in %s, as '%s'",
+                    *(self._untaken, self._tables.failures.name, Status.SCHEMA.value),
+                )
             self._stack = self._stack.pop_all()
         return self
 
@@ -71,6 +81,14 @@ class Rows:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
+
+    def _storable(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """What the database can store: PostgreSQL takes no NUL, and such an answer is a failure."""
+        if self._tables.dialect != POSTGRESQL:
+            return batch
+        kept, untaken = without_nul(batch, self._tables)
+        self._untaken += untaken
+        return kept
 
     def _add(self, batch: pa.RecordBatch) -> None:
         self.asked.add(batch)

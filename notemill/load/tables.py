@@ -13,12 +13,15 @@ from notemill.database.keys import (
     BYTES_A_CHARACTER,
     LONGEST_IN_ROW,
     NAME_LENGTH,
+    POSTGRESQL,
     WHOSE,
     IdColumn,
     check_key_length,
 )
 from notemill.errors import NotemillError
 
+_POSTGRESQL_NAME = 63
+"""Characters of a name; what is behind them is cut without an error."""
 _ROW_BYTES = 65535 - 12288
 """MySQL's longest row, off-page columns apart, less what is not an answer's."""
 _COLLATIONS = ("utf8mb4_0900_bin", "utf8mb4_nopad_bin", "utf8mb4_bin")
@@ -46,13 +49,18 @@ class Tables:
         evidence: list[AnswerColumn],
         gate: list[AnswerColumn],
         *,
+        dialect: str,
         collation: str | None,
         results: str,
         failures: str,
         experiments: str,
     ) -> None:
         check_names(results, failures, experiments)
-        check_key_length(ids)
+        self.dialect = dialect
+        if dialect == POSTGRESQL:
+            columns = [column.column for column in answers]
+            _check_lengths([results, failures, experiments, *columns])
+        check_key_length(ids, dialect)
         self._ids = ids
         self._collation = collation
         self.id_names = [column.name for column in ids]
@@ -126,8 +134,12 @@ class Tables:
         match column.kind:
             case "integer":
                 return sa.BigInteger()
+            case "text" if self.dialect == POSTGRESQL and not column.length:
+                return sa.Text(collation=self._collation)
             case "text":
                 return sa.String(length, collation=self._collation)
+            case "uuid":
+                return sa.Uuid(as_uuid=False)
             case "binary":
                 return sa.LargeBinary().with_variant(mysql.VARBINARY(length), "mysql", "mariadb")
             case "decimal":
@@ -136,6 +148,8 @@ class Tables:
                 return sa.Date()
             case "timestamp":
                 return sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+            case "timestamptz":
+                return sa.DateTime(timezone=True)
 
 
 def name_column(name: str) -> sa.Column[str]:
@@ -273,6 +287,8 @@ def exact_collation(connection: sa.Connection) -> str | None:
     """The collation by which the server compares text ids exactly; None where any does."""
     if connection.dialect.name == "sqlite":
         return None  # SQLite compares bytes
+    if connection.dialect.name == POSTGRESQL:
+        return "C"  # others compare exactly too, but order in another way than bytes
     known = set(
         connection.exec_driver_sql(
             "SELECT COLLATION_NAME FROM information_schema.COLLATIONS "
@@ -282,6 +298,15 @@ def exact_collation(connection: sa.Connection) -> str | None:
     # MariaDB 10.10 and later list some collations without their character set's name.
     names = known | {f"utf8mb4_{name}" for name in known}
     return next(name for name in _COLLATIONS if name in names or name == _COLLATIONS[-1])
+
+
+def _check_lengths(names: list[str]) -> None:
+    if long := [name for name in names if len(name) > _POSTGRESQL_NAME]:
+        raise NotemillError(
+            f"PostgreSQL cuts names of over {_POSTGRESQL_NAME} characters: {', '.join(long)}",
+            where="results_table, failures_table, experiments_table, or the answer's fields",
+            remedy="take shorter names (or a shorter answer_prefix)",
+        )
 
 
 def check_names(results: str, failures: str, experiments: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from notemill.database.keys import POSTGRESQL
+
 _TIME_IN_SQLITE = "%Y-%m-%d %H:%M:%S.%f"
 """How SQLAlchemy writes a time."""
 
@@ -33,11 +35,11 @@ def given_back_otherwise(
     found = connection.execute(select.order_by(raw.c[order]) if order else select).all()
     if len(found) != len(rows):
         return ["its number of rows"]
-    lite = is_sqlite(connection)
+    dialect = connection.dialect.name
     return [
         name
         for name, got in zip(names, zip(*found, strict=True), strict=True)
-        if differing(as_stored([row[name] for row in rows], lite), got)
+        if differing(as_stored([row[name] for row in rows], dialect), got)
     ]
 
 
@@ -46,12 +48,12 @@ def is_sqlite(connection: sa.Connection) -> bool:
     return connection.dialect.name == "sqlite"
 
 
-def as_stored(values: list[Any], lite: bool) -> list[Any]:
+def as_stored(values: list[Any], dialect: str) -> list[Any]:
     """The values of a column as the driver gives them back."""
     kinds = set(map(type, values))
-    if bool in kinds:
+    if bool in kinds and dialect != POSTGRESQL:
         return [value if value is None else int(value) for value in values]
-    if lite and datetime in kinds:
+    if dialect == "sqlite" and datetime in kinds:
         return [value and value.strftime(_TIME_IN_SQLITE) for value in values]
     return values
 

@@ -64,7 +64,7 @@ def _head(columns: Sequence[pa.Array], rows: int) -> pa.Array:
         if column.null_count:
             nulls[:, number + _NULLS_FROM] = column.is_null().to_numpy(zero_copy_only=False)
     bits = np.packbits(nulls, axis=1, bitorder="little")
-    return _fixed(np.hstack([np.zeros((rows, 1), dtype=np.uint8), bits]))
+    return fixed(np.hstack([np.zeros((rows, 1), dtype=np.uint8), bits]))
 
 
 def _pieces(column: pa.Array, field: Field) -> list[pa.Array]:
@@ -74,7 +74,7 @@ def _pieces(column: pa.Array, field: Field) -> list[pa.Array]:
     if pa.types.is_integer(kind):
         return [_integers(column, field)]
     if pa.types.is_float64(kind) and field.kind == FIELD_TYPE.DOUBLE:
-        return [_fixed(column.fill_null(0).to_numpy().view(np.uint8).reshape(-1, 8), column)]
+        return [fixed(column.fill_null(0).to_numpy().view(np.uint8).reshape(-1, 8), column)]
     if _is_text(kind) and field.kind in _TEXTS and field.charset != _BYTES:
         return _counted(column)
     if pa.types.is_binary(kind) and field.kind in _TEXTS and field.charset == _BYTES:
@@ -100,7 +100,7 @@ def _integers(column: pa.Array, field: Field) -> pa.Array:
     narrow = wide.astype(_INTEGERS[field.kind])
     if not np.array_equal(narrow, wide):
         raise NotEncodable  # its bytes would be another number's
-    return _fixed(narrow.view(np.uint8).reshape(len(wide), -1), column)
+    return fixed(narrow.view(np.uint8).reshape(len(wide), -1), column)
 
 
 def _counted(column: pa.Array) -> list[pa.Array]:
@@ -108,7 +108,7 @@ def _counted(column: pa.Array) -> list[pa.Array]:
     values = column.cast(pa.large_binary())
     sizes = pc.binary_length(values).fill_null(0).to_numpy(zero_copy_only=False).astype("<i8")
     if sizes.max(initial=0) < _SHORT:
-        return [_fixed(sizes.astype(np.uint8)[:, None], column), values]
+        return [fixed(sizes.astype(np.uint8)[:, None], column), values]
     widths = np.select([sizes < _SHORT, sizes < 1 << 16, sizes < 1 << 24], [0, 2, 3], 8)
     marks = np.select([widths == 0, widths == 2, widths == 3], [sizes, 0xFC, 0xFD], 0xFE)
     told = np.hstack([marks.astype(np.uint8)[:, None], sizes.view(np.uint8).reshape(-1, 8)])
@@ -139,8 +139,8 @@ _DATE = (pc.year, pc.month, pc.day)
 _CLOCK = (pc.hour, pc.minute, pc.second)
 
 
-def _fixed(matrix: np.ndarray, like: pa.Array | None = None) -> pa.Array:
-    """Rows of bytes, all of one length; null where `like` is."""
+def fixed(matrix: np.ndarray, like: pa.Array | None = None) -> pa.Array:
+    """Rows of bytes, all of one length, as binary values; null where `like` is."""
     rows, width = matrix.shape
     return _cut(matrix, np.full(rows, width), like)
 

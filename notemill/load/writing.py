@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from itertools import chain
 from typing import Any
@@ -11,11 +10,15 @@ from typing import Any
 import pyarrow as pa
 import pymysql
 import sqlalchemy as sa
+from psycopg import sql
 from pymysql.constants import SERVER_STATUS
 from sqlalchemy.exc import DBAPIError
 
+from notemill.database.copying import send_copy
+from notemill.database.driver import driver_errors, driver_of
+from notemill.database.keys import POSTGRESQL
 from notemill.database.packets import send_rows
-from notemill.load.lines import FORMAT, lines, values
+from notemill.load.lines import FORMAT, copy_lines, lines, values
 from notemill.load.values import as_stored, is_sqlite
 
 _STATEMENT_BYTES = 1 << 20
@@ -29,11 +32,14 @@ class Way(StrEnum):
 
     STREAM = "LOAD DATA LOCAL INFILE"
     STATEMENTS = "INSERT statements of many rows"
+    COPY = "COPY"
     BOUND = "bound values"
 
 
 def way_into(connection: sa.Connection, scratch: sa.Table) -> Way:
     """The fastest way that works, tried without rows. scratch: an empty table of this session."""
+    if connection.dialect.name == POSTGRESQL:
+        return Way.COPY
     if is_sqlite(connection):
         return Way.BOUND
     way = Way.STREAM
@@ -62,30 +68,39 @@ def write(
         _bind(connection, table, constants, batches)
         return
     with driver_errors(connection):
-        if way is Way.STREAM:
+        if way is Way.COPY:
+            _copy(connection, table, constants, batches)
+        elif way is Way.STREAM:
             _stream(connection, table, constants, batches)
         else:
             _state(connection, table, constants, batches)
 
 
-@contextmanager
-def driver_errors(connection: sa.Connection, but: Collection[int] = ()) -> Iterator[None]:
-    """What PyMySQL raises, as SQLAlchemy would have it, `but` for errors of these numbers."""
-    try:
-        yield
-    except pymysql.err.Error as error:
-        if error.args and error.args[0] in but:
-            raise
-        driver: Any = connection.connection.driver_connection
-        if not driver.open:
-            connection.invalidate()
-        raise DBAPIError(None, None, error, hide_parameters=True) from error
+def _copy(
+    connection: sa.Connection,
+    table: sa.Table,
+    constants: dict[str, str],
+    batches: Iterable[pa.RecordBatch],
+) -> None:
+    driver = driver_of(connection)
+    batches = iter(batches)
+    first = next(batches, None)
+    if first is None:
+        return
+    names = [*first.schema.names, *constants]
+    into = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT text, ENCODING 'UTF8')").format(
+        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, names))
+    )
+    zoned = {c.name for c in table.columns if getattr(c.type, "timezone", False)}
 
+    def columns(batch: pa.RecordBatch) -> list[pa.Array]:
+        own = [
+            column.cast(pa.timestamp("us", tz="UTC")) if name in zoned else column
+            for name, column in zip(batch.schema.names, batch.columns, strict=True)
+        ]
+        return [*own, *(pa.repeat(value, batch.num_rows) for value in constants.values())]
 
-def driver_of(connection: sa.Connection) -> Any:
-    """PyMySQL's own connection, with a transaction begun if none is."""
-    connection.exec_driver_sql("DO 0")
-    return connection.connection.driver_connection
+    send_copy(driver, into, (copy_lines(columns(batch)) for batch in chain([first], batches)))
 
 
 def _stream(
@@ -161,7 +176,7 @@ def _bind(
     quote = connection.dialect.identifier_preparer.quote
     for batch in batches:
         names = [*batch.schema.names, *constants]
-        columns = [as_stored(column.to_pylist(), True) for column in batch.columns]
+        columns = [as_stored(column.to_pylist(), "sqlite") for column in batch.columns]
         columns += [[value] * batch.num_rows for value in constants.values()]
         marks = ", ".join("?" * len(names))
         insert = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, names))})"

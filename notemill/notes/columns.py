@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from notemill.config import Cohort
-from notemill.database.keys import BYTES_A_CHARACTER, INT64, IdColumn, IdKind
+from notemill.database.keys import (
+    BYTES_A_CHARACTER,
+    INT64,
+    IdColumn,
+    IdKind,
+    Instant,
+    Unfit,
+    UuidText,
+)
 from notemill.errors import NotemillError
 from notemill.notes.text import UndecodedText
 
 _DIGITS = 38
 """Of a decimal in a shard."""
+_EXACTLY = Context(prec=_DIGITS)
 
 
 def column_positions(names: Iterable[str], cohort: Cohort, cohort_name: str) -> list[int]:
@@ -68,7 +77,7 @@ class IdReader:
                 for value in values:
                     if type(value) is not kind or not _fits(value, column):
                         self._refuse(column.name, value, kind)
-        return read
+        return [_alike(values, c) for values, c in zip(read, self._columns, strict=True)]
 
     def _decoded(self, name: str, values: list[Any]) -> list[Any]:
         try:
@@ -85,6 +94,8 @@ class IdReader:
     def _column(self, name: str, position: int, value: Any) -> IdColumn:
         length = self._description[position][3]  # of text in bytes of utf8mb4
         match value:
+            case UuidText():
+                return IdColumn(name=name, kind="uuid")
             case str():
                 return IdColumn(
                     name=name, kind="text", length=length // BYTES_A_CHARACTER if length else None
@@ -98,6 +109,7 @@ class IdReader:
         kinds: dict[type, IdKind] = {
             int: "integer",
             datetime.datetime: "timestamp",
+            Instant: "timestamptz",
             datetime.date: "date",
         }
         if type(value) not in kinds:
@@ -107,6 +119,8 @@ class IdReader:
     def _refuse(self, name: str, value: Any, kind: type | None) -> None:
         if value is None:
             what, remedy = "is NULL on some row", "leave those rows out: WHERE ... IS NOT NULL"
+        elif isinstance(value, Unfit):
+            what, remedy = value.what, "cast it in the query to TEXT, or leave those rows out"
         elif kind is int and type(value) is int:
             what, remedy = "holds a number beyond 64 bits", "cast it in the query to CHAR"
         elif kind is None:
@@ -130,6 +144,14 @@ def _all_fit(values: list[Any], column: IdColumn) -> bool:
     if column.kind == "integer":
         return min(values) in INT64 and max(values) in INT64
     return column.kind != "decimal" or all(_fits(value, column) for value in values)
+
+
+def _alike(values: list[Any], column: IdColumn) -> list[Any]:
+    """Decimals with as many digits after the point as the column has: 1.5 and 1.50 are one id."""
+    if column.kind != "decimal":
+        return values
+    unit = Decimal(1).scaleb(-(column.scale or 0))
+    return [value.quantize(unit, context=_EXACTLY) for value in values]
 
 
 def _fits(value: Any, column: IdColumn) -> bool:

@@ -143,7 +143,8 @@ def _from_source(
         else:
             read = read_files(name, cohort, spool, conflicts)
         counts.rows = read.rows
-        check_key_length(read.ids)  # here, because the cohort is frozen when it is loaded
+        if database:  # here, because the cohort is frozen when it is loaded
+            check_key_length(read.ids, database.dialect)
         dropped = _rows_to_drop(name, cohort, layout, spool, conflicts)
         notes = _distinct(spool.notes(), dropped, counts, cohort.id_columns)
         cut = write_cut(aside, notes, cohort.shards, read.ids)

@@ -9,6 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from notemill.database.cursor import PostgresRows
+from notemill.database.driver import driver_errors, driver_of
+from notemill.database.keys import POSTGRESQL
 from notemill.notes.text import UndecodedText
 
 _SQLITE_STEPS = 10_000
@@ -16,7 +19,10 @@ _SQLITE_STEPS = 10_000
 
 def only_read(connection: sa.Connection) -> None:
     """Let the session change nothing from here on, and leave texts undecoded."""
-    if connection.dialect.name == "sqlite":
+    if connection.dialect.name == POSTGRESQL:
+        connection.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        connection.commit()
+    elif connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA query_only = ON")
         # Undecoded, so that a text with invalid UTF-8 is counted and not an error.
         connection.connection.dbapi_connection.text_factory = UndecodedText  # type: ignore[union-attr]
@@ -27,12 +33,16 @@ def only_read(connection: sa.Connection) -> None:
         connection.commit()
 
 
-def streamed(connection: sa.Connection, query: str) -> sa.CursorResult[Any]:
+def streamed(connection: sa.Connection, query: str) -> sa.CursorResult[Any] | PostgresRows:
     """The query's rows through a server-side cursor, in one read-only transaction.
 
     One row is fetched at a time: a thousand notes may be gigabytes.
     """
     only_read(connection)
+    if connection.dialect.name == POSTGRESQL:
+        connection = connection.execution_options(no_parameters=True)
+        with driver_errors(connection):
+            return PostgresRows(driver_of(connection), bare(query), UndecodedText)
     return connection.execution_options(
         stream_results=True, max_row_buffer=1, no_parameters=True
     ).exec_driver_sql(bare(query))
@@ -54,6 +64,9 @@ def limited(connection: sa.Connection, seconds: int) -> Iterator[None]:
             yield
         finally:
             sqlite.set_progress_handler(None, _SQLITE_STEPS)
+    elif connection.dialect.name == POSTGRESQL:
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{seconds}s'")
+        yield
     else:
         mariadb = getattr(connection.dialect, "is_mariadb", False)
         limit = "max_statement_time" if mariadb else "max_execution_time"

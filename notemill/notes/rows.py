@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError
 
 from notemill.config import Cohort, Database
 from notemill.database.connect import connect, server_name
-from notemill.database.keys import IdColumn
-from notemill.database.refusals import database_errors, error_number
+from notemill.database.cursor import PostgresRows
+from notemill.database.keys import POSTGRESQL, IdColumn, Unfit, check_key_size
+from notemill.database.refusals import database_errors, error_code
 from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.notes.columns import IdReader, column_positions
@@ -87,6 +88,8 @@ def _read(
     reader = IdReader(cohort.id_columns, positions, result.cursor.description, name)
     for rows in _some_rows(connection, result, text_position):
         ids = reader.read(rows)
+        if connection.dialect.name == POSTGRESQL:
+            check_key_size(ids, reader.columns)
         texts = [read_text(checked_text(row[text_position], cohort, name)) for row in rows]
         rows.clear()
         spool.add(notes_table(reader.columns, ids, texts))
@@ -97,7 +100,7 @@ def _read(
 
 
 def _some_rows(
-    connection: sa.Connection, result: sa.CursorResult[Any], text: int
+    connection: sa.Connection, result: sa.CursorResult[Any] | PostgresRows, text: int
 ) -> Iterator[list[Any]]:
     """The rows as they come from the driver, some in memory at once: one may be very large.
 
@@ -139,7 +142,7 @@ def _compare_with_count(connection: sa.Connection, name: str, cohort: Cohort, ro
             "(error %s)",
             rows,
             _COUNT_S,
-            error_number(error) or type(error.orig).__name__,
+            error_code(error) or type(error.orig).__name__,
         )
         return
     if counted != rows:
@@ -158,8 +161,9 @@ def checked_text(value: Any, cohort: Cohort, name: str) -> str | bytes | None:
     """A value of the text column. Raises NotemillError when it is no text."""
     if value is None or isinstance(value, str | bytes):
         return value
+    kind = value.kind if isinstance(value, Unfit) else type(value).__name__
     raise NotemillError(
-        f"the text column '{cohort.text_column}' holds {type(value).__name__}, not text",
+        f"the text column '{cohort.text_column}' holds {kind}, not text",
         where=f"cohorts.{name}.text_column",
         remedy="name the column with the note's text, or cast it in the query",
     )

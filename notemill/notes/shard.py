@@ -38,6 +38,8 @@ _ARROW = {
     "binary": pa.binary(),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us"),
+    "uuid": pa.string(),
 }
 
 

@@ -20,7 +20,7 @@ from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from notemill.config.database import PASSWORD_VARIABLE
+from notemill.config.database import PASSWORD_VARIABLES
 from notemill.errors import NotemillError
 from notemill.slurm.asking import Answers, ask, is_away, squeue
 from notemill.slurm.states import COMPLETED, Absences, Seen, end_of
@@ -202,7 +202,9 @@ def submit_command(job: Any, *arguments: Any, **options: Any) -> str:
     """The plugin's sbatch, without the database's password where it is not used."""
     command = str(get_submit_command(job, *arguments, **options))
     # `db`: how many jobs use the database at once; a rule that uses it has it.
-    return command if job.resources.get("db") else f"env -u {PASSWORD_VARIABLE} {command}"
+    if job.resources.get("db"):
+        return command
+    return " ".join(["env", *(f"-u {name}" for name in PASSWORD_VARIABLES), command])
 
 
 def refuse_unknown_plugin(installed: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from notemill.config import Database
 from notemill.database.connect import connect
-from notemill.database.refusals import database_errors, error_number, explain
+from notemill.database.refusals import database_errors, error_code, explain
 from notemill.errors import NotemillError
 from tests.unit.conftest import Clinic
 
@@ -108,9 +108,9 @@ def test_the_password_of_an_address_is_not_shown() -> None:
 
 
 def test_the_number_of_an_error_is_found() -> None:
-    assert error_number(DBAPIError("", {}, pymysql.err.OperationalError(1213, "deadlock"))) == 1213
-    assert error_number(DBAPIError("", {}, Exception())) == 0
-    assert error_number(DBAPIError("", {}, Exception("words"))) == 0
+    assert error_code(DBAPIError("", {}, pymysql.err.OperationalError(1213, "deadlock"))) == 1213
+    assert error_code(DBAPIError("", {}, Exception())) == 0
+    assert error_code(DBAPIError("", {}, Exception("words"))) == 0
 
 
 def said_by_sqlite(clinic: Clinic, statement: str, **values: Any) -> NotemillError:

@@ -27,7 +27,15 @@ ANSWERS = [
 
 def tables(*ids: IdColumn) -> Tables:
     return Tables(
-        list(ids), ANSWERS, [], [], collation=None, results="r", failures="f", experiments="e"
+        list(ids),
+        ANSWERS,
+        [],
+        [],
+        dialect="mysql",
+        collation=None,
+        results="r",
+        failures="f",
+        experiments="e",
     )
 
 

@@ -72,5 +72,5 @@ def test_json_is_compared_as_it_parses(one: str, other: str | None, same: bool) 
 
 
 def test_a_boolean_is_a_number_in_a_database() -> None:
-    assert as_stored([True, None, False], lite=False) == [1, None, 0]
-    assert differing(as_stored([True], lite=False), [1]) == 0
+    assert as_stored([True, None, False], "mysql") == [1, None, 0]
+    assert differing(as_stored([True], "mysql"), [1]) == 0

@@ -49,7 +49,7 @@ def test_only_a_rule_that_uses_the_database_is_submitted_with_its_password() -> 
         for resources in ({"db": 1}, {})
     )
     assert with_db.startswith("sbatch ")
-    assert without == f"env -u {PASSWORD_VARIABLE} {with_db}"
+    assert without == f"env -u {PASSWORD_VARIABLE} -u PGPASSWORD {with_db}"
 
 
 @pytest.mark.parametrize(
