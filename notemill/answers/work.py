@@ -23,8 +23,9 @@ from notemill.answers.live import LiveFile
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.verdict import Status
+from notemill.counts import Counts
 from notemill.engines.kinds import proven_engine
-from notemill.engines.protocol import Engine, Start
+from notemill.engines.protocol import Engine, EngineGone, Start
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
 from notemill.logs import log
@@ -88,7 +89,8 @@ class ShardWork:
     it was proven, 0 before; engine: its name and version. beyond: tokens of context that texts
     turned out not to fit, by hash. beside: the same shard's work for the tasks that are asked
     together with this one; asked_with: ids of the batch, empty for a task of its own. given_up:
-    what ended the asking of this task, while others go on. told: of each of its ends.
+    what ended the asking of this task, while others go on. told: of each of its ends. counts: what
+    was done so far; of engines it tells with the first task.
     """
 
     job: ShardJob
@@ -106,6 +108,8 @@ class ShardWork:
     asked_with: tuple[str, ...] = ()
     given_up: NotemillError | None = None
     told: Ended | None = None
+    counts: Counts = field(default_factory=Counts)
+    _lost: set[int] = field(default_factory=set)
 
     @property
     def entry(self) -> ShardEntry:
@@ -228,6 +232,7 @@ class ShardWork:
                 work.journal.spend()
                 work.live.given_up = self.servers - asking.living
                 work.live.beat()
+            self.counts.servers = asking.living
 
         for work in self.together:
             work.sizes = self.sizes
@@ -247,6 +252,7 @@ class ShardWork:
         )
         begin = start or self.started
         starts = [partial(begin, slots, context, server) for server in range(self.servers)]
+        self.counts.slots, self.counts.servers = slots, self.servers
         await asking.run(texts, *starts)
 
     @asynccontextmanager
@@ -266,11 +272,27 @@ class ShardWork:
             servers=self.servers,
         )
         began = time.monotonic()
-        async with proven_engine(run.engine, start) as engine:
+        async with self._watched(server), proven_engine(run.engine, start) as engine:
             for work in self.together:
                 work.ready_s, work.engine = time.monotonic() - began, engine.description
                 keep_record(job.layout, work.job.run, self.record, work.asked_with)
+                work.counts.engine, work.counts.progressed = engine.description, time.time()
+            if own := getattr(engine, "own_metrics", None):
+                self.counts.own[server] = own
             yield engine
+
+    @asynccontextmanager
+    async def _watched(self, server: int) -> AsyncIterator[None]:
+        """The life of a server's engine, which is counted as started again after a loss."""
+        self.counts.restarts += server in self._lost
+        try:
+            yield
+            self._lost.discard(server)
+        except EngineGone:
+            self._lost.add(server)
+            raise
+        finally:
+            self.counts.own.pop(server, None)
 
     def _keep(self, text_sha256: str, outcome: Outcome) -> None:
         if outcome.status == Status.ANSWERED:
@@ -279,6 +301,7 @@ class ShardWork:
             self.failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
         self.live.ended(outcome, self._weights(text_sha256))
+        self.counts.end(outcome.status)
         if self.told:
             self.told(text_sha256, outcome)
 
@@ -299,7 +322,10 @@ class ShardWork:
     @cached_property
     def _asking(self) -> Asking:
         return Asking.of_run(
-            self.job.run, self.record, lambda tokens: self.journal.spend(tokens=tokens)
+            self.job.run,
+            self.record,
+            lambda tokens: self.journal.spend(tokens=tokens),
+            self.counts,
         )
 
     @cached_property

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from notemill.counts import OwnMetrics
 from notemill.engines.probes import (
     PromptSize,
     measure_prompts,
@@ -23,12 +24,13 @@ class Client(ABC):
     """Client of one server with one model; an Engine once it is proven.
 
     address: where it is, for messages; prompts: what a task's prompts take, by its name, as far as
-    it is measured.
+    it is measured; own_metrics: what a server that the job started tells of itself, if it does.
     """
 
     address: str
     description: str
     prompts: Mapping[str, PromptSize] = MappingProxyType({})
+    own_metrics: OwnMetrics | None = None
 
     def baseline(self, task: str) -> int:
         """See Engine; 0 until it is measured."""
