@@ -64,7 +64,7 @@ def job_families(seen: Seen) -> Iterator[Metric]:
     yield from _shards(pairs, seen.sampled)
     if seen.now:
         yield from _standing(pairs, seen)
-        yield from _gpus(labels[0], seen.sampled.gpus)
+        yield from gpu_families(whose(seen.counts[0], seen.where), seen.sampled.gpus)
 
 
 _Pairs = list[tuple[tuple[str, ...], Counts]]
@@ -166,8 +166,9 @@ def _standing(pairs: _Pairs, seen: Seen) -> Iterator[Metric]:
         yield ends
 
 
-def _gpus(labels: Sequence[str], gpus: Sequence[GpuUse]) -> Iterator[Metric]:
-    names = [*_WHOSE, "gpu", "model"]
+def gpu_families(whose: Labels, gpus: Sequence[GpuUse]) -> Iterator[Metric]:
+    """Memory and use of GPUs, as far as the driver tells. whose: further labels."""
+    names = [*whose, "gpu", "gpu_name"]
     total = GaugeMetricFamily(
         "notemill_gpu_memory_size_bytes", "Memory of the GPU.", labels=names, unit="bytes"
     )
@@ -181,7 +182,7 @@ def _gpus(labels: Sequence[str], gpus: Sequence[GpuUse]) -> Iterator[Metric]:
         unit="ratio",
     )
     for gpu in gpus:
-        whose_gpu = [*labels, gpu.uuid, gpu.name]
+        whose_gpu = [*whose.values(), gpu.uuid, gpu.name]
         for family, value in ((total, gpu.total_bytes), (used, gpu.used_bytes), (busy, gpu.busy)):
             if value is not None:
                 family.add_metric(whose_gpu, value)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Protocol
 
 from notemill.config import MetricsSection
 from notemill.errors import NotemillError
-from notemill.files import refuse_open
+from notemill.files import refuse_open, written_whole
 from notemill.logs import log
-from notemill.metrics.page import Page
+from notemill.metrics.page import Families, Page, as_file
 from notemill.metrics.serving import serving
 from notemill.metrics.target import Target, TargetFile
 from notemill.paths import Layout
@@ -42,10 +43,15 @@ class Shown(Protocol):
 
 @contextmanager
 def shown(section: MetricsSection, layout: Layout, what: Shown) -> Iterator[None]:
-    """Serve it, with its targets published, until leaving.
+    """Serve it, with its targets published, until leaving. That it can't be is a warning."""
+    with ExitStack() as stack:
+        with mended("no metrics are served"):
+            stack.enter_context(_shown(section, layout, what))
+        yield
 
-    Entering it raises NotemillError when it can't be served.
-    """
+
+@contextmanager
+def _shown(section: MetricsSection, layout: Layout, what: Shown) -> Iterator[None]:
     token = _token(section)
     with serving(section, what.paths, token) as port:
         host = platform.node() if section.everywhere else section.address
@@ -61,7 +67,7 @@ def shown(section: MetricsSection, layout: Layout, what: Shown) -> Iterator[None
             yield
         finally:
             over.set()
-            with mended("the job's target file is not removed"):
+            with mended("the file in metrics/targets is not removed"):
                 targets.remove()
 
 
@@ -74,6 +80,23 @@ def mended(otherwise: str) -> Iterator[None]:
         log.warning("%s: %s (%s): %s", otherwise, error.what, error.where, error.remedy)
     except Exception as error:
         log.warning("%s: %s", otherwise, type(error).__name__)
+
+
+def where() -> dict[str, str]:
+    """Labels of this process's place."""
+    return {"host": platform.node(), "slurm_job": os.environ.get("SLURM_JOB_ID", "")}
+
+
+def ends_at() -> float | None:
+    """When Slurm ends this job (seconds of the epoch), None where it does not say."""
+    ends = os.environ.get("SLURM_JOB_END_TIME", "")
+    return float(ends) if ends.isdecimal() else None
+
+
+def leave_totals(layout: Layout, name: str, families: Families) -> None:
+    """Write what was counted to a file that stays. Raises NotemillError or OSError."""
+    with written_whole(layout.metrics_totals(name)) as partial:
+        partial.write_bytes(as_file(families))
 
 
 def _renew(what: Shown, targets: TargetFile, over: threading.Event) -> None:

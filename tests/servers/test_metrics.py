@@ -1,0 +1,189 @@
+"""Real jobs on Slurm, watched by a real Prometheus with deploy/ as users have it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from deploy.grafana.dashboard import written
+from notemill.answers.shard import read_origin
+from tests.oracle import EMBEDDED, config, write_sqlite
+from tests.servers import prometheus
+from tests.servers.conftest import require
+from tests.servers.daemon import wait_until
+from tests.servers.prometheus import DEPLOYED, Prometheus, promtool
+from tests.servers.slurm import SlurmCluster
+from tests.workflow.project import REPOSITORY, Project, site_arguments
+
+DASHBOARD = REPOSITORY / "deploy" / "grafana" / "dashboard.json"
+TOKEN = "metrics-0123456789abcdef"
+COMPARED = re.compile(r" ([<>]=?) ")
+OF_GRAFANA = {"$__rate_interval": "10s", "$__range": "5m", "$cohort": ".*", "$experiment": ".*"}
+SMI = """#!/bin/sh
+# What NVIDIA's driver says of a GPU.
+case "$*" in *--query-gpu=uuid*) echo "GPU-5d6a, 1024, 81559, 37, NVIDIA H100 80GB HBM3";; esac
+"""
+
+
+def of_dashboard() -> list[str]:
+    """Every expression of the dashboard, its variables filled in."""
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    panels += [inner for panel in panels for inner in panel.get("panels", [])]
+    expressions = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    for variable, value in OF_GRAFANA.items():
+        expressions = [expression.replace(variable, value) for expression in expressions]
+    return expressions
+
+
+def of_alerts() -> list[str]:
+    """Every alert's expression, so that it says 0 or 1 where it would keep or drop a series."""
+    groups = yaml.safe_load((DEPLOYED / "alerts.yml").read_text())["groups"]
+    rules = [rule["expr"] for group in groups for rule in group["rules"]]
+    return [COMPARED.sub(r" \1 bool ", expression) for expression in rules]
+
+
+@dataclass
+class Watched:
+    """A run that has ended. silent: expressions without data while it ran; series: labels that a
+    metric had, by its name; targets: what was scraped."""
+
+    project: Project
+    silent: list[str]
+    series: dict[str, dict[str, str]]
+    targets: list[dict[str, Any]]
+    output: str
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory, cluster: SlurmCluster) -> Iterator[Watched]:
+    require(prometheus.PACKAGES)
+    folder = tmp_path_factory.mktemp("metrics")
+    project = watched_project(folder, cluster)
+    with Prometheus(project.results / "metrics" / "targets", folder / "token") as server:
+        run = subprocess.Popen(
+            [*project.command("--until", "answer", profile="slurm"), *site_arguments()],
+            cwd=project.folder,
+            env=project.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        silent = set(of_dashboard() + of_alerts())
+        targets: list[dict[str, Any]] = []
+        while run.poll() is None:
+            silent -= {each for each in silent if server.query(each)}
+            targets = max(targets, server.targets(), key=len)
+            time.sleep(0.5)
+        output, _ = run.communicate()
+        wait_until(lambda: not server.targets(), 20, "a target is still there")
+        everything = server.query('last_over_time({__name__=~"(notemill|llamacpp).*"}[10m])')
+        series = {each["metric"].get("__name__", ""): each["metric"] for each in everything}
+        yield Watched(project, sorted(silent), series, targets, output)
+
+
+def watched_project(folder: Path, cluster: SlurmCluster) -> Project:
+    """One experiment over 100 notes on Slurm, whose nodes seem to have NVIDIA's driver."""
+    write_sqlite(folder / "notes.sqlite")
+    settings = config({"url": f"sqlite:///{folder}/notes.sqlite"}, EMBEDDED)
+    settings["cohorts"]["oracle"]["shards"] = 1
+    del settings["experiments"]["pleural_effusion"]
+    settings["experiments"]["pneumonia"]["pilot"] = {"notes": 0}
+    (folder / "token").touch(mode=0o600)
+    (folder / "token").write_text(f"{TOKEN}\n")
+    settings["metrics"] = {"address": "0.0.0.0", "token_file": str(folder / "token")}
+    smi = folder / "bin" / "nvidia-smi"
+    smi.parent.mkdir()
+    smi.write_text(SMI)
+    smi.chmod(0o755)
+    path = f"{smi.parent}:{cluster.environment['PATH']}"
+    return Project(folder / "project", settings, cluster.environment | {"PATH": path})
+
+
+def test_every_expression_of_dashboard_and_alerts_has_data(watched: Watched) -> None:
+    assert watched.silent == [], watched.output
+
+
+def test_series_say_whose_they_are_and_never_which_note(watched: Watched) -> None:
+    known = {"cohort", "experiment", "shard", "host", "slurm_job", "instance", "job", "__name__"}
+    further = {"status", "direction", "reason", "le", "engine", "gpu", "gpu_name"}
+    ours = {name: labels for name, labels in watched.series.items() if "notemill" in name}
+    assert len(ours) > 20
+    for name, labels in ours.items():
+        assert labels["cohort"] == "oracle" and labels["shard"] == "0000", name
+        assert labels["experiment"].startswith("pneumonia-") and labels["slurm_job"].isdecimal()
+        assert labels.keys() <= known | further, name
+    gpu = watched.series["notemill_gpu_busy_ratio"]
+    assert (gpu["gpu"], gpu["gpu_name"]) == ("GPU-5d6a", "NVIDIA H100 80GB HBM3")
+    engine = watched.series["llamacpp:requests_processing"]
+    assert (engine["engine"], engine["shard"]) == ("0", "0000")
+
+
+def test_a_job_and_its_engine_are_found_and_gone_at_the_end(watched: Watched) -> None:
+    paths = {each["discoveredLabels"]["__metrics_path__"] for each in watched.targets}
+    assert paths == {"/metrics", "/engine/0"}
+    metrics = watched.project.results / "metrics"
+    assert not list((metrics / "targets").iterdir())
+
+
+def test_the_last_totals_are_what_the_result_shard_tells(watched: Watched) -> None:
+    (totals,) = (watched.project.results / "metrics" / "totals").iterdir()
+    assert totals.stat().st_mode & 0o777 == 0o600
+    families = text_string_to_metric_families(totals.read_text())
+    samples = [sample for family in families for sample in family.samples]
+
+    def total(name: str, **labels: str) -> float:
+        return sum(
+            sample.value
+            for sample in samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    (shard,) = (watched.project.results / "answers").rglob("*.parquet")
+    origin, rows = read_origin(shard), pq.read_table(shard).to_pylist()
+    texts = {row["text_sha256"]: row for row in rows}.values()
+    for status in {row["status"] for row in texts}:
+        ended = sum(row["status"] == status for row in texts)
+        assert total("notemill_texts_total", status=status) == ended
+    assert total("notemill_texts_total") == len(texts) == total("notemill_shard_done_texts")
+    assert total("notemill_tokens_total") == origin.tokens
+    attempts = sum(row["attempts"] for row in texts)
+    assert total("notemill_request_duration_seconds_count") == attempts
+    assert total("notemill_retries_total") == attempts - len(texts)
+    journal = shard.with_suffix(".journal.jsonl")
+    assert 0 < total("notemill_journal_size_bytes") <= journal.stat().st_size
+    assert not [sample for sample in samples if "in_use" in sample.name]
+
+
+def test_promtool_accepts_what_is_deployed_and_its_tests_pass() -> None:
+    require(prometheus.PACKAGES)
+    assert "SUCCESS" in promtool("check", "config", "prometheus.yml")
+    assert "SUCCESS" in promtool("test", "rules", "alerts_test.yml")
+
+
+def test_every_alert_is_tested_by_promtool() -> None:
+    groups = yaml.safe_load((DEPLOYED / "alerts.yml").read_text())["groups"]
+    names = {rule["alert"] for group in groups for rule in group["rules"]}
+    tests = yaml.safe_load((DEPLOYED / "alerts_test.yml").read_text())["tests"]
+    fired = {
+        case["alertname"]: bool(case.get("exp_alerts"))
+        for test in tests
+        for case in test["alert_rule_test"]
+    }
+    assert fired == dict.fromkeys(names, True)
+
+
+def test_the_dashboard_is_as_its_code_writes_it() -> None:
+    assert DASHBOARD.read_text() == written(), (
+        "python -m deploy.grafana.dashboard > deploy/grafana/dashboard.json"
+    )
