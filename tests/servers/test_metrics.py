@@ -6,7 +6,8 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,15 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.grafana.dashboard import written
+from notemill.answers.job import answer_shards
 from notemill.answers.shard import read_origin
+from notemill.counts import Counts
 from tests.oracle import EMBEDDED, config, write_sqlite
 from tests.servers import prometheus
 from tests.servers.conftest import require
 from tests.servers.daemon import wait_until
 from tests.servers.prometheus import DEPLOYED, Prometheus, promtool
+from tests.servers.shard_site import WELL, ShardSite
 from tests.servers.slurm import SlurmCluster
 from tests.workflow.project import REPOSITORY, Project, site_arguments
 
@@ -187,3 +191,39 @@ def test_the_dashboard_is_as_its_code_writes_it() -> None:
     assert DASHBOARD.read_text() == written(), (
         "python -m deploy.grafana.dashboard > deploy/grafana/dashboard.json"
     )
+
+
+def counted(folder: Path, faults: list[dict[str, Any]]) -> Counts:
+    """What the job on a shard of six texts counts."""
+    site = ShardSite(folder, [f"{n}: {WELL}" for n in range(6)], faults=faults)
+    seen: list[Counts] = []
+
+    @contextmanager
+    def watched(counts: Sequence[Counts]) -> Iterator[None]:
+        seen.extend(counts)
+        yield
+
+    (origin,) = answer_shards([site.job()], watched=watched)
+    (counts,) = seen
+    assert counts.prompt_tokens + counts.answer_tokens == origin.tokens
+    assert (counts.in_flight, counts.slots, counts.servers) == (0, 3, 1)
+    assert counts.engine == "ollama 0.24.0" and counts.own == {}
+    return counts
+
+
+def test_retries_are_counted_by_what_made_them_necessary(tmp_path: Path) -> None:
+    wrong = {"fault": "schema_violation", "match": "3: ", "value": {"response": "(4) Perhaps"}}
+    broken = {"fault": "invalid_json", "match": "2: ", "times": 1}
+    counts = counted(tmp_path, [broken, wrong])
+    assert counts.ended == {"answered": 5, "schema": 1}
+    assert counts.retries == {"schema": 2, "invalid_json": 1}
+    assert counts.restarts == 0
+    assert sum(counts.requests.counts) == 6 + 3
+
+
+def test_an_engine_s_restarts_are_counted_and_what_it_took_with_it(tmp_path: Path) -> None:
+    counts = counted(tmp_path, [{"fault": "crash", "match": "1: ", "starts": 1}])
+    assert counts.ended == {"answered": 6}
+    assert counts.restarts == 1
+    assert set(counts.retries) == {"engine_lost"}
+    assert sum(counts.requests.counts) == 6 + counts.retries["engine_lost"]
