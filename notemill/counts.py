@@ -49,9 +49,9 @@ class Counts:
     questions too; in_flight: those that wait for their reply, for a slot or in one. retries: by
     what made them necessary, a status or ENGINE_LOST. engine: name and version.
 
-    Of the job, and so with the first alone where several tasks are asked together: slots of each of
-    its living servers; restarts: an engine's starts after it was lost; own: what servers tell of
-    themselves, by their number.
+    Of the job, and so with the first alone where several tasks are asked together: slots of all
+    servers that it has, or of the endpoints that it asks; restarts: an engine's starts after it was
+    lost; own: what its servers tell of themselves, by their number.
     """
 
     cohort: str = ""
@@ -73,7 +73,6 @@ class Counts:
     retries: Counter[str] = field(default_factory=Counter)
     engine: str = ""
     slots: int = 0
-    servers: int = 0
     restarts: int = 0
     own: dict[int, OwnMetrics] = field(default_factory=dict)
 

@@ -25,6 +25,7 @@ from notemill.engines.protocol import (
     AnswerTimeout,
     End,
     EngineGone,
+    NotBegun,
     PromptTooLong,
     Question,
     Reply,
@@ -112,8 +113,8 @@ class Asking:
                 verdict, prompt_tokens, answer_tokens, heard = await self._try(
                     engine, text, attempt
                 )
-            except EngineGone:
-                self._counts.retries[ENGINE_LOST] += 1
+            except EngineGone as loss:
+                self._counts.retries[ENGINE_LOST] += not isinstance(loss, NotBegun)
                 raise
             attempt = None
             if verdict.status is not Status.ANSWERED and last.number < self._attempts:
@@ -219,7 +220,10 @@ class Asking:
         """Make sure that the engine talks: it has since `words` were counted, or does now."""
         async with engine.one_control:
             if engine.words == words:
-                await self.control(engine)
+                try:
+                    await self.control(engine)
+                except NotBegun as loss:  # but the text was
+                    raise EngineGone(str(loss)) from None
 
 
 def _ran_into_context(context: int | None, reply: Reply, attempt: Attempt) -> bool:

@@ -17,6 +17,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from notemill.answers.asking import Asking
+from notemill.answers.endpoint import Endpoints, endpoints_for
 from notemill.answers.experiment_record import keep_record
 from notemill.answers.journal import Journal
 from notemill.answers.live import LiveFile
@@ -24,8 +25,11 @@ from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.verdict import Status
 from notemill.counts import Counts
+from notemill.endpoints.known import Known
+from notemill.endpoints.proven import proven_at
+from notemill.engines.client import Client
 from notemill.engines.kinds import proven_engine
-from notemill.engines.protocol import Engine, EngineGone, Start
+from notemill.engines.protocol import Engine, EngineGone, NotBegun, Start
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
 from notemill.logs import log
@@ -109,7 +113,7 @@ class ShardWork:
     given_up: NotemillError | None = None
     told: Ended | None = None
     counts: Counts = field(default_factory=Counts)
-    _lost: set[int] = field(default_factory=set)
+    _lost: set[str] = field(default_factory=set)
 
     @property
     def entry(self) -> ShardEntry:
@@ -118,8 +122,8 @@ class ShardWork:
 
     @property
     def servers(self) -> int:
-        """Servers that the job starts."""
-        return self.job.run.engine.servers
+        """Servers that the job starts; endpoints come as they are."""
+        return self.job.run.engine.servers if self.job.run.engine.computes_here else 1
 
     @property
     def settled(self) -> int:
@@ -230,9 +234,16 @@ class ShardWork:
         def beat() -> None:
             for work in self.together:
                 work.journal.spend()
-                work.live.given_up = self.servers - asking.living
+                if asking.pool:
+                    ready = asking.pool.ready
+                    work.live.slots = max((each.slots for each in ready), default=None)
+                    work.live.servers = max(asking.pool.size, 1)
+                    work.live.given_up = work.live.servers - len(ready)
+                    self.counts.slots = sum(each.slots for each in ready)
+                else:
+                    work.live.given_up = self.servers - asking.living
+                    self.counts.slots = slots * asking.living
                 work.live.beat()
-            self.counts.servers = asking.living
 
         for work in self.together:
             work.sizes = self.sizes
@@ -250,19 +261,46 @@ class ShardWork:
             context=context if context < num_ctx else None,
             beyond=lambda text_sha256: self.beyond.update({text_sha256: context}),
         )
+        if not self.job.run.engine.computes_here:
+            await asking.run_on(texts, self._endpoints)
+            return
         begin = start or self.started
         starts = [partial(begin, slots, context, server) for server in range(self.servers)]
-        self.counts.slots, self.counts.servers = slots, self.servers
+        self.counts.slots = slots * self.servers
         await asking.run(texts, *starts)
 
     @asynccontextmanager
     async def started(self, slots: int, context: int, server: int = 0) -> AsyncIterator[Engine]:
         """A proven engine with so many slots of so many tokens: the server of this number."""
+        run, began = self.job.run, time.monotonic()
+        start = self._start(slots, context, server)
+        async with self._life(str(server)), proven_engine(run.engine, start) as engine:
+            self._is_ready(engine, began)
+            if isinstance(engine, Client) and engine.own_metrics:
+                self.counts.own[server] = engine.own_metrics
+            try:
+                yield engine
+            finally:
+                self.counts.own.pop(server, None)
+
+    @asynccontextmanager
+    async def _at(self, known: Known) -> AsyncIterator[Engine]:
+        """A proven engine at an endpoint."""
+        run, began = self.job.run, time.monotonic()
+        start = self._start(known.slots or 1, run.experiment.options.num_ctx, 0)
+        async with self._life(known.name), proven_at(run.engine, start, known) as engine:
+            self._is_ready(engine, began)
+            yield engine
+
+    @property
+    def _endpoints(self) -> Endpoints:
+        return endpoints_for(self.job.run, self._at)
+
+    def _start(self, slots: int, context: int, server: int) -> Start:
         job, run = self.job, self.job.run
-        options = run.experiment.options.model_copy(update={"num_ctx": context})
-        start = Start(
+        return Start(
             run.task,
-            options,
+            run.experiment.options.model_copy(update={"num_ctx": context}),
             self.record,
             job.engine_log,
             job.threads,
@@ -271,28 +309,25 @@ class ShardWork:
             server=server,
             servers=self.servers,
         )
-        began = time.monotonic()
-        async with self._watched(server), proven_engine(run.engine, start) as engine:
-            for work in self.together:
-                work.ready_s, work.engine = time.monotonic() - began, engine.description
-                keep_record(job.layout, work.job.run, self.record, work.asked_with)
-                work.counts.engine, work.counts.progressed = engine.description, time.time()
-            if own := getattr(engine, "own_metrics", None):
-                self.counts.own[server] = own
-            yield engine
+
+    def _is_ready(self, engine: Engine, began: float) -> None:
+        for work in self.together:
+            work.ready_s, work.engine = time.monotonic() - began, engine.description
+            keep_record(self.job.layout, work.job.run, self.record, work.asked_with)
+            work.counts.engine, work.counts.progressed = engine.description, time.time()
 
     @asynccontextmanager
-    async def _watched(self, server: int) -> AsyncIterator[None]:
-        """The life of a server's engine, which is counted as started again after a loss."""
+    async def _life(self, server: str) -> AsyncIterator[None]:
+        """Of a server's engine: one that was lost before is counted as started again."""
         self.counts.restarts += server in self._lost
         try:
             yield
             self._lost.discard(server)
+        except NotBegun:
+            raise
         except EngineGone:
             self._lost.add(server)
             raise
-        finally:
-            self.counts.own.pop(server, None)
 
     def _keep(self, text_sha256: str, outcome: Outcome) -> None:
         if outcome.status == Status.ANSWERED:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from statistics import mean
 from typing import Literal, NamedTuple
@@ -25,7 +25,7 @@ _POWER_EVERY_S = 2.0
 
 
 class Gpu(NamedTuple):
-    """What a job computes on. name: `CPU` without a GPU, `address` for a server elsewhere."""
+    """What a job computes on. name: `CPU` without a GPU, `address` for servers elsewhere."""
 
     name: str
     memory_mib: int | None = None
@@ -99,7 +99,7 @@ def prove_own_gpus(engine: Engine, server: ServerProcess, devices: Devices | Non
 
 def gpu_here(engine: Engine) -> Gpu:
     """What an engine of this job computes on; of several GPUs the first one's name."""
-    if isinstance(engine, OpenAiEngine) and engine.address:
+    if not engine.computes_here or (isinstance(engine, OpenAiEngine) and engine.address):
         return Gpu("address")
     if isinstance(engine, LlamaCppEngine) or not gpu_expected(engine.gpu):
         return Gpu("CPU")
@@ -142,6 +142,11 @@ def _of_mib(mib: int | None) -> int | None:
 
 def _of_percent(percent: int | None) -> float | None:
     return None if percent is None else percent / 100
+
+
+def gpu_uuids(names: Sequence[str]) -> list[str]:
+    """What the driver calls these GPUs, all for none; empty where it can't be asked."""
+    return _asked_driver("--query-gpu=uuid", of=",".join(names))
 
 
 class Power:

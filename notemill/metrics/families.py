@@ -143,10 +143,10 @@ def _standing(pairs: _Pairs, seen: Seen) -> Iterator[Metric]:
         info.add_metric([*labels, counts.engine], 1)
     labels, lead = pairs[0]
     slots = _gauge("notemill_slots", "Requests that the job's engines answer at once.")
-    slots.add_metric(labels, lead.slots * lead.servers)
+    slots.add_metric(labels, lead.slots)
     in_use = _gauge("notemill_slots_in_use", "Of these slots those that have a request.")
     in_flight = sum(counts.in_flight for _, counts in pairs)
-    in_use.add_metric(labels, min(in_flight, lead.slots * lead.servers))
+    in_use.add_metric(labels, min(in_flight, lead.slots))
     yield from (begun, progressed, waiting, info, slots, in_use)
     for name, told, value in (
         ("notemill_results_size_bytes", "Size of the results' file system.", "disk_size"),

@@ -11,11 +11,12 @@ from prometheus_client.core import Metric
 
 from notemill.config import MetricsSection
 from notemill.counts import Counts
+from notemill.endpoints.limits import end_of_job
 from notemill.engines.gpu import gpus_in_use
 from notemill.metrics.families import Sampled, Seen, job_families, whose
 from notemill.metrics.own import OwnPages
 from notemill.metrics.page import Page, page
-from notemill.metrics.showing import METRICS, ends_at, leave_totals, mended, shown, where
+from notemill.metrics.showing import METRICS, leave_totals, mended, shown, where
 from notemill.metrics.target import Target
 from notemill.paths import Layout
 
@@ -43,8 +44,13 @@ class _Job:
         self._layout = layout
         self._counts = counts
         self._own = OwnPages(counts[0].own)
+        self._ends: float | None = None
         self._sampled = Sampled()
         self.name = _name(counts[0])
+
+    def begin(self) -> None:
+        ends = end_of_job()  # asks Slurm, where its environment does not say
+        self._ends = ends.timestamp() if ends else None
 
     def sample(self) -> None:
         disk = disk_usage(self._layout.results)
@@ -59,7 +65,7 @@ class _Job:
         return page(self._families, accept) if path == METRICS else self._own.at(path)
 
     def _families(self) -> Iterable[Metric]:
-        return job_families(Seen(self._counts, where(), self._sampled, ends_at()))
+        return job_families(Seen(self._counts, where(), self._sampled, self._ends))
 
 
 def _name(counts: Counts) -> str:

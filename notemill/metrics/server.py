@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from notemill.config import MetricsSection
-from notemill.counts import OwnMetrics
+from notemill.endpoints.serving import Server
 from notemill.engines.gpu import GpuUse, gpus_in_use
 from notemill.metrics.families import gpu_families
 from notemill.metrics.own import OwnPages
@@ -22,60 +21,33 @@ from notemill.paths import Layout
 _WHOSE = ("server", "model", "host", "slurm_job")
 
 
-class ServerSeen(NamedTuple):
-    """How a server stands. answered, failed: requests since its start; restarts: of its engine.
-
-    ready: whether it takes new requests. ends: when it will at the latest (seconds of the epoch),
-    None if nothing limits it.
-    """
-
-    slots: int
-    in_flight: int
-    answered: int
-    failed: int
-    restarts: int
-    ready: bool
-    ends: float | None
-
-
 @contextmanager
-def watched_server(
-    section: MetricsSection,
-    layout: Layout,
-    name: str,
-    model: str,
-    seen: Callable[[], ServerSeen],
-    own: Mapping[int, OwnMetrics],
-) -> Iterator[None]:
+def watched_server(section: MetricsSection, layout: Layout, server: Server) -> Iterator[None]:
     """Serve how a server stands while it lives within it, and leave the last totals.
 
-    name: as it is published; seen: called in a thread of its own; own: what its engine tells of
-    itself, while there is one. What goes wrong here is a warning and no more.
+    What goes wrong here is a warning and no more.
     """
-    server = _Server(name, model, seen, own)
+    seen = _Seen(server)
     try:
-        with shown(section, layout, server):
+        with shown(section, layout, seen):
             yield
     finally:
         with mended("the server's last totals are not kept"):
-            leave_totals(layout, server.name, partial(_counted, server.whose, seen()))
+            leave_totals(layout, seen.name, partial(_counted, seen.whose, server))
 
 
-class _Server:
+class _Seen:
     """What is shown of a server."""
 
-    def __init__(
-        self,
-        name: str,
-        model: str,
-        seen: Callable[[], ServerSeen],
-        own: Mapping[int, OwnMetrics],
-    ) -> None:
-        self.name = f"server.{name}"
-        self.whose = {"server": name, "model": model, **where()}
-        self._seen = seen
-        self._own = OwnPages(own)
+    def __init__(self, server: Server) -> None:
+        self.name = f"server.{server.name}"
+        self.whose = {"server": server.name, "model": server.model, **where()}
+        self._server = server
+        self._own = OwnPages(server.own)
         self._gpus: Sequence[GpuUse] = ()
+
+    def begin(self) -> None:
+        pass
 
     def sample(self) -> None:
         self._gpus = gpus_in_use()
@@ -87,36 +59,40 @@ class _Server:
         return page(self._families, accept) if path == METRICS else self._own.at(path)
 
     def _families(self) -> Iterator[Metric]:
-        seen = self._seen()
-        yield from _counted(self.whose, seen)
-        yield from _standing(self.whose, seen)
+        yield from _counted(self.whose, self._server)
+        yield from _standing(self.whose, self._server)
         yield from gpu_families(self.whose, self._gpus)
 
 
-def _counted(whose: Mapping[str, str], seen: ServerSeen) -> Iterator[Metric]:
+def _counted(whose: Mapping[str, str], server: Server) -> Iterator[Metric]:
     labels = [whose[name] for name in _WHOSE]
     requests = CounterMetricFamily(
         "notemill_server_requests",
         "Requests to the server's model that have ended, by whether it answered.",
         labels=[*_WHOSE, "status"],
     )
-    requests.add_metric([*labels, "answered"], seen.answered)
-    requests.add_metric([*labels, "failed"], seen.failed)
+    requests.add_metric([*labels, "answered"], server.guard.answered)
+    requests.add_metric([*labels, "failed"], server.guard.failed)
     restarts = CounterMetricFamily(
         "notemill_server_engine_restarts",
         "Starts of the server's engine after it was lost.",
         labels=_WHOSE,
     )
-    restarts.add_metric(labels, seen.restarts)
+    restarts.add_metric(labels, server.restarts)
     yield from (requests, restarts)
 
 
-def _standing(whose: Mapping[str, str], seen: ServerSeen) -> Iterator[Metric]:
+def _standing(whose: Mapping[str, str], server: Server) -> Iterator[Metric]:
+    guard, until = server.guard, server.until
     told: list[tuple[str, str, float | None]] = [
-        ("slots", "Requests that the server answers at once.", seen.slots),
-        ("requests_in_flight", "Requests of all clients that have not ended.", seen.in_flight),
-        ("ready", "1 while the server takes new requests, else 0.", seen.ready),
-        ("expires_timestamp_seconds", "When its time limit ends the server.", seen.ends),
+        ("slots", "Requests that the server answers at once.", guard.about.slots),
+        ("requests_in_flight", "Requests of all clients that have not ended.", guard.in_flight),
+        ("ready", "1 while the server takes new requests, else 0.", guard.state == "ready"),
+        (
+            "expires_timestamp_seconds",
+            "When its time limit ends the server.",
+            until.timestamp() if until else None,
+        ),
     ]
     for name, what, value in told:
         if value is not None:

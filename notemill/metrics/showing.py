@@ -31,6 +31,9 @@ class Shown(Protocol):
 
     name: str
 
+    def begin(self) -> None:
+        """Find out what stays as it is. May raise."""
+
     def sample(self) -> None:
         """Find out what takes a while, which `paths` does not wait for. May raise."""
 
@@ -87,12 +90,6 @@ def where() -> dict[str, str]:
     return {"host": platform.node(), "slurm_job": os.environ.get("SLURM_JOB_ID", "")}
 
 
-def ends_at() -> float | None:
-    """When Slurm ends this job (seconds of the epoch), None where it does not say."""
-    ends = os.environ.get("SLURM_JOB_END_TIME", "")
-    return float(ends) if ends.isdecimal() else None
-
-
 def leave_totals(layout: Layout, name: str, families: Families) -> None:
     """Write what was counted to a file that stays. Raises NotemillError or OSError."""
     with written_whole(layout.metrics_totals(name)) as partial:
@@ -106,6 +103,8 @@ def _renew(what: Shown, targets: TargetFile, over: threading.Event) -> None:
             return
         try:
             targets.write(what.targets())
+            if look == 0:
+                what.begin()
             if look % _SAMPLED_EVERY == 0:
                 what.sample()
                 targets.live()

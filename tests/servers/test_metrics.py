@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,13 +76,25 @@ def watched(tmp_path_factory: pytest.TempPathFactory, cluster: SlurmCluster) -> 
     folder = tmp_path_factory.mktemp("metrics")
     project = watched_project(folder, cluster)
     with Prometheus(project.results / "metrics" / "targets", folder / "token") as server:
-        run = subprocess.Popen(
+        serve = [
+            *[
+                "-m",
+                "notemill",
+                "serve",
+                "engine",
+                "--host",
+                "127.0.0.1",
+                "--hours",
+                "1",
+                "--folder",
+            ]
+        ]
+        pool = started(
+            project, [sys.executable, *serve, str(folder / "pool"), "--configfile", "config.yaml"]
+        )
+        run = started(
+            project,
             [*project.command("--until", "answer", profile="slurm"), *site_arguments()],
-            cwd=project.folder,
-            env=project.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
         )
         silent = set(of_dashboard() + of_alerts())
         targets: list[dict[str, Any]] = []
@@ -90,10 +103,24 @@ def watched(tmp_path_factory: pytest.TempPathFactory, cluster: SlurmCluster) -> 
             targets = max(targets, server.targets(), key=len)
             time.sleep(0.5)
         output, _ = run.communicate()
+        pool.terminate()
+        output += pool.communicate()[0]
         wait_until(lambda: not server.targets(), 20, "a target is still there")
         everything = server.query('last_over_time({__name__=~"(notemill|llamacpp).*"}[10m])')
         series = {each["metric"].get("__name__", ""): each["metric"] for each in everything}
         yield Watched(project, sorted(silent), series, targets, output)
+
+
+def started(project: Project, command: list[str]) -> subprocess.Popen[str]:
+    """A command in the project's folder. PYTHONPATH: this notemill, as scripts have it."""
+    return subprocess.Popen(
+        command,
+        cwd=project.folder,
+        env={**project.environment, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def watched_project(folder: Path, cluster: SlurmCluster) -> Project:
@@ -121,8 +148,15 @@ def test_every_expression_of_dashboard_and_alerts_has_data(watched: Watched) -> 
 def test_series_say_whose_they_are_and_never_which_note(watched: Watched) -> None:
     known = {"cohort", "experiment", "shard", "host", "slurm_job", "instance", "job", "__name__"}
     further = {"status", "direction", "reason", "le", "engine", "gpu", "gpu_name"}
-    ours = {name: labels for name, labels in watched.series.items() if "notemill" in name}
-    assert len(ours) > 20
+    series = watched.series.items()
+    ours = {name: labels for name, labels in series if name.startswith("notemill_")}
+    servers = {name: ours.pop(name) for name in list(ours) if name.startswith("notemill_server")}
+    for name, labels in servers.items():
+        assert labels["server"].startswith(labels["host"]), name
+        of_server = {"server", "model", "host", "instance", "job", "__name__", "status"}
+        assert labels.keys() == of_server - ({"status"} - labels.keys())
+        assert labels["model"] == "notemill-tiny"
+    assert len(ours) > 20 and len(servers) == 6
     for name, labels in ours.items():
         assert labels["cohort"] == "oracle" and labels["shard"] == "0000", name
         assert labels["experiment"].startswith("pneumonia-") and labels["slurm_job"].isdecimal()
@@ -130,18 +164,31 @@ def test_series_say_whose_they_are_and_never_which_note(watched: Watched) -> Non
     gpu = watched.series["notemill_gpu_busy_ratio"]
     assert (gpu["gpu"], gpu["gpu_name"]) == ("GPU-5d6a", "NVIDIA H100 80GB HBM3")
     engine = watched.series["llamacpp:requests_processing"]
-    assert (engine["engine"], engine["shard"]) == ("0", "0000")
+    assert engine["engine"] == "0"
 
 
 def test_a_job_and_its_engine_are_found_and_gone_at_the_end(watched: Watched) -> None:
-    paths = {each["discoveredLabels"]["__metrics_path__"] for each in watched.targets}
-    assert paths == {"/metrics", "/engine/0"}
+    found = {
+        ("server" in each["labels"], each["labels"].get("shard"), path(each))
+        for each in watched.targets
+    }
+    assert found == {
+        (server, shard, at)
+        for server, shard in ((True, None), (False, "0000"))
+        for at in ("/metrics", "/engine/0")
+    }
     metrics = watched.project.results / "metrics"
     assert not list((metrics / "targets").iterdir())
 
 
+def path(target: dict[str, Any]) -> str:
+    """Where it is scraped."""
+    at: str = target["discoveredLabels"]["__metrics_path__"]
+    return at
+
+
 def test_the_last_totals_are_what_the_result_shard_tells(watched: Watched) -> None:
-    (totals,) = (watched.project.results / "metrics" / "totals").iterdir()
+    (totals,) = (watched.project.results / "metrics" / "totals").glob("oracle.*")
     assert totals.stat().st_mode & 0o777 == 0o600
     families = text_string_to_metric_families(totals.read_text())
     samples = [sample for family in families for sample in family.samples]
@@ -206,7 +253,7 @@ def counted(folder: Path, faults: list[dict[str, Any]]) -> Counts:
     (origin,) = answer_shards([site.job()], watched=watched)
     (counts,) = seen
     assert counts.prompt_tokens + counts.answer_tokens == origin.tokens
-    assert (counts.in_flight, counts.slots, counts.servers) == (0, 3, 1)
+    assert (counts.in_flight, counts.slots) == (0, 3)
     assert counts.engine == "ollama 0.24.0" and counts.own == {}
     return counts
 

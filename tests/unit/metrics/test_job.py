@@ -42,7 +42,7 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def counts() -> Counts:
-    return Counts("chest", "cough-0123456789ab", "0003", STATUSES, texts=10, slots=4, servers=1)
+    return Counts("chest", "cough-0123456789ab", "0003", STATUSES, texts=10, slots=4)
 
 
 def section(folder: Path, token: str = TOKEN, **given: Any) -> MetricsSection:
