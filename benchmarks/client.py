@@ -112,7 +112,7 @@ def _measured(folder: Path, kind: str, port: int, texts: int, slots: int) -> Cos
 
         @asynccontextmanager
         async def start(*_: int) -> AsyncIterator[Any]:
-            client = _client(kind, port, work.job.run)
+            client = _client(kind, port, work.job.run.experiment.options)
             try:
                 yield client
             finally:
@@ -128,19 +128,18 @@ def _measured(folder: Path, kind: str, port: int, texts: int, slots: int) -> Cos
     return Cost(kind, texts, slots, texts / wall, 1000 * cpu / texts, shares)
 
 
-def _client(kind: str, port: int, run: Any) -> Any:
+def _client(kind: str, port: int, options: Any) -> Any:
     from notemill.engines.ollama.client import OllamaClient  # noqa: PLC0415
     from notemill.engines.openai.client import OpenAiClient  # noqa: PLC0415
     from notemill.engines.probes import PromptSize  # noqa: PLC0415
 
     address = f"http://127.0.0.1:{port}"
-    options = run.experiment.options
     client: Any = (
         OpenAiClient(f"{address}/v1", "key", "m", options)
         if kind == "openai"
         else OllamaClient(address, "m", options, {})
     )
-    client.prompts = {run.task.name: PromptSize(200, 201, 100)}
+    client.prompts = {"cough": PromptSize(200, 201, 100)}
     return client
 
 
