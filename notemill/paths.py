@@ -109,6 +109,15 @@ class Layout:
         """The report; report.json and ro-crate-metadata.json lie beside it."""
         return self.results / "report" / "report.html"
 
+    @property
+    def metrics_targets(self) -> Path:
+        """A file for each job that serves metrics now, for Prometheus' file discovery."""
+        return self.results / "metrics" / "targets"
+
+    def metrics_totals(self, name: str) -> Path:
+        """What a job counted until its end."""
+        return self.results / "metrics" / "totals" / f"{name}.prom"
+
     def log(self, stage: str, *parts: str) -> Path:
         *folders, name = parts
         return self.results.joinpath("logs", stage, *folders, f"{name}.log")

@@ -19,6 +19,7 @@ from notemill.answers.outcome import Outcome
 from notemill.answers.verdict import Status, Verdict, judge
 from notemill.clock import now
 from notemill.config import Options
+from notemill.counts import ENGINE_LOST, Counts
 from notemill.engines.control_tokens import OF_ANY_MODEL, ControlTokens
 from notemill.engines.protocol import (
     AnswerTimeout,
@@ -58,7 +59,8 @@ class Asking:
     """One task's asking of one text after another, with the experiment's options.
 
     timeout_s: seconds for a first request. spend_tokens: told the tokens of each reply.
-    control_tokens: the model's, broken up in each text.
+    control_tokens: the model's, broken up in each text. counts: where requests and retries are
+    counted.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Asking:
         timeout_s: float,
         spend_tokens: Callable[[int], None],
         control_tokens: ControlTokens = OF_ANY_MODEL,
+        counts: Counts | None = None,
     ) -> None:
         self._task = task
         self._options = options
@@ -77,9 +80,16 @@ class Asking:
         self._timeout_s = timeout_s
         self._spend_tokens = spend_tokens
         self._control_tokens = control_tokens
+        self._counts = counts or Counts()
 
     @classmethod
-    def of_run(cls, run: Run, model: ModelRecord, spend_tokens: Callable[[int], None]) -> Self:
+    def of_run(
+        cls,
+        run: Run,
+        model: ModelRecord,
+        spend_tokens: Callable[[int], None],
+        counts: Counts | None = None,
+    ) -> Self:
         """A run's asking of this model, as configured."""
         return cls(
             run.task,
@@ -88,6 +98,7 @@ class Asking:
             timeout_s=run.engine.answer_timeout_s,
             spend_tokens=spend_tokens,
             control_tokens=ControlTokens(model.control_tokens),
+            counts=counts,
         )
 
     async def ask(self, engine: Heard, text: str) -> Asked:
@@ -98,7 +109,13 @@ class Asking:
         attempt: Attempt | None = first_attempt(self._options, self._timeout_s)
         while attempt is not None:
             last = attempt
-            verdict, prompt_tokens, answer_tokens, heard = await self._try(engine, text, attempt)
+            try:
+                verdict, prompt_tokens, answer_tokens, heard = await self._try(
+                    engine, text, attempt
+                )
+            except EngineGone as loss:
+                self._counts.retries[ENGINE_LOST] += not isinstance(loss, NotBegun)
+                raise
             attempt = None
             if verdict.status is not Status.ANSWERED and last.number < self._attempts:
                 attempt = next_attempt(
@@ -106,6 +123,8 @@ class Asking:
                 )
             if attempt and engine.context and prompt_tokens + attempt.num_predict > engine.context:
                 verdict, attempt = _BEYOND, None
+            if attempt:
+                self._counts.retries[verdict.status.value] += 1
         outcome = Outcome(
             status=verdict.status.value,
             answer=verdict.answer,
@@ -176,8 +195,25 @@ class Asking:
             temperature=attempt.temperature,
             task=self._task.name,
         )
-        reply = await engine.ask(question, attempt.timeout_s)
-        self._spend_tokens(_counted(reply.prompt_tokens) + _counted(reply.answer_tokens))
+        reply = await self._timed(engine, question, attempt.timeout_s)
+        prompt_tokens, answer_tokens = _counted(reply.prompt_tokens), _counted(reply.answer_tokens)
+        self._counts.prompt_tokens += prompt_tokens
+        self._counts.answer_tokens += answer_tokens
+        self._spend_tokens(prompt_tokens + answer_tokens)
+        return reply
+
+    async def _timed(self, engine: Heard, question: Question, timeout_s: float) -> Reply:
+        """The reply; its seconds are counted however the request ends, but by cancellation."""
+        counts, began = self._counts, time.monotonic()
+        counts.in_flight += 1
+        try:
+            reply = await engine.ask(question, timeout_s)
+        except Exception:
+            counts.requests.add(time.monotonic() - began)
+            raise
+        finally:
+            counts.in_flight -= 1
+        counts.requests.add(time.monotonic() - began)
         return reply
 
     async def _check(self, engine: Heard, words: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import notemill
 from notemill.answers.columns import answer_columns
@@ -14,6 +15,7 @@ from notemill.answers.shard import ShardOrigin, read_failed, read_origin, write_
 from notemill.answers.slots import classing_of
 from notemill.answers.terminated import until_terminated
 from notemill.answers.work import ShardJob, ShardWork
+from notemill.counts import Watched
 from notemill.engines.record import read_record
 from notemill.errors import NotemillError
 from notemill.logs import log
@@ -34,14 +36,21 @@ def answer_shard(job: ShardJob) -> ShardOrigin:
     return origin
 
 
-def answer_shards(jobs: Sequence[ShardJob], asked_with: Sequence[str] = ()) -> list[ShardOrigin]:
+def answer_shards(
+    jobs: Sequence[ShardJob],
+    asked_with: Sequence[str] = (),
+    watched: Watched = lambda _: nullcontext(),
+) -> list[ShardOrigin]:
     """The same for several tasks on one shard, asked together; asked_with: ids of the batch.
 
     A task whose result shard stands is left alone. Where one fails of more texts than it may, the
     others are still asked to their end, and their answers stay in their journals.
     """
     needed = [job for job in jobs if len(jobs) == 1 or not _stands(job)]
-    with opened_together(needed or jobs, asked_with) as lead:
+    with (
+        opened_together(needed or jobs, asked_with) as lead,
+        watched([work.counts for work in lead.together]),
+    ):
         for work in lead.together:
             work.failures |= _failures_to_keep(work)
         if lead.missing():

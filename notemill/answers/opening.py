@@ -10,8 +10,9 @@ from functools import partial
 from notemill.answers.experiment_record import refuse_wrong_model
 from notemill.answers.journal import Journal, JournalKey
 from notemill.answers.live import LiveFile
-from notemill.answers.verdict import is_answer
+from notemill.answers.verdict import STATUSES, is_answer
 from notemill.answers.work import ShardJob, ShardWork
+from notemill.counts import Counts
 from notemill.database.keys import IdColumn
 from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import NotemillError
@@ -31,7 +32,7 @@ def opened(job: ShardJob, tells: LiveFile | None = None) -> Iterator[ShardWork]:
     tells: how the job goes and how it ended; by default in the shard's own file.
     Raises NotemillError when notes, model or cut are others by now, or another job is on it.
     """
-    started = time.monotonic()
+    started, began = time.monotonic(), time.time()
     run = job.run
     whose = {"cohort": job.cohort, "experiment": run.experiment_id, "shard": job.shard}
     with tells or LiveFile(live_path(job.output), **whose, log=job.log) as live:
@@ -42,8 +43,11 @@ def opened(job: ShardJob, tells: LiveFile | None = None) -> Iterator[ShardWork]:
         accepts = partial(is_answer, model=run.task.answer_model)
         with Journal(journal_path(job.output), key, accepts, started=started) as journal:
             _refuse_if_given_up(job)
-            work = ShardWork(job, manifest, record, wanted, journal, live, gated)
+            counts = Counts(*whose.values(), STATUSES, journal_path(job.output), began)
+            work = ShardWork(job, manifest, record, wanted, journal, live, gated, counts=counts)
             answered = len(wanted) - len(work.missing())
+            counts.texts, counts.settled = len(wanted) + work.settled, work.settled
+            counts.answered_before = answered
             if run.task.gate:
                 log.info(
                     "the gate settled %d of %d texts", work.settled, len(wanted) + work.settled

@@ -34,6 +34,8 @@ class Status(StrEnum):
 
 NOT_ASKED = (Status.BLANK, Status.NOT_RELEVANT)
 """Of notes that no model is asked about: they have no answer, and none failed."""
+STATUSES = tuple(status.value for status in Status if status not in NOT_ASKED)
+"""How a text that is asked may end."""
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,12 @@ from notemill.answers.live import LiveFile
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.verdict import Status
+from notemill.counts import Counts
 from notemill.endpoints.known import Known
 from notemill.endpoints.proven import proven_at
+from notemill.engines.client import Client
 from notemill.engines.kinds import proven_engine
-from notemill.engines.protocol import Engine, Start
+from notemill.engines.protocol import Engine, EngineGone, NotBegun, Start
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
 from notemill.logs import log
@@ -91,7 +93,8 @@ class ShardWork:
     it was proven, 0 before; engine: its name and version. beyond: tokens of context that texts
     turned out not to fit, by hash. beside: the same shard's work for the tasks that are asked
     together with this one; asked_with: ids of the batch, empty for a task of its own. given_up:
-    what ended the asking of this task, while others go on. told: of each of its ends.
+    what ended the asking of this task, while others go on. told: of each of its ends. counts: what
+    was done so far; of engines it tells with the first task.
     """
 
     job: ShardJob
@@ -109,6 +112,8 @@ class ShardWork:
     asked_with: tuple[str, ...] = ()
     given_up: NotemillError | None = None
     told: Ended | None = None
+    counts: Counts = field(default_factory=Counts)
+    _lost: set[str] = field(default_factory=set)
 
     @property
     def entry(self) -> ShardEntry:
@@ -234,8 +239,10 @@ class ShardWork:
                     work.live.slots = max((each.slots for each in ready), default=work.live.slots)
                     work.live.servers = max(asking.pool.size, 1)
                     work.live.given_up = work.live.servers - len(ready)
+                    self.counts.slots = sum(each.slots for each in ready)
                 else:
                     work.live.given_up = self.servers - asking.living
+                    self.counts.slots = slots * asking.living
                 work.live.beat()
 
         for work in self.together:
@@ -259,6 +266,7 @@ class ShardWork:
             return
         begin = start or self.started
         starts = [partial(begin, slots, context, server) for server in range(self.servers)]
+        self.counts.slots = slots * self.servers
         await asking.run(texts, *starts)
 
     @asynccontextmanager
@@ -266,16 +274,21 @@ class ShardWork:
         """A proven engine with so many slots of so many tokens: the server of this number."""
         run, began = self.job.run, time.monotonic()
         start = self._start(slots, context, server)
-        async with proven_engine(run.engine, start) as engine:
+        async with self._life(str(server)), proven_engine(run.engine, start) as engine:
             self._is_ready(engine, began)
-            yield engine
+            if isinstance(engine, Client) and engine.own_metrics:
+                self.counts.own[server] = engine.own_metrics
+            try:
+                yield engine
+            finally:
+                self.counts.own.pop(server, None)
 
     @asynccontextmanager
     async def _at(self, known: Known) -> AsyncIterator[Engine]:
         """A proven engine at an endpoint."""
         run, began = self.job.run, time.monotonic()
         start = self._start(known.slots or 1, run.experiment.options.num_ctx, 0)
-        async with proven_at(run.engine, start, known) as engine:
+        async with self._life(known.name), proven_at(run.engine, start, known) as engine:
             self._is_ready(engine, began)
             yield engine
 
@@ -301,6 +314,20 @@ class ShardWork:
         for work in self.together:
             work.ready_s, work.engine = time.monotonic() - began, engine.description
             keep_record(self.job.layout, work.job.run, self.record, work.asked_with)
+            work.counts.engine, work.counts.progressed = engine.description, time.time()
+
+    @asynccontextmanager
+    async def _life(self, server: str) -> AsyncIterator[None]:
+        """Of a server's engine: one that was lost before is counted as started again."""
+        self.counts.restarts += server in self._lost
+        try:
+            yield
+            self._lost.discard(server)
+        except NotBegun:
+            raise
+        except EngineGone:
+            self._lost.add(server)
+            raise
 
     def _keep(self, text_sha256: str, outcome: Outcome) -> None:
         if outcome.status == Status.ANSWERED:
@@ -309,6 +336,7 @@ class ShardWork:
             self.failures[text_sha256] = outcome
             log.warning("text %s: %s, %s", text_sha256[:12], outcome.status, outcome.detail)
         self.live.ended(outcome, self._weights(text_sha256))
+        self.counts.end(outcome.status)
         if self.told:
             self.told(text_sha256, outcome)
 
@@ -329,7 +357,10 @@ class ShardWork:
     @cached_property
     def _asking(self) -> Asking:
         return Asking.of_run(
-            self.job.run, self.record, lambda tokens: self.journal.spend(tokens=tokens)
+            self.job.run,
+            self.record,
+            lambda tokens: self.journal.spend(tokens=tokens),
+            self.counts,
         )
 
     @cached_property

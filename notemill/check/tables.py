@@ -41,6 +41,7 @@ def frozen_ids(config: Config) -> dict[str, list[IdColumn]]:
 def tables_of(config: Config, run: Run, ids: list[IdColumn], collation: str | None) -> Tables:
     """A run's tables over id columns; none where their types are not known yet."""
     experiment = run.experiment
+    assert config.database  # an experiment with a table has one
     names = config.cohorts[run.cohorts[0]].id_columns
     return Tables(
         ids,

@@ -15,6 +15,7 @@ from notemill.endpoints.limits import DRAIN, end_of_job
 from notemill.endpoints.serving import Door
 from notemill.errors import NotemillError
 from notemill.logs import job_log
+from notemill.metrics import watching_servers
 from notemill.paths import Layout
 from notemill.plan.servers import refuse_without_start, served, starts_of
 
@@ -86,7 +87,8 @@ def _serve(given: Given) -> int:
             key,
             asked.runs[0].engine.trusted_network,
         )
-        wishes = Wishes(door, place, until, options.idle * 60 if options.idle else None)
+        idle_s = options.idle * 60 if options.idle else None
+        wishes = Wishes(door, place, until, idle_s, watching_servers(config))
         serve(asked.engine, starts, wishes)
     return 0
 

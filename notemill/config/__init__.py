@@ -43,6 +43,7 @@ from notemill.config.experiment import (
     Pilot,
     Repeat,
 )
+from notemill.config.metrics import MetricsSection
 from notemill.config.report import ReportSection
 from notemill.config.tasks import RUN_NAME_PATTERN, Experiments, ExperimentSection
 from notemill.errors import NotemillError
@@ -56,6 +57,7 @@ __all__ = [
     "Evaluation",
     "Experiment",
     "LlamaCppEngine",
+    "MetricsSection",
     "OllamaEngine",
     "OpenAiEngine",
     "Options",
@@ -101,6 +103,9 @@ class Config(Section):
         {}, description="Two experiments held against each other."
     )
     report: ReportSection = Field(ReportSection(), description="What the report may tell.")
+    metrics: MetricsSection | None = Field(
+        None, description="Prometheus' metrics of jobs and servers; none without it."
+    )
 
     @field_validator("results")
     @classmethod
@@ -239,6 +244,6 @@ def _explain(error: ValidationError) -> list[str]:
 
 def _all_keys() -> set[str]:
     sections: list[type[Section]] = [Config, Database, Cohort, ExperimentSection, Options, Pilot]
-    sections += [Repeat, Evaluation, Comparison, ReportSection]
+    sections += [Repeat, Evaluation, Comparison, ReportSection, MetricsSection]
     sections += [*ENGINES, RunnerOptions]
     return {key for section in sections for key in section.model_fields}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from notemill.config import Engine as EngineConfig
 from notemill.endpoints.ending import Ending
 from notemill.endpoints.publication import check_private, forget_stale
-from notemill.endpoints.serving import Door, Server
+from notemill.endpoints.serving import Door, Server, Watched
 from notemill.engines.protocol import Start
 from notemill.errors import NotemillError
 from notemill.files import private_folder
@@ -21,12 +22,14 @@ from notemill.logs import log
 @dataclass(frozen=True)
 class Wishes:
     """How servers are to live. folder: where they publish themselves; until: their end, None for
-    none; idle_s: seconds without a request after which they end, None for never."""
+    none; idle_s: seconds without a request after which they end, None for never; watched: as Server
+    has it."""
 
     door: Door
     folder: Path
     until: datetime | None = None
     idle_s: float | None = None
+    watched: Watched = lambda _: nullcontext()
 
 
 def serve(engine: EngineConfig, starts: Sequence[Start], wishes: Wishes) -> int:
@@ -52,6 +55,7 @@ async def _serve(engine: EngineConfig, starts: Sequence[Start], wishes: Wishes) 
             wishes.folder,
             ending,
             idle_s=wishes.idle_s,
+            watched=wishes.watched,
         )
         for start in starts
     ]

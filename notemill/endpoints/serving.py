@@ -8,12 +8,15 @@ import platform
 import re
 import secrets
 import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from notemill.config import Engine as EngineConfig
+from notemill.counts import OwnMetrics
 from notemill.endpoints.certificates import Certificate, own_certificate, read_certificate
 from notemill.endpoints.ending import Ending
 from notemill.endpoints.gpus import held_gpus
@@ -71,7 +74,8 @@ class ServerLost(NotemillError):
 class Server:
     """One engine behind one guard, with one endpoint in the folder while it is proven and ready.
 
-    idle_s: seconds without a request after which it ends; None for never.
+    idle_s: seconds without a request after which it ends; None for never. watched: shows others how
+    it stands, while it lives. restarts: of its engine; own: what that tells of itself.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Server:
         ending: Ending,
         *,
         idle_s: float | None = None,
+        watched: Watched = lambda _: nullcontext(),
     ) -> None:
         self._engine = engine
         self._start = start
@@ -97,7 +102,20 @@ class Server:
         self._began = datetime.now(UTC)
         self.guard = Guard(self._token, speaks_openai=engine.speaks_openai, lost=self._look.set)
         self._published = False
+        self._watched = watched
         self.name = ""
+        self.restarts = 0
+        self.own: dict[int, OwnMetrics] = {}
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._start.record.model
+
+    @property
+    def until(self) -> datetime | None:
+        """When it will end at the latest."""
+        return self._ending.until
 
     async def serve(self) -> None:
         """Serve until the ending. Raises NotemillError when the engine does not come, or is lost
@@ -107,7 +125,7 @@ class Server:
         job = os.environ.get("SLURM_JOB_ID") or str(os.getpid())
         self.name = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{platform.node()}.{job}.{self._port}")
         devices = self._start.shared.devices
-        with place, held_gpus(self._engine, devices) as self._gpus:
+        with place, held_gpus(self._engine, devices) as self._gpus, self._watched(self):
             async with self.guard.listening(place, self._tls.context if self._tls else None):
                 life = asyncio.create_task(self._live())
                 begun = asyncio.create_task(self._ending.begun.wait())
@@ -150,10 +168,12 @@ class Server:
                 if isinstance(error, EngineRefused) or not (losses or self._ready):
                     raise
                 losses = 1 if self.guard.answered > answered else losses + 1
+                self.restarts += 1
                 self._refuse_more(losses, error)
                 log.warning("the engine is gone (%s); it is started again", _told(error))
             finally:
                 self.guard.state = "starting"
+                self.own.clear()
                 withdraw(self._folder, self.name)
 
     def _refuse_more(self, losses: int, error: Exception) -> None:
@@ -177,6 +197,8 @@ class Server:
         self.guard.stands_before(
             Upstream(f"{address.scheme}://{address.netloc}", engine.key), about
         )
+        if engine.own_metrics:
+            self.own[0] = engine.own_metrics
         endpoint = self._endpoint(engine)
         await self._reach(endpoint)
         until = f", until {self._ending.until:%Y-%m-%d %H:%M} UTC" if self._ending.until else ""
@@ -303,3 +325,7 @@ class _Watch:
 
 def _told(error: Exception) -> str:
     return error.what if isinstance(error, NotemillError) else str(error)
+
+
+Watched = Callable[[Server], AbstractContextManager[object]]
+"""Shows others how a server stands, while it lives within it."""

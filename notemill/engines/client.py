@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from notemill.counts import OwnMetrics
 from notemill.engines.probes import (
     PromptSize,
     measure_prompts,
@@ -34,13 +35,15 @@ class Client(ABC):
     """Client of one server with one model; an Engine once it is proven.
 
     address: where it is; key: what it asks for, empty if nothing; prompts: what a task's prompts
-    take, by its name, as far as it is measured.
+    take, by its name, as far as it is measured; own_metrics: what a server that was started here
+    tells of itself, if it does.
     """
 
     address: str
     key: str = ""
     description: str
     prompts: Mapping[str, PromptSize] = MappingProxyType({})
+    own_metrics: OwnMetrics | None = None
 
     def baseline(self, task: str) -> int:
         """See Engine; 0 until it is measured."""

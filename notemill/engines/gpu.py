@@ -111,6 +111,39 @@ def gpu_here(engine: Engine) -> Gpu:
     return Gpu("unknown GPU")
 
 
+class GpuUse(NamedTuple):
+    """How busy a GPU is. busy: share of the time, 0 to 1; None for what the driver can't tell."""
+
+    uuid: str
+    name: str
+    used_bytes: int | None
+    total_bytes: int | None
+    busy: float | None
+
+
+def gpus_in_use() -> list[GpuUse]:
+    """This job's GPUs, as nvidia-smi tells of them; none where it was given none, or can't be
+    asked."""
+    if not gpu_expected("auto"):
+        return []
+    query = "--query-gpu=uuid,memory.used,memory.total,utilization.gpu,name"
+    uses = []
+    for line in _asked_driver(query, of=_own()):
+        uuid, *numbers, name = (part.strip() for part in line.split(",", 4))
+        if len(numbers) == 3:
+            used, total, busy = (int(each) if each.isdigit() else None for each in numbers)
+            uses.append(GpuUse(uuid, name, _of_mib(used), _of_mib(total), _of_percent(busy)))
+    return uses
+
+
+def _of_mib(mib: int | None) -> int | None:
+    return None if mib is None else mib << 20
+
+
+def _of_percent(percent: int | None) -> float | None:
+    return None if percent is None else percent / 100
+
+
 def gpu_uuids(names: Sequence[str]) -> list[str]:
     """What the driver calls these GPUs, all for none; empty where it can't be asked."""
     return _asked_driver("--query-gpu=uuid", of=",".join(names))

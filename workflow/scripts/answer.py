@@ -15,6 +15,7 @@ leave_password_out()
 with job_log(snakemake.log[0]):
     from notemill.answers.job import answer_shards
     from notemill.answers.work import ShardJob
+    from notemill.metrics import watching
     from notemill.paths import Layout, experiment_of_answers
 
     config = read_config(snakemake.config)
@@ -31,4 +32,4 @@ with job_log(snakemake.log[0]):
         )
         for run in runs
     ]
-    answer_shards(jobs, snakemake.params.get("asked_with", "").split())
+    answer_shards(jobs, snakemake.params.get("asked_with", "").split(), watching(config))

@@ -82,6 +82,7 @@ def _start(options: argparse.Namespace, log: IO[bytes]) -> xllamacpp.Server:
     params.cache_idle_slots = False
     params.ui = False
     params.endpoint_slots = False
+    params.endpoint_metrics = True  # counts alone, and behind the key
     params.offline = True
     params.verbosity = LOG_ERRORS_ONLY
     params.cpuparams.n_threads = options.threads or len(os.sched_getaffinity(0))

@@ -7,12 +7,14 @@ import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from notemill.config import LlamaCppEngine, OpenAiEngine, Options
 from notemill.engines.api_key import api_key
 from notemill.engines.gpu import prove_gpu
 from notemill.engines.http import Http
 from notemill.engines.openai.client import OpenAiClient
+from notemill.engines.own_metrics import read_metrics
 from notemill.engines.process import (
     ServerProcess,
     ended_early,
@@ -120,6 +122,7 @@ async def _started(engine: OpenAiEngine, start: Start) -> AsyncIterator[OpenAiCl
         command = with_setup(engine.setup, command, environment, devices)
         server = ServerProcess(command, environment, start.log)
         client = OpenAiClient(f"http://127.0.0.1:{port}/v1", key, model, options)
+        client.own_metrics = partial(read_metrics, f"http://127.0.0.1:{port}", key)
         try:
             await _ready(client, server, port, engine.start_timeout_s)
             await asyncio.to_thread(prove_gpu, engine, server, start.devices)
