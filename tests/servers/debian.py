@@ -112,11 +112,8 @@ def _services_held(root: list[str]) -> Iterator[None]:
 
 def main() -> int:
     lacking = False
-    for packages in (
-        PACKAGES,
-        BROWSER,
-        MONITORING,
-    ):  # apart: what one lacks must not keep the other away
+    # Apart: what one lacks must not keep the others away.
+    for packages in (PACKAGES, BROWSER, MONITORING):
         try:
             ensure(packages)
         except Missing as error:
