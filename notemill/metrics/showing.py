@@ -97,13 +97,14 @@ def leave_totals(layout: Layout, name: str, families: Families) -> None:
 
 
 def _renew(what: Shown, targets: TargetFile, over: threading.Event) -> None:
-    warned = False
+    warned = begun = False
     for look in count():
         if over.is_set():
             return
         try:
             targets.write(what.targets())
-            if look == 0:
+            if not begun:
+                begun = True
                 what.begin()
             if look % _SAMPLED_EVERY == 0:
                 what.sample()
