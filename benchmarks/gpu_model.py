@@ -89,7 +89,6 @@ class Gpu:
 
 
 class _Engine:
-    baseline = PROMPTS - 1
     description = "model of a GPU"
 
     def __init__(self, gpu: Gpu, slots: int, context: int) -> None:
@@ -98,6 +97,9 @@ class _Engine:
         self._free = asyncio.Semaphore(slots)
         self._busy: list[_Request] = []
         self._something = asyncio.Event()
+
+    def baseline(self, task: str) -> int:
+        return PROMPTS - 1
 
     async def ask(self, question: Question, timeout_s: float) -> Reply:
         text = question.user.rpartition("\n")[2].encode()

@@ -18,7 +18,7 @@ from typing import Any
 
 import pymysql
 
-from benchmarks.performance import clients, texts
+from benchmarks.performance import clients, ollama, texts
 from benchmarks.performance.gpus import ANSWER_TOKENS, CHARACTERS_A_TOKEN, GPUS, Speed
 from benchmarks.performance.ours import MODEL, Prepared
 from benchmarks.performance.records import REPOSITORY, Measurement
@@ -55,15 +55,16 @@ Server = Callable[[], Any]
 
 
 def lines(*, quick: bool) -> list[Line]:
-    """The lines of `make bench`; llama.cpp's are on this machine's processor."""
-    real = [Line("llama.cpp", slots, 1, "short") for slots in (1, 4)]
+    """The lines of `make bench`; those of real servers are on this machine's processor."""
+    servers = ["llama.cpp", *(["ollama"] if os.environ.get(ollama.VARIABLE) else [])]
+    real = [Line(server, slots, 1, "short") for server in servers for slots in (1, 4)]
     if quick:
         return [
             Line("L40S", 8, 1, "radiology"),
             Line("L40S", 32, 1, "radiology"),
             Line("L40S", 8, 4, "radiology"),
             Line("L40S", 8, 1, "long tail"),
-            *real[1:],
+            *(line for line in real if line.slots > 1),
         ]
     return real + [
         Line(gpu, slots, servers, notes)
@@ -107,7 +108,7 @@ def measure(line: Line, repeats: int) -> Iterator[Measurement]:
 
 
 def _context(line: Line) -> int:
-    return 1024 if line.server == "llama.cpp" else CONTEXT  # the shipped model holds no more
+    return CONTEXT if line.server in GPUS else 1024  # the shipped model holds no more
 
 
 def rates(line: Line, notes: Sequence[str]) -> tuple[float, float]:
@@ -141,6 +142,8 @@ def _served(line: Line, scale: float) -> Iterator[list[int]]:
         weights = REPOSITORY / "models" / "notemill-tiny.gguf"
         program = ["notemill.engines.llamacpp.program", "--model", str(weights), "--alias", MODEL]
         command = [*program, "--threads", "1", *slots]
+    elif line.server == "ollama":
+        command = ["benchmarks.performance.ollama", *slots]
     else:
         command = ["benchmarks.performance.service", "--gpu", line.server, *slots]
         command += ["--servers", str(line.servers), "--scale", str(scale)]

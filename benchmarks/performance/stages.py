@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,10 @@ def _classes(quick: bool, _: int) -> Iterator[Measurement]:
         for text in texts.long_tail(4000)  # fewer do not pay for an engine's start
     ]
     for name, model in classes.MODELS.items():
-        for num_ctx in (8192,) if quick else (6144, 8192, 16384):
-            line = {"what": f"long tail, {name}, an L40S's memory", "context": num_ctx}
-            both = classes.gains(bytes_of_notes, num_ctx, model=model)
+        contexts, answers = ((8192,), (200,)) if quick else ((6144, 8192, 16384), (60, 200))
+        for num_ctx, answer in product(contexts, answers):
+            line = {"what": f"long tail, {name}", "context": num_ctx, "answer": answer}
+            both = classes.gains(bytes_of_notes, num_ctx, model=model, answer=answer)
             for way, measured in zip(("one class", "classes"), both, strict=True):
                 more = {"starts": measured.starts}
                 yield Measurement(line, way, round(measured.texts_per_s, 3), "notes/s", 0, more)
@@ -65,11 +67,12 @@ def _classes(quick: bool, _: int) -> Iterator[Measurement]:
 
 def _questions(quick: bool, repeats: int) -> Iterator[Measurement]:
     tasks = _benchmark("tasks")
-    notes = tasks.notes(4 if quick else 8)
+    notes = tasks.notes(2 if quick else 4)
     with tempfile.TemporaryDirectory(prefix="notemill-tasks-") as folder:
+        weights = tasks.reader(Path(folder))
         for count in (1, 4, 16):
             questions = tasks.tasks(Path(folder), count)
-            asked = asyncio.run(tasks.measure(notes, questions, rounds=repeats))
+            asked = asyncio.run(tasks.measure(notes, questions, rounds=repeats, weights=weights))
             for number, each in enumerate(asked):
                 line = {"what": "seconds of all notes", "questions": count}
                 way = "together" if each.together else "apart"

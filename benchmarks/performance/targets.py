@@ -26,7 +26,8 @@ def _row(what: str, value: float | None, aim: float, *, least: bool, why: str, u
     if value is None:
         return what, told, "–", "not measured", why
     reached = value >= aim if least else value <= aim
-    return what, told, f"{value:,.3g} {unit}".strip(), "yes" if reached else "**no**", why
+    measured = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return what, told, f"{measured} {unit}".strip(), "yes" if reached else "**no**", why
 
 
 def _lines(part: Part | None) -> Iterator[dict[str, object]]:
@@ -85,15 +86,16 @@ def _servers(parts: Parts) -> Iterator[Row]:
 def _stages(parts: Parts) -> Iterator[Row]:
     wanted: list[tuple[str, str, Callable[[Part], float | None], float, bool, str]] = [
         ("client", "texts a second of the client alone", _most, 1500, True, "texts/s"),
-        ("classes", "long tail: classes / without, an L40S's memory", _classes, 1.5, True, "times"),
+        ("classes", "long tail, an L40S's memory: classes / one class",
+         _largest("classes", "one class"), 1.5, True, "times"),
         ("tasks", "16 questions / one: time", _questions, 4, False, "times"),
-        ("extract", "extract / mariadb --quick", _worst("extract", "mariadb --quick"), 1.3, False,
+        ("extract", "extract / mariadb --quick", _largest("extract", "mariadb --quick"), 1.3, False,
          "times"),
-        ("load", "load / LOAD DATA", _worst("load", "LOAD DATA"), 3, False, "times"),
+        ("load", "load / LOAD DATA", _largest("load", "LOAD DATA"), 3, False, "times"),
     ]  # fmt: skip
     for name, what, value, aim, least, unit in wanted:
         part = parts.get(name)
-        why = _busy(part) if part else ""
+        why = "; ".join(filter(None, [_each(part, what), _busy(part)])) if part else ""
         yield _row(what, value(part) if part else None, aim, least=least, why=why, unit=unit)
 
 
@@ -110,27 +112,36 @@ def _most(part: Part) -> float | None:
     )  # fmt: skip
 
 
-def _classes(part: Part) -> float | None:
-    return part.ratio("classes", "one class")
-
-
 def _questions(part: Part) -> float | None:
     one, many = part.middle("together", questions=1), part.middle("together", questions=16)
     return many / one if one and many else None
 
 
-def _worst(way: str, other: str) -> Callable[[Part], float | None]:
-    """The largest of the medians of a ratio, over the lines that have both."""
+def _largest(way: str, other: str) -> Callable[[Part], float | None]:
+    """Of the medians of a ratio, over the lines that have both."""
+    return lambda part: max((ratio for _, ratio in _ratios(part, way, other)), default=None)
 
-    def value(part: Part) -> float | None:
-        ratios = [
-            ratio
-            for what, rows in part.lines("what", "rows")
-            if (ratio := part.ratio(way, other, what=what, rows=rows)) is not None
-        ]
-        return max(ratios, default=None)
 
-    return value
+def _each(part: Part, what: str) -> str:
+    """The ratio of each line, where the target is of one of several."""
+    way, _, other = what.rpartition(": ")[2].partition(" / ")
+    ratios = _ratios(part, way, other)
+    return ", ".join(f"{line} {ratio:.2f}" for line, ratio in ratios) if len(ratios) > 1 else ""
+
+
+def _ratios(part: Part, way: str, other: str) -> list[tuple[str, float]]:
+    found = []
+    for what, rows, context, answer in part.lines("what", "rows", "context", "answer"):
+        line = {"what": what, "rows": rows, "context": context, "answer": answer}
+        line = {key: value for key, value in line.items() if value is not None}
+        ratio = part.ratio(way, other, **line)
+        if ratio is not None:
+            told = ", ".join(
+                f"{value:,} {key}" if isinstance(value, int) else str(value)
+                for key, value in line.items()
+            )
+            found.append((told, ratio))
+    return found
 
 
 def _plans(parts: Parts) -> Iterator[Row]:

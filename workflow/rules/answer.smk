@@ -7,8 +7,8 @@
 rule answer:
     input:
         manifest=ancient(LAYOUT.manifest("{cohort}", "{cut}")),
-        model=ancient(model_of),
-        pilot=ancient(pilot_of),
+        model=ancient(MODEL),
+        pilot=ancient(PILOT),
         tables=ancient(LAYOUT.tables("{cohort}", "{experiment}")),
     output:
         update(

@@ -145,6 +145,15 @@ def pilot_of(wildcards):
     return PILOTS.get((wildcards.cohort, wildcards.experiment), [])
 
 
+# Snakemake looks into a function again for each job: a path, where all have one.
+MODEL = model_of if len({*MODELS.values()}) > 1 else MODELS[RUNS[0].experiment_id]
+PILOT = (
+    LAYOUT.pilot("{cohort}", "{experiment}")
+    if all(run.experiment.pilot.notes for run in RUNS)
+    else pilot_of
+)
+
+
 def _fixed_with(batch, path_of):
     """An input function: a file for each task that the batch was fixed with, as far as it can be.
 
