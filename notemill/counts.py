@@ -18,8 +18,8 @@ REQUEST_BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0
 """Upper bounds, inclusive, by which seconds of requests are counted."""
 ANSWERED = "answered"
 """The status of a text with an answer."""
-ENGINE_LOST = "engine_lost"
-"""Reason of a retry beside the statuses that a reply may have."""
+INTERRUPTED = "interrupted"
+"""Reason of a retry, beside statuses: its engine was lost, or its job ended, while it was asked."""
 
 OwnMetrics = Callable[[], bytes]
 """What a server tells of itself, in Prometheus' text format. Raises OSError when it does not."""
@@ -47,7 +47,7 @@ class Counts:
     began. ended: texts by status, of this job; progressed: when the last one ended, or an engine
     was ready; first_s: from the start until the first one ended. requests: to engines, control
     questions too; in_flight: those that wait for their reply, for a slot or in one. retries: by
-    what made them necessary, a status or ENGINE_LOST. engine: name and version.
+    what made them necessary, a status or INTERRUPTED. engine: name and version.
 
     Of the job, and so with the first alone where several tasks are asked together: slots of all
     servers that it has, or of the endpoints that it asks; restarts: an engine's starts after it was

@@ -19,7 +19,7 @@ from notemill.answers.outcome import Outcome
 from notemill.answers.verdict import Status, Verdict, judge
 from notemill.clock import now
 from notemill.config import Options
-from notemill.counts import ENGINE_LOST, Counts
+from notemill.counts import INTERRUPTED, Counts
 from notemill.engines.control_tokens import OF_ANY_MODEL, ControlTokens
 from notemill.engines.protocol import (
     AnswerTimeout,
@@ -113,8 +113,8 @@ class Asking:
                 verdict, prompt_tokens, answer_tokens, heard = await self._try(
                     engine, text, attempt
                 )
-            except EngineGone as loss:
-                self._counts.retries[ENGINE_LOST] += not isinstance(loss, NotBegun)
+            except (EngineGone, asyncio.CancelledError) as loss:
+                self._counts.retries[INTERRUPTED] += not isinstance(loss, NotBegun)
                 raise
             attempt = None
             if verdict.status is not Status.ANSWERED and last.number < self._attempts:

@@ -43,7 +43,14 @@ def opened(job: ShardJob, tells: LiveFile | None = None) -> Iterator[ShardWork]:
         accepts = partial(is_answer, model=run.task.answer_model)
         with Journal(journal_path(job.output), key, accepts, started=started) as journal:
             _refuse_if_given_up(job)
-            counts = Counts(*whose.values(), STATUSES, journal_path(job.output), began)
+            counts = Counts(
+                job.cohort,
+                run.experiment_id,
+                job.shard,
+                STATUSES,
+                journal_path(job.output),
+                began,
+            )
             work = ShardWork(job, manifest, record, wanted, journal, live, gated, counts=counts)
             answered = len(wanted) - len(work.missing())
             counts.texts, counts.settled = len(wanted) + work.settled, work.settled

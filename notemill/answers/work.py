@@ -29,7 +29,7 @@ from notemill.endpoints.known import Known
 from notemill.endpoints.proven import proven_at
 from notemill.engines.client import Client
 from notemill.engines.kinds import proven_engine
-from notemill.engines.protocol import Engine, EngineGone, NotBegun, Start
+from notemill.engines.protocol import Engine, EngineDraining, EngineGone, Start
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
 from notemill.logs import log
@@ -323,7 +323,7 @@ class ShardWork:
         try:
             yield
             self._lost.discard(server)
-        except NotBegun:
+        except EngineDraining:
             raise
         except EngineGone:
             self._lost.add(server)

@@ -14,6 +14,7 @@ from notemill.config import Cohort, Config, Engine, Experiment
 from notemill.database.connect import connect
 from notemill.errors import NotemillError
 from notemill.files import check_folder
+from notemill.metrics.token import read_token
 from notemill.notes.frozen import check_cohorts
 from notemill.notes.manifest import read_frozen
 from notemill.paths import CUTS, Layout, cut_name
@@ -34,6 +35,7 @@ def planned(config: Config) -> tuple[list[Run], Findings]:
     found = Findings("configuration")
     _results(config, found)
     _database_files(config, found)
+    _metrics(config, found)
     for name, cohort in config.cohorts.items():
         _cohort(config, name, cohort, found)
     runs = list(_runs(config, found))
@@ -44,6 +46,19 @@ def planned(config: Config) -> tuple[list[Run], Findings]:
     if len(runs) == len(config.experiments):
         _evaluations(config, runs, found)
     return runs, found
+
+
+def _metrics(config: Config, found: Findings) -> None:
+    if config.metrics is None:
+        return
+    try:
+        read_token(config.metrics)
+    except NotemillError as error:
+        found.warn(
+            f"no metrics will be served: {error.what}",
+            where=f"{error.where} (metrics.token_file)",
+            remedy=error.remedy,
+        )
 
 
 def _runs(config: Config, found: Findings) -> Iterator[Run]:

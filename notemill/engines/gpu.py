@@ -129,10 +129,11 @@ def gpus_in_use() -> list[GpuUse]:
     query = "--query-gpu=uuid,memory.used,memory.total,utilization.gpu,name"
     uses = []
     for line in _asked_driver(query, of=_own()):
-        uuid, *numbers, name = (part.strip() for part in line.split(",", 4))
-        if len(numbers) == 3:
-            used, total, busy = (int(each) if each.isdigit() else None for each in numbers)
-            uses.append(GpuUse(uuid, name, _of_mib(used), _of_mib(total), _of_percent(busy)))
+        parts = [part.strip() for part in line.split(",", 4)]
+        if len(parts) == 5:
+            used, total, busy = (int(part) if part.isdigit() else None for part in parts[1:4])
+            sizes = _of_mib(used), _of_mib(total)
+            uses.append(GpuUse(parts[0], parts[4], *sizes, _of_percent(busy)))
     return uses
 
 

@@ -13,7 +13,7 @@ from prometheus_client.core import (
     Metric,
 )
 
-from notemill.counts import ANSWERED, ENGINE_LOST, REQUEST_BOUNDS_S, Counts
+from notemill.counts import ANSWERED, INTERRUPTED, REQUEST_BOUNDS_S, Counts
 from notemill.engines.gpu import GpuUse
 
 Labels = Mapping[str, str]
@@ -88,7 +88,7 @@ def _counted(pairs: _Pairs) -> Iterator[Metric]:
         ended, retried = dict(counts.ended), dict(counts.retries)
         for status in dict.fromkeys([*counts.statuses, *ended]):
             texts.add_metric([*labels, status], ended.get(status, 0))
-        for reason in dict.fromkeys([*counts.statuses, ENGINE_LOST, *retried]):
+        for reason in dict.fromkeys([*counts.statuses, INTERRUPTED, *retried]):
             if reason != ANSWERED:
                 retries.add_metric([*labels, reason], retried.get(reason, 0))
         tokens.add_metric([*labels, "prompt"], counts.prompt_tokens)

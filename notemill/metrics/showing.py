@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,11 +12,12 @@ from typing import Protocol
 
 from notemill.config import MetricsSection
 from notemill.errors import NotemillError
-from notemill.files import refuse_open, written_whole
+from notemill.files import written_whole
 from notemill.logs import log
 from notemill.metrics.page import Families, Page, as_file
 from notemill.metrics.serving import serving
 from notemill.metrics.target import Target, TargetFile
+from notemill.metrics.token import read_token
 from notemill.paths import Layout
 
 METRICS = "/metrics"
@@ -55,7 +55,7 @@ def shown(section: MetricsSection, layout: Layout, what: Shown) -> Iterator[None
 
 @contextmanager
 def _shown(section: MetricsSection, layout: Layout, what: Shown) -> Iterator[None]:
-    token = _token(section)
+    token = read_token(section)
     with serving(section, what.paths, token) as port:
         host = platform.node() if section.everywhere else section.address
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -97,13 +97,14 @@ def leave_totals(layout: Layout, name: str, families: Families) -> None:
 
 
 def _renew(what: Shown, targets: TargetFile, over: threading.Event) -> None:
-    warned = False
+    warned = begun = False
     for look in count():
         if over.is_set():
             return
         try:
             targets.write(what.targets())
-            if look == 0:
+            if not begun:
+                begun = True
                 what.begin()
             if look % _SAMPLED_EVERY == 0:
                 what.sample()
@@ -113,21 +114,3 @@ def _renew(what: Shown, targets: TargetFile, over: threading.Event) -> None:
                 warned = True
                 log.warning("metrics are not whole, or not found (%s)", type(error).__name__)
         over.wait(_LOOKED_EVERY_S)
-
-
-def _token(section: MetricsSection) -> str:
-    """The token that a scrape must send, empty where none is asked for. Raises NotemillError."""
-    if section.token_file is None:
-        return ""
-    try:
-        refuse_open(section.token_file, "the file with the metrics' token")
-        token = section.token_file.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        token = ""
-    if not re.fullmatch(r"[!-~]{16,}", token):
-        raise NotemillError(
-            "metrics.token_file can't be read, or holds no token of 16 characters or more",
-            where=str(section.token_file),
-            remedy="write one token into it, mode 0600: openssl rand -hex 32",
-        )
-    return token

@@ -24,6 +24,7 @@ from tests.servers import slurm
 PACKAGES = slurm.PACKAGES
 # poppler reads what the browser prints.
 BROWSER = ("chromium", "poppler-utils")
+MONITORING = ("prometheus",)
 # Debian's package scripts ask this program before they start a service; 101 means no.
 POLICY = "/usr/sbin/policy-rc.d"
 
@@ -111,7 +112,8 @@ def _services_held(root: list[str]) -> Iterator[None]:
 
 def main() -> int:
     lacking = False
-    for packages in (PACKAGES, BROWSER):  # apart: what one lacks must not keep the other away
+    # Apart: what one lacks must not keep the others away.
+    for packages in (PACKAGES, BROWSER, MONITORING):
         try:
             ensure(packages)
         except Missing as error:

@@ -16,10 +16,11 @@ from typing import Any, Self
 import httpx
 import yaml
 
+from tests.servers import debian
 from tests.servers.daemon import Daemon, free_port, wait_until
 from tests.workflow.project import REPOSITORY
 
-PACKAGES = ("prometheus",)
+PACKAGES = debian.MONITORING
 DEPLOYED = REPOSITORY / "deploy" / "prometheus"
 START_SECONDS = 60
 

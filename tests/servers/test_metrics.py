@@ -272,5 +272,5 @@ def test_an_engine_s_restarts_are_counted_and_what_it_took_with_it(tmp_path: Pat
     counts = counted(tmp_path, [{"fault": "crash", "match": "1: ", "starts": 1}])
     assert counts.ended == {"answered": 6}
     assert counts.restarts == 1
-    assert set(counts.retries) == {"engine_lost"}
-    assert sum(counts.requests.counts) == 6 + counts.retries["engine_lost"]
+    assert set(counts.retries) == {"interrupted"}
+    assert 1 <= counts.retries["interrupted"] <= 4  # what was in flight

@@ -240,3 +240,17 @@ def test_a_terminal_has_colours_and_a_pipe_has_words() -> None:
         "           what to do: do [it]\n"
         "1 ok, 0 warnings, 1 refusal\n"
     )
+
+
+def test_a_token_of_metrics_that_others_may_read_is_told_before_a_job_goes_unwatched(
+    checked: Checked,
+) -> None:
+    token = checked.folder / "token"
+    token.write_text("0123456789abcdef")
+    token.chmod(0o644)
+    checked.values["metrics"] = {"address": "0.0.0.0", "token_file": str(token)}
+    told = one(checked.found(), "no metrics will be served")
+    assert told["level"] == "warning" and str(token) in told["where"]
+    assert told["remedy"] == f"chmod 600 {token}"
+    token.chmod(0o600)
+    assert not [each for each in checked.found() if "no metrics" in each["what"]]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from notemill.config import LlamaCppEngine, OpenAiEngine, Options
-from notemill.engines.gpu import gpu_expected, prove_gpu
+from notemill.engines.gpu import GpuUse, gpu_expected, gpus_in_use, prove_gpu
 from notemill.engines.llamacpp.server import proven_llamacpp
 from notemill.engines.process import ServerProcess
 from notemill.engines.protocol import Start as EngineStart
@@ -160,3 +160,19 @@ class TestAGpuThatWasGiven:
 def test_a_job_without_a_gpu_is_not_warned(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     prove_gpu(engine("auto"), start("load_tensors: offloaded 0/33 layers to GPU"))
     assert caplog.text == ""
+
+
+def test_what_the_driver_can_not_tell_of_a_gpu_is_left_open(
+    monkeypatch: pytest.MonkeyPatch, driver: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pids").write_text(
+        "GPU-5d6a, 1024, 81559, 37, NVIDIA H100 80GB HBM3\n"
+        "MIG-77aa, [N/A], 9856, [N/A], NVIDIA A100, MIG 1g.10gb\n"
+        "No devices were found\n"
+    )
+    assert gpus_in_use() == []  # given none
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert gpus_in_use() == [
+        GpuUse("GPU-5d6a", "NVIDIA H100 80GB HBM3", 1 << 30, 81559 << 20, 0.37),
+        GpuUse("MIG-77aa", "NVIDIA A100, MIG 1g.10gb", None, 9856 << 20, None),
+    ]
