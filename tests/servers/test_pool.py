@@ -133,7 +133,7 @@ def test_four_servers_one_killed_one_draining_two_late(
                 until(lambda: len(site.journaled()) >= 16, site)
                 drains.send_signal(signal.SIGUSR1)
                 with site.server(name="late"), site.server(name="later"):
-                    over.wait(240)
+                    over.wait(500)
             except BaseException as error:
                 trouble.append(error)
 
