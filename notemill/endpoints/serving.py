@@ -74,8 +74,8 @@ class ServerLost(NotemillError):
 class Server:
     """One engine behind one guard, with one endpoint in the folder while it is proven and ready.
 
-    idle_s: seconds without a request after which it ends; None for never. watched: shows others how
-    it stands, while it lives. restarts: of its engine; own: what that tells of itself.
+    idle_s: seconds without a request, while it could be asked. watched: shows others how it stands,
+    while it lives. restarts: of its engine; own: what that tells of itself.
     """
 
     def __init__(
@@ -86,7 +86,6 @@ class Server:
         folder: Path,
         ending: Ending,
         *,
-        idle_s: float | None = None,
         watched: Watched = lambda _: nullcontext(),
     ) -> None:
         self._engine = engine
@@ -94,7 +93,7 @@ class Server:
         self._door = door
         self._folder = folder
         self._ending = ending
-        self._idle_s = idle_s
+        self.idle_s = 0.0
         self._token = secrets.token_urlsafe(32)
         self._tls = door.tls()
         self._look = asyncio.Event()
@@ -211,8 +210,7 @@ class Server:
                 endpoint = self._publish(endpoint)
                 renew_at = loop.time() + RENEW_S
             await watch.look(_TICK_S)
-            if self._idle_s is not None and watch.idle_s > self._idle_s:
-                self._ending.begin(f"no request for {self._idle_s / 60:g} minutes")
+            self.idle_s = watch.idle_s
             await self._tick()
         await self._drain(endpoint, watch)
 
