@@ -38,15 +38,19 @@ class ServerEnd(Record):
     ended_at: str
 
 
+def prepare(folder: Path) -> None:
+    """Make the folder of endpoints, or see that it is closed to others. Raises NotemillError."""
+    private_folder(folder)
+    check_private(folder)
+    forget_stale(folder)
+
+
 def serve(engine: EngineConfig, starts: Sequence[Start], wishes: Wishes) -> ServerEnd:
     """Serve with a server for each start; returns how they ended.
 
     Raises NotemillError for what keeps one from starting, and when one was lost for good; the
     others go on to their end.
     """
-    private_folder(wishes.folder)
-    check_private(wishes.folder)
-    forget_stale(wishes.folder)
     return asyncio.run(_serve(engine, starts, wishes))
 
 
