@@ -109,11 +109,6 @@ class EndpointServer(Server):
         self.last_ready = time.monotonic()
 
     @property
-    def leaving(self) -> bool:
-        """Whether it begins no more."""
-        return self._leaving
-
-    @property
     def slots(self) -> int:
         """Requests that the endpoint answers at once, of all jobs."""
         return self._slots
@@ -125,6 +120,8 @@ class EndpointServer(Server):
 
     def leave(self) -> None:
         """See Server."""
+        if not self._leaving:
+            log.info("%s takes nothing new", self._called)
         self._leaving = self._share.closed = True
         self._shares.ring()
         self._queue.ring()

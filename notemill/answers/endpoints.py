@@ -150,8 +150,6 @@ class Pool:
         self._numbers += 1
 
     def _let_go(self, member: _Member) -> None:
-        if not member.server.leaving:
-            log.info("endpoint %s takes nothing new", member.known.name)
         member.server.leave()
         if not member.server.ready:
             member.task.cancel()

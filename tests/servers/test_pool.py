@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -117,6 +118,7 @@ def until(condition: Callable[[], bool], site: Site, *, limit_s: float = 200) ->
 def test_four_servers_one_killed_one_draining_two_late(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     site = Site.at(tmp_path)
     job = site.job()
     site.run_id = job.run.experiment_id

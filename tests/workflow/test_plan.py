@@ -41,6 +41,19 @@ def test_a_target_is_a_part_of_the_way(make_project: Callable[..., Project]) -> 
         assert job_table(planned.stdout) == jobs | {target: 1}
 
 
+def test_jobs_that_ask_endpoints_ask_for_no_gpu(make_project: Callable[..., Project]) -> None:
+    project = make_project()
+    own = project.snakemake("answers", "-n").stdout
+    assert "gpu=1" in own
+    for engine in project.config["engines"].values():
+        engine["endpoints"] = "pool"
+    project.write_config()
+    shared = project.snakemake("answers", "-n")
+    assert shared.returncode == 0, shared.stdout
+    assert "gpu=0" in shared.stdout
+    assert "gpu=1" not in shared.stdout
+
+
 def test_a_finished_project_plans_nothing(finished: Project) -> None:
     assert finished.planned() == {}
 

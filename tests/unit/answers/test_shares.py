@@ -53,9 +53,10 @@ async def _order(shares: Sequence[Share], texts: int) -> list[int]:
             await pool.turn(share)
             order.append(number)
 
-    for share in shares:
-        pool._shares.append(share)
     workers = [asyncio.create_task(worker(number, share)) for number, share in enumerate(shares)]
+    await asyncio.sleep(0)
+    pool._shares.extend(shares)
+    pool.ring()
     while len(order) < texts and not all(task.done() for task in workers):
         await asyncio.sleep(0)
     for task in workers:
