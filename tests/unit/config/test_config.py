@@ -57,11 +57,23 @@ def test_a_home_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
     ("path", "value", "line"),
     [
         # missing and misspelt keys
-        ("database", ABSENT, "database: missing"),
+        (
+            "database",
+            ABSENT,
+            "cohorts.chest.query: there is no `database`; name one, or read `files`",
+        ),
         ("results", "a {b}", "results: a path with { or }, which Snakemake takes for a wildcard"),
         ("cohorts.chest.query", ABSENT, "cohorts.chest.query: missing"),
         ("engines.local.models", ABSENT, "engines.local.models: missing"),
-        ("experiments.cough.results_table", ABSENT, "experiments.cough.results_table: missing"),
+        ("experiments.cough.results_table", ABSENT, "experiments.cough: say where the answers go"),
+        (
+            "experiments.cough.outputs",
+            "a.txt",
+            "a.txt: a name that ends in .parquet, .csv or .jsonl",
+        ),
+        ("experiments.cough.outputs", ["a.parquet.gz"], "says how rows are written"),
+        ("experiments.cough.outputs", "{visit}.csv", "{visit} is nothing that a name can hold"),
+        ("experiments.cough.outputs", "a{.csv", "a{.csv: a single { or }"),
         ("databse", {}, "databse: unknown key; did you mean 'database'?"),
         ("engines.local.modles", "x", "engines.local.modles: unknown key; did you mean 'models'?"),
         ("database.password", "hunter2", "database.password: unknown key"),
