@@ -36,6 +36,8 @@ def database(config: Config, runs: list[Run], ids: dict[str, list[IdColumn]]) ->
         if not _connected(engine, config.database, found):
             return found
         for name, cohort in config.cohorts.items():
+            if not cohort.query:
+                continue
             try:
                 with (
                     database_errors(
