@@ -135,7 +135,7 @@ def _cohort(config: Config, name: str, cohort: Cohort, found: Findings) -> None:
         found.refused(error)
         return
     if frozen is None:
-        found.ok(f"{head}; its query was not read yet")
+        found.ok(f"{head}; not read yet")
         return
     texts, notes = frozen.counts.texts, frozen.counts.notes
     moved = f"; its answers move from {frozen.cut} shards" if frozen.cut != cohort.shards else ""

@@ -63,7 +63,12 @@ def test_a_home_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
             "cohorts.chest.query: there is no `database`; name one, or read `files`",
         ),
         ("results", "a {b}", "results: a path with { or }, which Snakemake takes for a wildcard"),
-        ("cohorts.chest.query", ABSENT, "cohorts.chest.query: missing"),
+        ("cohorts.chest.query", ABSENT, "cohorts.chest: name either `query` or `files`"),
+        ("cohorts.chest.files", "notes.csv", "cohorts.chest: name either `query` or `files`"),
+        ("cohorts.chest.id_columns", ABSENT, "cohorts.chest: id_columns is missing"),
+        ("cohorts.chest.text_column", ABSENT, "cohorts.chest: text_column is missing"),
+        ("cohorts.chest.text_column", "a b", "cohorts.chest: text_column: use letters, digits"),
+        ("cohorts.chest.files", ["a.csv", ""], "cohorts.chest.files: a path is empty"),
         ("engines.local.models", ABSENT, "engines.local.models: missing"),
         ("experiments.cough.results_table", ABSENT, "experiments.cough: say where the answers go"),
         (
