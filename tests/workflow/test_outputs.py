@@ -19,7 +19,7 @@ from tests.workflow.project import REPOSITORY, Project
 
 TASK = "pneumonia"
 OUTPUTS = ["out/answers.jsonl", "out/answers.csv", "out/{experiment}.parquet"]
-NOTES = oracle.rows()[:30]
+NOTES = oracle.rows()[:12]
 
 
 @pytest.fixture(scope="module")
