@@ -56,7 +56,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def notemill(project: Project, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "notemill", *arguments, "--config", "config.yaml"],
+        [sys.executable, "-m", "notemill", *arguments, "--configfile", "config.yaml"],
         cwd=project.folder,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
