@@ -243,7 +243,7 @@ def loaded_of(wildcards):
     told = [*tables_of(wildcards), *filter(None, [graded_by(run.task)])]
     if run.experiment.outputs:
         # A file that is not there any more is written again.
-        told.append(edition(LAYOUT, wildcards.cohort, run))
+        told.append(f"files gone: {edition(LAYOUT, wildcards.cohort, run)}")
     return told
 
 
