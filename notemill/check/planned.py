@@ -17,6 +17,8 @@ from notemill.files import check_folder
 from notemill.metrics.token import read_token
 from notemill.notes.frozen import check_cohorts
 from notemill.notes.manifest import read_frozen
+from notemill.outputs.delivered import output_paths
+from notemill.outputs.origin import check_output
 from notemill.paths import CUTS, Layout, cut_name
 from notemill.plan.evaluations import check_gold, evaluated_runs
 from notemill.plan.runs import plan_runs
@@ -148,7 +150,7 @@ def _cohort(config: Config, name: str, cohort: Cohort, found: Findings) -> None:
         found.refused(error)
         return
     if frozen is None:
-        found.ok(f"{head}; its query was not read yet")
+        found.ok(f"{head}; not read yet")
         return
     texts, notes = frozen.counts.texts, frozen.counts.notes
     moved = f"; its answers move from {frozen.cut} shards" if frozen.cut != cohort.shards else ""
@@ -186,6 +188,7 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
         [
             f"engine {experiment.engine} ({engine.kind}), {_slots(engine)}; {pilot}; "
             f"digest {pinned}",
+            _goes_to(run),
             *_together(config, run),
             *_evidence(run),
             *_gate(run),
@@ -199,10 +202,28 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
             where=f"experiments.{run.name}",
             remedy="if that is what you want there is nothing to do",
         )
+    _files(run, found)
     for cohort in run.cohorts:
         check_gate_on(config, run, cohort, found)
     warn_of_cost(run, cost, found)
     _options(run.name, experiment, len(run.task.system_prompt + run.task.user_prompt), found)
+
+
+def _goes_to(run: Run) -> str:
+    """Where its answers go."""
+    tables = [f"table {run.experiment.results_table}"] if run.experiment.results_table else []
+    paths = [path for cohort in run.cohorts for path in output_paths(run, cohort)]
+    return "answers go to " + ", ".join([*tables, *map(str, paths)])
+
+
+def _files(run: Run, found: Findings) -> None:
+    """Files that its answers could not be written to."""
+    for cohort in run.cohorts:
+        for path in output_paths(run, cohort):
+            try:
+                check_output(path.resolve())
+            except NotemillError as error:
+                found.refused(error)
 
 
 def _slots(engine: Engine) -> str:

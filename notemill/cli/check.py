@@ -17,6 +17,7 @@ from notemill.check.database import database
 from notemill.check.endpoints import proven_endpoints
 from notemill.check.finding import Finding, Findings, exit_status
 from notemill.check.planned import planned
+from notemill.check.sources import try_files
 from notemill.check.tables import frozen_ids, planned_tables
 from notemill.cli.given import Command, Given
 from notemill.errors import NotemillError
@@ -70,6 +71,7 @@ def _found(given: Given) -> list[Finding]:
         return found
     runs, found = planned(config)
     ids = frozen_ids(config)
+    found += try_files(config, ids)
     if options.database:
         found += database(config, runs, ids)
     found += planned_tables(config, runs, ids)

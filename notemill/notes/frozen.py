@@ -66,13 +66,15 @@ def check_same_cohort(name: str, cohort: Cohort, frozen: Frozen, layout: Layout)
         )
 
 
-def check_files(config: Config, *, compare: bool) -> None:
+def check_files(config: Config) -> dict[str, list[str]]:
     """Hold the files of all cohorts to what was read; where nothing was, look that there are any.
 
-    compare: as `check_same_files` does; else no file is opened, and the log tells of those whose
-    contents must be compared. Raises NotemillError for files that are not there, or others.
+    Opens none of them. Returns for cohorts the files whose time alone is another: only a look into
+    them tells whether they are the same. Raises NotemillError for files that are not there, or
+    others.
     """
     layout = Layout(config.results)
+    found = {}
     for name, cohort in config.cohorts.items():
         if cohort.files is None:
             continue
@@ -80,25 +82,38 @@ def check_files(config: Config, *, compare: bool) -> None:
         if frozen is None or frozen.files is None:
             files_of(name, cohort.files)
         elif suspects := touched(name, cohort, frozen.files, give_up(name, layout)):
-            if compare:
-                lock = layout.cohort(name) / ".lock"
-                with closing(LockedFile(lock, f"looking at the files of cohort '{name}'")):
-                    check_same_files(name, cohort, frozen, layout)
-            else:
-                log.warning(
-                    "cohort '%s': %s of another time than when it was read, and of the same size; "
-                    "a run compares what is in it first",
-                    name,
-                    ", ".join([*suspects][:5]) + (" and others, all" if len(suspects) > 5 else ""),
-                )
+            found[name] = [*suspects]
+    return found
+
+
+def compare_files(config: Config) -> None:
+    """Compare what `check_files` could not tell; what is the same is not compared again.
+
+    Raises NotemillError for files that are others.
+    """
+    layout = Layout(config.results)
+    for name in check_files(config):
+        lock = layout.cohort(name) / ".lock"
+        with closing(LockedFile(lock, f"comparing the files of cohort '{name}'")):
+            if frozen := read_frozen(layout.frozen(name)):
+                check_same_files(name, config.cohorts[name], frozen, layout)
+
+
+def told_touched(cohort: str, files: list[str]) -> str:
+    """What `check_files` found of a cohort, for the user."""
+    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+    return (
+        f"cohort '{cohort}': {', '.join(files[:5])}{more}: the size is what it was when the cohort "
+        "was read, the time is another; what is in it is compared when a run begins, and by "
+        "`notemill check`"
+    )
 
 
 def check_same_files(name: str, cohort: Cohort, frozen: Frozen, layout: Layout) -> Frozen:
     """Raise NotemillError if the cohort's files are not those that it was read from.
 
     Size and time are looked at; a file of another time is read whole and compared by its sha256,
-    and if it is the same its new time is kept, so that it is not read again. The caller has the
-    cohort's lock.
+    and if it is the same its new time is kept. The caller has the cohort's lock.
     """
     if cohort.files is None or frozen.files is None:
         return frozen

@@ -20,7 +20,7 @@ from notemill.outputs.csv import Csv
 from notemill.outputs.delivered import Delivered, edition, output_paths
 from notemill.outputs.forms import Form
 from notemill.outputs.jsonl import JsonLines, Source, SourceMembers
-from notemill.outputs.origin import check_place, known, origin_of
+from notemill.outputs.origin import known, origin_of
 from notemill.outputs.parquet import Parquet
 from notemill.outputs.proof import prove
 from notemill.outputs.rows import OrderedRows
@@ -39,7 +39,7 @@ def prepare(database: Database | None, work: Load) -> TablesReport:
     """
     paths = output_paths(work.run, work.manifest.cohort)
     for path in paths:
-        check_place(path.resolve(), work)
+        known(path.resolve(), work)
     outputs = [str(path) for path in paths]
     if work.run.experiment.results_table is not None:
         assert database is not None

@@ -40,41 +40,42 @@ class Origin(Record):
     made: dict[str, Any]
 
 
+def check_output(path: Path) -> None:
+    """Raise NotemillError if no file of any load could be written there."""
+    check_folder(path.parent)
+    beside = origin_of_output(path)
+    with explained(path):
+        if path.exists() and not path.is_file():
+            raise _foreign(path, "is no file")
+        if path.exists() and not beside.exists():
+            raise _foreign(path, f"was not written by notemill ({beside.name} is not beside it)")
+
+
 def known(path: Path, work: Load) -> str | None:
     """sha256 of the file that is there, None if there is none.
 
     Raises NotemillError unless a load of this experiment over these notes wrote it, whatever its
-    fingerprint was, and it is as it was written.
+    fingerprint was, and it is as it was written; and where none could be written.
     """
-    beside = origin_of_output(path)
+    check_output(path)
+    if not path.exists():
+        return None
+    remedy = f"delete it with its file, {path.name}, and run again: nothing is asked for it"
+    problem = "this tells no file's origin"
+    origin = read_json(Origin, origin_of_output(path), problem=problem, remedy=remedy)
+    whose = (origin.name, origin.cohort, origin.cohort_digest)
+    wanted = (work.run.name, work.manifest.cohort, work.manifest.digest)
+    if whose != wanted:
+        other = ", of other notes" if whose[:2] == wanted[:2] else ""
+        raise _foreign(
+            path,
+            f"has answers of experiment '{origin.name}' over cohort '{origin.cohort}'{other}",
+        )
     with explained(path):
-        if not path.exists():
-            return None
-        if not path.is_file():
-            raise _foreign(path, "is no file")
-        if not beside.exists():
-            raise _foreign(path, f"was not written by notemill ({beside.name} is not beside it)")
-        remedy = f"delete it with its file, {path.name}, and run again: nothing is asked for it"
-        origin = read_json(Origin, beside, problem="this tells no file's origin", remedy=remedy)
-        whose = (origin.name, origin.cohort, origin.cohort_digest)
-        if whose != (work.run.name, work.manifest.cohort, work.manifest.digest):
-            raise _foreign(
-                path,
-                f"has answers of experiment '{origin.name}' over cohort '{origin.cohort}'"
-                + (
-                    ", of other notes" if whose[:2] == (work.run.name, work.manifest.cohort) else ""
-                ),
-            )
         found = sha256_of_file(path)
     if found not in (origin.sha256, origin.replaces):
         raise _foreign(path, "is not as it was written: someone has changed it since")
     return found
-
-
-def check_place(path: Path, work: Load) -> None:
-    """Raise NotemillError if the file could not be written."""
-    check_folder(path.parent)
-    known(path, work)
 
 
 def origin_of(

@@ -105,7 +105,16 @@ class OrderedRows:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows with their numbers (`ROW`, the last column), some at once; anew each time."""
         assert self._sorted is not None
+        last = pa.array([-1], pa.int64())
         for batch in self._sorted.batches(_BATCH_ROWS):
+            numbers = pa.concat_arrays([last, batch.column(ROW)])
+            if self.in_order and not pc.all(pc.less(numbers[:-1], numbers[1:])).as_py():
+                raise NotemillError(
+                    "rows have the same place in the source, or were not sorted by it",
+                    where=str(self._layout.cohort(self._work.manifest.cohort)),
+                    remedy="run snakemake once with `--forcerun extract` added; nothing is asked",
+                )
+            last = numbers[-1:]
             rows = max(1, batch.num_rows * _BATCH_BYTES // max(batch.nbytes, 1))
             for first in range(0, batch.num_rows, rows):
                 yield batch.slice(first, rows)

@@ -66,7 +66,9 @@ def check_ids(config: Config) -> None:
                 "use themselves",
                 where=f"cohorts.{name}.id_columns",
                 remedy="give the column another name in the query: SELECT "
-                f"{min(taken)} AS note_{min(taken)}, ...",
+                f"{min(taken)} AS note_{min(taken)}, ..."
+                if cohort.query
+                else "give the column another name in the files",
             )
 
 

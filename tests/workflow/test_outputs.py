@@ -19,7 +19,7 @@ from tests.workflow.project import REPOSITORY, Project
 
 TASK = "pneumonia"
 OUTPUTS = ["out/answers.jsonl", "out/answers.csv", "out/{experiment}.parquet"]
-NOTES = oracle.rows()[:30]
+NOTES = oracle.rows()[:12]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def notemill(project: Project, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "notemill", *arguments, "--config", "config.yaml"],
+        [sys.executable, "-m", "notemill", *arguments, "--configfile", "config.yaml"],
         cwd=project.folder,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         capture_output=True,

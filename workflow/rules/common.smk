@@ -15,6 +15,7 @@ try:
     from notemill.comparison.planned import planned_comparisons
     from notemill.config import read_config
     from notemill.files import sha256_of_file
+    from notemill.notes.frozen import check_files, compare_files, told_touched
     from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan.evaluations import check_gold, evaluated_runs
     from notemill.plan.batches import batches
@@ -59,6 +60,9 @@ def _checked_plan():
         runs = checked_plan(checked)
         if workflow.is_main_process:
             check_gold(checked)
+            # Not by jobs: their nodes need not see the files.
+            for name, files in check_files(checked).items():
+                logger.warning(told_touched(name, files))
         evaluated = evaluated_runs(checked, runs)
         compared = planned_comparisons(checked, runs)
         layout = Layout(checked.results)
@@ -79,6 +83,12 @@ if workflow.is_main_process:
 # A bar for a run on this machine, unless Snakemake is given another way to show one (--logger).
 # Under -n it does not come here.
 onstart:
+    # Before the first job, and not under -n: this may read large files.
+    if workflow.is_main_process:
+        try:
+            compare_files(CONFIG)
+        except NotemillError as error:
+            raise WorkflowError(str(error)) from None
     here = workflow.is_main_process and workflow.local_exec and not workflow.touch
     if here and not workflow.output_settings.log_handler_settings:
         from notemill.status.bar import show_bar
@@ -251,7 +261,7 @@ def loaded_of(wildcards):
     told = [*tables_of(wildcards), *filter(None, [graded_by(run.task)])]
     if run.experiment.outputs:
         # A file that is not there any more is written again.
-        told.append(edition(LAYOUT, wildcards.cohort, run))
+        told.append(f"files gone: {edition(LAYOUT, wildcards.cohort, run)}")
     return told
 
 

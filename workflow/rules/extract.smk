@@ -1,4 +1,4 @@
-# From the database to notes shards.
+# From the database or files to notes shards.
 
 
 # The manifest, written last, stands for the notes shards and holds their digests. As outputs they

@@ -1,4 +1,4 @@
-"""From the database to notes shards; see notemill.notes.extract."""
+"""From the database or files to notes shards; see notemill.notes.extract."""
 
 import sys
 from pathlib import Path

@@ -31,12 +31,15 @@ class BrokenLines:
         if self._count <= _NAMED:
             self._named.append(f"    {self.file}, {what} {number}: {reason}")
         if self._count >= self._most:
-            raise self._error(f"{self._count} lines, and maybe more,")
+            raise self._error(f"{self._told()}, and maybe more,")
 
     def refuse(self) -> None:
         """Raise NotemillError if there is any."""
         if self._count:
-            raise self._error("1 line" if self._count == 1 else f"{self._count} lines")
+            raise self._error(self._told())
+
+    def _told(self) -> str:
+        return "1 line" if self._count == 1 else f"{self._count} lines"
 
     def _error(self, which: str) -> NotemillError:
         more = self._count - len(self._named)

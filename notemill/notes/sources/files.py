@@ -1,4 +1,4 @@
-"""Which files a cohort's `files` are: by their names alone, and with light imports, for the plan."""
+"""Which files a cohort's `files` are, by their names alone. Light, because it is planned."""
 
 from __future__ import annotations
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from notemill.config import Cohort
+from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.notes.sources.broken import BrokenLines
@@ -82,6 +84,28 @@ class SourceFiles:
             stat = paths[file.name].stat()
             if (stat.st_size, stat.st_mtime_ns) != (file.size, file.modified_ns):
                 raise changed_while_read(paths[file.name])
+
+
+def first_rows(
+    name: str, cohort: Cohort, paths: dict[str, Path], most: int
+) -> tuple[list[IdColumn], list[str]]:
+    """The id columns by the first rows of some files, none without a row; what each file is.
+
+    Raises NotemillError as reading all rows does, for these.
+    """
+    ids, broken = Ids(name, cohort.id_columns), BrokenLines(name, most=1)
+    told = []
+    for file, path in paths.items():
+        broken.file = file
+        with opened(path) as source:
+            wanted = wanted_of(name, cohort, file, whole=False)
+            for _ in islice(_rows_of(source, wanted, ids, broken, Messages()), most):
+                pass
+            told.append(f"{file}: {_FORMATS[source.format]}")
+    return ids.columns, told
+
+
+_FORMATS = {"csv": "CSV", "json": "JSON lines", "parquet": "Parquet"}
 
 
 def read_again(

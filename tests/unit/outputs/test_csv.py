@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notemill.outputs.csv import guarded, unguarded
-from tests.unit.outputs.conftest import Files, csv_rows, parquet_rows
+from tests.unit.outputs.conftest import FAILED, Files, csv_rows, parquet_rows
+
+MANUAL = Path(__file__).parents[3] / "docs" / "outputs.md"
 
 FORMULAS = [
     "=1+1",
@@ -86,6 +90,23 @@ def test_an_answer_with_everything_in_it_is_one_cell(files: Files) -> None:
     # No answer, and one that is empty: apart, as Arrow and others read it.
     assert ',,,"cough"' in content
     assert ',"yes","","cough"' in content
+
+
+def test_the_words_of_the_manual_give_every_text_back(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "|".join([*FORMULAS, "a, =b\n- c"])
+    files.answer_to = lambda text, _: {"response": "yes", "reason": reason + text}
+    files.answer(FAILED)
+    files.deliver("answers.csv", "answers.parquet")
+    (manual,) = re.findall(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL)
+    monkeypatch.chdir(files.file(""))
+    known: dict[str, Any] = {}
+    exec(manual, known)
+    rows = parquet_rows(files.file("answers.parquet"))
+    frame = known["frame"].fillna("")
+    assert [*frame["llm_reason"]] == [row["llm_reason"] or "" for row in rows]
+    assert "=b" in "".join(frame["llm_reason"])
 
 
 def test_the_file_says_that_it_is_utf_8(files: Files) -> None:
