@@ -75,6 +75,10 @@ class Layout:
     def load(self, cohort: str, experiment: str) -> Path:
         return self.results / "loads" / cohort / f"{experiment}.json"
 
+    def delivered(self, cohort: str, experiment: str) -> Path:
+        """Which files a load has written; no rule declares it, so no rerun removes it."""
+        return self.results / "loads" / cohort / f".{experiment}.outputs.json"
+
     def tables(self, cohort: str, experiment: str) -> Path:
         return self.results / "tables" / cohort / f"{experiment}.json"
 
@@ -127,6 +131,11 @@ def shards_of_cut(name: str) -> int:
 def journal(answers: Path) -> Path:
     """Journal of an answer shard: beside it and undeclared, so that it outlives a killed job."""
     return answers.with_suffix(".journal.jsonl")
+
+
+def origin_of_output(output: Path) -> Path:
+    """How a file of answers was made: beside it, for whoever has it, and for the next load."""
+    return output.with_name(f"{output.name}.origin.json")
 
 
 def experiment_of_answers(answers: Path) -> str:

@@ -28,6 +28,9 @@ _HERE = ("localhost", "127.0.0.1", "::1")
 def database(config: Config, runs: list[Run], ids: dict[str, list[IdColumn]]) -> Findings:
     """What the database says. ids: id columns by cohort, to which those of its queries come."""
     found = Findings("database")
+    if config.database is None:
+        found.ok("the configuration has no database, so there is none to look at")
+        return found
     try:
         engine = connect(config.database)
     except NotemillError:  # said of the configuration
@@ -54,8 +57,9 @@ def database(config: Config, runs: list[Run], ids: dict[str, list[IdColumn]]) ->
             database_errors(config.database, "looking at tables"),
             engine.connect() as connection,
         ):
-            _tables(connection, config, runs, ids, found)
-            _rights(connection, config, runs, found)
+            with_tables = [run for run in runs if run.experiment.results_table]
+            _tables(connection, config, with_tables, ids, found)
+            _rights(connection, config, with_tables, found)
     except NotemillError as error:
         found.refused(error, "nothing else of the database was looked at")
     finally:
@@ -171,10 +175,13 @@ def _tables(
 
 
 def _rights(connection: sa.Connection, config: Config, runs: list[Run], found: Findings) -> None:
-    rights: dict[str, tuple[str, ...]] = {config.experiments_table: OF_EXPERIMENTS}
+    rights: dict[str, tuple[str, ...]] = {}
+    if runs:
+        rights[config.experiments_table] = OF_EXPERIMENTS
     for run in runs:
-        names = (run.experiment.results_table, run.experiment.failures)
+        names = (run.experiment.results, run.experiment.failures)
         rights |= dict.fromkeys(names, OF_RESULTS)
     if config.evaluations:
         rights[config.evaluations_table] = OF_EXPERIMENTS
-    prove_rights(connection, config.database, rights, found)
+    if rights:
+        prove_rights(connection, config.the_database, rights, found)

@@ -70,7 +70,7 @@ def probe_node(
     request = Request(
         folder=str(Path.cwd()),
         config=config.model_dump(mode="json"),
-        database=address(config.database),
+        database=address(config.database) if config.database else None,
     )
     request.write(folder / REQUEST)
     with closing(LockedFile(folder / LOCK, "checking")), _cancelled(probe.name, submission):

@@ -38,12 +38,12 @@ _CONNECT_S = 15
 class Request(Record):
     """What a node is asked. folder: where snakemake works, from which paths are taken.
 
-    database: host and port, or the file of SQLite with port 0.
+    database: host and port, or the file of SQLite with port 0; None where there is none.
     """
 
     folder: str
     config: dict[str, Any]
-    database: tuple[str, int]
+    database: tuple[str, int] | None
 
 
 class Report(Record):
@@ -172,9 +172,11 @@ def _results(folder: Path, found: Findings) -> None:
         found.ok("a lock of the login node holds there too")
 
 
-def _database(config: Config, database: tuple[str, int], found: Findings) -> None:
+def _database(config: Config, database: tuple[str, int] | None, found: Findings) -> None:
+    if database is None:
+        return
     host, port = database
-    needed = config.database.reached_from == "compute"
+    needed = config.the_database.reached_from == "compute"
     if not port:
         problem = "" if os.access(host, os.R_OK | os.W_OK) else "it is not there or not yours"
         place = host

@@ -98,6 +98,9 @@ def _results(config: Config, found: Findings) -> None:
 
 def _database_files(config: Config, found: Findings) -> None:
     """Option file, certificates and address, as far as nothing is opened."""
+    if config.database is None:
+        found.ok("no database: notes and answers are in files")
+        return
     try:
         connect(config.database).dispose()
     except NotemillError as error:
@@ -112,7 +115,11 @@ def _cohort(config: Config, name: str, cohort: Cohort, found: Findings) -> None:
     ids = ", ".join(cohort.id_columns)
     shards = f"{cohort.shards} shard{'s' if cohort.shards > 1 else ''}"
     head = f"cohort {name}: {shards}, ids {ids}"
-    if cohort.same_id_different_text != "error" and "order by" not in cohort.query.lower():
+    if (
+        cohort.query
+        and cohort.same_id_different_text != "error"
+        and "order by" not in cohort.query.lower()
+    ):
         found.warn(
             f"cohort {name}: the {cohort.same_id_different_text} row of an id is kept, and the "
             "query has no order",

@@ -48,7 +48,7 @@ def tables_of(config: Config, run: Run, ids: list[IdColumn], collation: str | No
         evidence_columns(run.task.evidence),
         gate_columns(run.task.gate),
         collation=collation,
-        results=experiment.results_table,
+        results=experiment.results,
         failures=experiment.failures,
         experiments=config.experiments_table,
     )
@@ -57,9 +57,11 @@ def tables_of(config: Config, run: Run, ids: list[IdColumn], collation: str | No
 def planned_tables(config: Config, runs: list[Run], ids: Ids) -> Findings:
     """Each table once, with its columns and SQL types. Nothing is opened."""
     found = Findings("tables")
+    if config.database is None:
+        return found
     dialect = sa.make_url(config.database.url).get_dialect()()
     told: set[str] = set()
-    for run in runs:
+    for run in (run for run in runs if run.experiment.results_table):
         cohort = run.cohorts[0]
         try:
             tables = tables_of(config, run, ids.get(cohort, []), None)

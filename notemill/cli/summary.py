@@ -60,8 +60,12 @@ def _table(report: LoadReport) -> Table:
         table.add_row(f"evidence: {grade}", f"{count}{share}")
     table.add_row("texts asked", str(report.asked))
     table.add_row("texts/s of one job", f"{report.asked / max(report.job_seconds, 0.1):.2f}")
-    table.add_row("results", f"table {report.results_table}")
-    table.add_row("failures", f"table {report.failures_table}")
+    if report.results_table:
+        table.add_row("results", f"table {report.results_table}")
+        table.add_row("failures", f"table {report.failures_table}")
+    for output in report.outputs:
+        order = "" if output.in_order else ", in the order of the ids"
+        table.add_row("rows", f"file {output.path}{order}")
     accounted = report.answered + report.failed + report.not_relevant + report.blank
     table.add_row("accounted for", f"{accounted} of {report.notes}")
     table.add_row("values read back and equal", str(report.values_compared))

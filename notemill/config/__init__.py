@@ -65,6 +65,8 @@ __all__ = [
     "read_config",
 ]
 
+_NO_DATABASE = "there is no `database`; name one"
+
 
 class Config(Section):
     """The whole configuration file."""
@@ -85,7 +87,10 @@ class Config(Section):
     evaluations_table: SqlName = Field(
         "notemill_evaluations", description="Table with the figures of all evaluations."
     )
-    database: Database
+    database: Database | None = Field(
+        None,
+        description="Where notes come from and answers go to; left out where both are files.",
+    )
     cohorts: dict[Name, Cohort] = Field(min_length=1)
     engines: dict[Name, Engine] = Field(min_length=1)
     experiments: Experiments
@@ -121,6 +126,30 @@ class Config(Section):
             for experiment_name in evaluation.experiments or []:
                 _known(experiment_name, self.experiments, f"{key}.experiments", "experiments")
         return self
+
+    @model_validator(mode="after")
+    def _a_database_where_one_is_used(self) -> Config:
+        if self.database is not None:
+            return self
+        for name, cohort in self.cohorts.items():
+            if cohort.query is not None:
+                raise ValueError(f"cohorts.{name}.query: {_NO_DATABASE}, or read `files`")
+        for name, experiment in self.experiments.items():
+            if experiment.results_table is not None:
+                raise ValueError(
+                    f"experiments.{name}.results_table: {_NO_DATABASE}, or write files alone "
+                    "(`outputs`)"
+                )
+        for name, evaluation in self.evaluations.items():
+            if evaluation.query is not None:
+                raise ValueError(f"evaluations.{name}.query: {_NO_DATABASE}, or a `file`")
+        return self
+
+    @property
+    def the_database(self) -> Database:
+        """The database, where something is read from it or written to it."""
+        assert self.database is not None
+        return self.database
 
     @model_validator(mode="after")
     def _comparisons_name_what_is_there(self) -> Config:

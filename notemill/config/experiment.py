@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from notemill.config.base import Name, Section, SqlName
+from notemill.config.outputs import Outputs
 from notemill.config.owned import refused_options
 
 MODEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
@@ -157,19 +158,37 @@ class Experiment(Settings):
     """
 
     task: Name
-    results_table: SqlName
+    results_table: SqlName | None = None
     failures_table: SqlName | None = None
+    outputs: Outputs = []
     together: str = ""
 
     @model_validator(mode="after")
+    def _answers_go_somewhere(self) -> Experiment:
+        if self.results_table is None and self.failures_table is not None:
+            raise ValueError("failures_table without results_table")
+        if self.results_table is None and not self.outputs:
+            raise ValueError(
+                "say where the answers go: results_table (a table of the `database`) or outputs "
+                "(files: answers.parquet, answers.csv, answers.jsonl), or both"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _failures_have_a_name(self) -> Experiment:
-        if len(self.failures) > 64:
+        if self.results_table is not None and len(self.failures) > 64:
             raise ValueError(
                 f"{self.failures} is longer than a table's name may be (64); name failures_table"
             )
         return self
 
     @property
+    def results(self) -> str:
+        """Name of the results table, of an experiment that has one."""
+        assert self.results_table is not None
+        return self.results_table
+
+    @property
     def failures(self) -> str:
-        """Name of the failures table."""
-        return self.failures_table or f"{self.results_table}_failures"
+        """Name of the failures table, of an experiment that has tables."""
+        return self.failures_table or f"{self.results}_failures"

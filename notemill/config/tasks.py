@@ -7,6 +7,7 @@ knows experiments of one question alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -21,6 +22,7 @@ from pydantic import (
 
 from notemill.config.base import NAME_PATTERN, Name, alike_but_for_case
 from notemill.config.experiment import Experiment, Settings
+from notemill.config.outputs import Outputs
 
 TASK_PLACE = "{task}"
 LONGEST_RUN_NAME = 51
@@ -50,12 +52,19 @@ class ExperimentSection(Settings):
         "which comes first, so that the engine reads it once. Each is an experiment of its own, "
         "EXPERIMENT.TASK.",
     )
-    results_table: Tables = Field(
+    results_table: Tables | None = Field(
+        None,
         description="Table for validated answers. For several tasks with {task} in it, or "
-        "a table for each: {a: A_Results, b: B_Results}."
+        "a table for each: {a: A_Results, b: B_Results}. May be left out beside `outputs`.",
     )
     failures_table: Tables | None = Field(
         None, description="Table for notes without one; by default results_table + '_failures'."
+    )
+    outputs: Outputs = Field(
+        [],
+        description="Files with a row for each note, in the source's order: .parquet, .csv or "
+        ".jsonl, the latter two also .gz or .zst. {cohort}, {task} and {experiment} (its id) in a "
+        "name stand for what differs.",
     )
     _experiments: dict[str, Experiment] = PrivateAttr(default_factory=dict)
 
@@ -67,9 +76,14 @@ class ExperimentSection(Settings):
         alike_but_for_case("tasks", tasks)
         common = {name: getattr(self, name) for name in Settings.model_fields}
         for task in tasks:
-            own = {"results_table": self._table("results_table", task)}
-            if self.failures_table is not None:
-                own["failures_table"] = self._table("failures_table", task)
+            own: dict[str, Any] = {
+                key: self._table(key, task)
+                for key in ("results_table", "failures_table")
+                if getattr(self, key) is not None
+            }
+            own["outputs"] = [
+                Path(str(path).replace(TASK_PLACE, task)) for path in self.outputs
+            ]
             self._experiments[task] = Experiment.model_validate({**common, "task": task, **own})
         return self
 

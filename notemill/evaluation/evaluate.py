@@ -43,7 +43,7 @@ from notemill.tasks.run import Run
 
 
 def evaluate(config: Config, name: str, runs: Sequence[Run]) -> EvaluationRecord:
-    """Compute an evaluation's figures, keep them in the table, and return their record.
+    """Compute an evaluation's figures, keep them in the database's table, and return their record.
 
     runs: the experiments that it is of, all loaded. Raises NotemillError for gold that can't be
     taken and for a table that can't keep the figures; then nothing was changed.
@@ -61,7 +61,7 @@ def evaluate(config: Config, name: str, runs: Sequence[Run]) -> EvaluationRecord
         level=LEVEL,
         draws=DRAWS,
         seed=work.evaluation.seed,
-        evaluations_table=config.evaluations_table,
+        evaluations_table=config.evaluations_table if config.database else None,
         evaluated_at=at,
         seconds=0.0,
         notemill=notemill.__version__,
@@ -73,7 +73,8 @@ def evaluate(config: Config, name: str, runs: Sequence[Run]) -> EvaluationRecord
             "are not unseen",
             shared,
         )
-    write_rows(config.database, config.evaluations_table, name, rows_of(record))
+    if config.database is not None:
+        write_rows(config.database, config.evaluations_table, name, rows_of(record))
     past.keep(uses)
     for line in told_figures(record):
         log.info(line)

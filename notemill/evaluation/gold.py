@@ -71,8 +71,10 @@ class Gold:
         )
 
 
-def read_gold(database: Database, name: str, evaluation: Evaluation, ids: list[IdColumn]) -> Gold:
-    """The gold of an evaluation, ids in the cohort's kinds.
+def read_gold(
+    database: Database | None, name: str, evaluation: Evaluation, ids: list[IdColumn]
+) -> Gold:
+    """The gold of an evaluation, ids in the cohort's kinds. database: for one that is a query.
 
     Raises NotemillError for a file or query that can't be read, a column that is not there, and
     cells that can't be taken, with their rows: ids, patients, splits, ids named twice.
@@ -82,6 +84,7 @@ def read_gold(database: Database, name: str, evaluation: Evaluation, ids: list[I
         where = str(evaluation.file)
         cells = read_file(name, Path(evaluation.file), wanted)
     else:
+        assert database is not None
         where = f"evaluations.{name}.query"
         cells = _read_query(database, name, evaluation.query or "", wanted, where)
     if not cells.rows:

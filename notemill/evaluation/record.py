@@ -144,7 +144,7 @@ class EvaluationRecord(Record):
     level: float
     draws: int
     seed: int
-    evaluations_table: str
+    evaluations_table: str | None
     evaluated_at: str
     seconds: float
     notemill: str

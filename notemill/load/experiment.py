@@ -29,6 +29,20 @@ def write_experiment(
     proof: Proof,
 ) -> None:
     """Write the experiment's row over this cohort, in place of an earlier one."""
+    row, table = experiment_row(work, origins, asked, proof), tables.experiments
+    connection.execute(
+        sa.delete(table).where(
+            table.c.experiment == row["experiment"], table.c.cohort == row["cohort"]
+        )
+    )
+    connection.execute(sa.insert(table), row)
+    _prove(connection, table, row)
+
+
+def experiment_row(
+    work: Load, origins: list[ShardOrigin], asked: Asked, proof: Proof
+) -> dict[str, Any]:
+    """How the answers of an experiment over a cohort were made, by the table's columns."""
     manifest, asked_as = work.manifest, asked_of(work.run)
     counts = proof.counts
     blank = counts[Status.BLANK.value]
@@ -48,7 +62,7 @@ def write_experiment(
         "schema_source": asked_as.schema_source,
         "json_schema": json.dumps(asked_as.json_schema),
         "options": json.dumps(asked_as.options),
-        "cohort_query": manifest.query,
+        "cohort_query": manifest.source,
         "extracted_at": _plain_utc(datetime.fromisoformat(manifest.extracted_at)),
         "first_answer_at": asked.first,
         "last_answer_at": asked.last,
@@ -65,14 +79,7 @@ def write_experiment(
     }
     if proof.gate is not None:
         row |= {"not_relevant": settled, "gate": json.dumps(proof.gate)}
-    table = tables.experiments
-    connection.execute(
-        sa.delete(table).where(
-            table.c.experiment == work.run.experiment_id, table.c.cohort == manifest.cohort
-        )
-    )
-    connection.execute(sa.insert(table), row)
-    _prove(connection, table, row)
+    return row
 
 
 def _prove(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> None:

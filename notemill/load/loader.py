@@ -57,7 +57,7 @@ def load(database: Database, work: Load) -> LoadReport:
             removed, proof = in_one_transaction(
                 connection, partial(write_and_prove, connection, tables, work, origins, rows, way)
             )
-    report = _report(work, origins, proof, removed, time.monotonic() - started)
+    report = report_of(work, origins, proof, time.monotonic() - started, removed=removed)
     log.info(
         "reconciled: %d notes = %d answered + %d failed%s + %d blank; "
         "%d values read back and equal",
@@ -90,7 +90,7 @@ def open_tables(
                 evidence_columns(work.run.task.evidence),
                 gate_columns(work.run.task.gate),
                 collation=exact_collation(connection),
-                results=work.run.experiment.results_table,
+                results=work.run.experiment.results,
                 failures=work.run.experiment.failures,
                 experiments=work.experiments_table,
             )
@@ -245,9 +245,11 @@ def _upsert(
     return mysql.insert(table).from_select(names, source).on_duplicate_key_update(values)
 
 
-def _report(
-    work: Load, origins: list[ShardOrigin], proof: Proof, removed: int, seconds: float
+def report_of(
+    work: Load, origins: list[ShardOrigin], proof: Proof, seconds: float, *, removed: int = 0
 ) -> LoadReport:
+    """What a load came to. proof: of what it wrote; removed: rows of no note of the cohort."""
+    experiment = work.run.experiment
     counts = Counter(proof.counts)
     blank = counts.pop(Status.BLANK.value, 0)
     not_relevant = counts.pop(Status.NOT_RELEVANT.value, 0)
@@ -255,8 +257,8 @@ def _report(
     return LoadReport(
         cohort=work.manifest.cohort,
         experiment=work.run.experiment_id,
-        results_table=work.run.experiment.results_table,
-        failures_table=work.run.experiment.failures,
+        results_table=experiment.results_table,
+        failures_table=experiment.failures if experiment.results_table else None,
         rows=work.manifest.counts.rows,
         notes=work.manifest.counts.notes,
         texts=work.manifest.counts.texts,

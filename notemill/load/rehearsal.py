@@ -37,15 +37,17 @@ _LONG_TEXT = _TEXT + "x" * 70_000
 
 
 class TablesReport(Record):
-    """Which tables were made or found to keep everything, and by which server."""
+    """Which tables were made or found to keep everything, and by which server; and which files may
+    be written. Tables and server are None where the answers go to files alone."""
 
     cohort: str
     experiment: str
-    results_table: str
-    failures_table: str
-    experiments_table: str
-    server: str
+    results_table: str | None
+    failures_table: str | None
+    experiments_table: str | None
+    server: str | None
     values_compared: int
+    outputs: list[str] = []
 
 
 def prepare_tables(database: Database, work: Load) -> TablesReport:
@@ -63,7 +65,7 @@ def prepare_tables(database: Database, work: Load) -> TablesReport:
     return TablesReport(
         cohort=work.manifest.cohort,
         experiment=work.run.experiment_id,
-        results_table=work.run.experiment.results_table,
+        results_table=work.run.experiment.results,
         failures_table=work.run.experiment.failures,
         experiments_table=work.experiments_table,
         server=server,

@@ -1,15 +1,31 @@
-"""What a load leaves on disk: the counts that it proved in the database."""
+"""What a load leaves on disk: the counts that it proved where the answers went."""
 
 from __future__ import annotations
 
 from notemill.files import Record
 
 
+class Output(Record):
+    """A file that a load wrote, or found to be what it would write.
+
+    form: parquet, csv or jsonl; sha256: of its bytes; rows: one a note; in_order: whether they are
+    in the source's order, else in that of the ids; values_compared: read back, each equal.
+    """
+
+    path: str
+    form: str
+    sha256: str
+    rows: int
+    in_order: bool
+    values_compared: int
+
+
 class LoadReport(Record):
-    """notes = answered + failed + not_relevant + blank, counted in the database.
+    """notes = answered + failed + not_relevant + blank, counted in the database or in the files.
 
     removed: rows that earlier loads of this experiment and cohort left and no note of the cohort
-    has; values_compared: values read back from results and failures, each equal to the shards'.
+    has; values_compared: values read back from tables and files, each equal to the shards'. outputs:
+    the files; results_table, failures_table: None where the answers went to files alone.
     rows: of the cohort's query; texts: distinct. Of all jobs, failed and repeated ones too: asked,
     texts asked; job_seconds, their wall time added up; tokens, of prompts and answers.
     evidence: answered notes by the grade of their evidence (answers/grades.py), all grades named;
@@ -20,8 +36,8 @@ class LoadReport(Record):
 
     cohort: str
     experiment: str
-    results_table: str
-    failures_table: str
+    results_table: str | None
+    failures_table: str | None
     rows: int
     notes: int
     texts: int
@@ -38,3 +54,4 @@ class LoadReport(Record):
     evidence: dict[str, int] | None = None
     not_relevant: int = 0
     gate: dict[str, dict[str, int]] | None = None
+    outputs: list[Output] = []

@@ -1,4 +1,4 @@
-"""From one query, or from another cut, to a cohort's shards: every row accounted for.
+"""From one query or files, or from another cut, to a cohort's shards: every row accounted for.
 
 Whatever happens in between, one cut is whole: shards are written aside and compared with what the
 cohort was, answers are copied, and then one file says that the new cut is in force.
@@ -26,7 +26,8 @@ from notemill.locks import LockedFile
 from notemill.logs import log
 from notemill.notes.conflicts import IdConflicts, RowSet
 from notemill.notes.cut import Cut, read_cut, write_cut
-from notemill.notes.frozen import check_same_cohort, give_up
+from notemill.notes.file_rows import read_files
+from notemill.notes.frozen import check_same_cohort, check_same_files, give_up
 from notemill.notes.manifest import Counts, Frozen, Manifest, Snapshot, read_frozen
 from notemill.notes.recut import (
     CohortAnswers,
@@ -38,7 +39,8 @@ from notemill.notes.recut import (
     withdrawn,
 )
 from notemill.notes.rows import read_rows
-from notemill.notes.spool import ROW, Spool
+from notemill.notes.shard import ROW
+from notemill.notes.spool import Spool
 from notemill.notes.text import TextState
 from notemill.paths import Layout, cut_name
 
@@ -47,23 +49,25 @@ _EXAMPLES = 1000
 
 
 def extract(
-    database: Database, name: str, cohort: Cohort, layout: Layout, answers: CohortAnswers
+    database: Database | None, name: str, cohort: Cohort, layout: Layout, answers: CohortAnswers
 ) -> Manifest:
     """Bring the cohort into its notes shards and write the manifest last.
 
     A cohort that was read before is not read again: its notes come from the cut in force, and from
-    the query only if that is damaged. Answers move to another number of shards with their texts.
+    the query or files only if that is damaged. Answers move to another number of shards with their
+    texts. database: None for a cohort of files, which needs none.
 
-    Raises NotemillError when the query fails, returns nothing, lacks a column or an id, gives one
-    id different texts (unless the cohort says which to keep), when a cohort that was extracted
-    before does not read the same, or while a job answers the cut that is to be given up. Then
-    everything is as it was.
+    Raises NotemillError when the query fails or a line is broken, when there is no note, when a
+    column or an id is missing, when one id has different texts (unless the cohort says which to
+    keep), when a cohort that was extracted before does not read the same or its files changed, or
+    while a job answers the cut that is to be given up. Then everything is as it was.
     """
     folder = private_folder(layout.cohort(name))
     with closing(LockedFile(folder / ".lock", f"extracting cohort '{name}'")):
         frozen = read_frozen(layout.frozen(name))
         if frozen:
             check_same_cohort(name, cohort, frozen, layout)
+            frozen = check_same_files(name, cohort, frozen, layout)
             gather_answers(layout, name, answers, into=frozen.cut)
             if frozen.cut != cohort.shards:
                 answers.refuse_while_answered(frozen.cut)
@@ -72,7 +76,7 @@ def extract(
             if frozen:
                 snapshot, cut = _same_again(database, name, cohort, layout, frozen, aside)
             else:
-                snapshot, cut = _from_database(database, name, cohort, layout, aside)
+                snapshot, cut = _from_source(database, name, cohort, layout, aside)
             manifest = Manifest(**snapshot.model_dump(exclude={"cut"}), shards=cut.entries)
             _put_in_force(manifest, frozen, layout, aside, answers)
         finally:
@@ -90,9 +94,14 @@ def _emptied(aside: Path) -> Path:
 
 
 def _same_again(
-    database: Database, name: str, cohort: Cohort, layout: Layout, frozen: Frozen, aside: Path
+    database: Database | None,
+    name: str,
+    cohort: Cohort,
+    layout: Layout,
+    frozen: Frozen,
+    aside: Path,
 ) -> tuple[Snapshot, Cut]:
-    """The frozen cohort, from a cut on disk or, if none is whole, from its query."""
+    """The frozen cohort, from a cut on disk or, if none is whole, from its source."""
     problems = []
     for shards in (frozen.cut, *other_notes(layout, name, frozen.cut)):
         notes = layout.notes_folder(name, cut_name(shards))
@@ -108,12 +117,13 @@ def _same_again(
             problems.append("the notes shards are not those that were written")
         _emptied(aside)
     problem = problems[0]
-    log.warning("the query is read again, because %s", problem)
-    now, cut = _from_database(database, name, cohort, layout, aside)
+    source = {"query": "the query", "files": "the source"}[cohort.source_key]
+    log.warning("%s is read again, because %s", source, problem)
+    now, cut = _from_source(database, name, cohort, layout, aside)
     if cut.digest != frozen.digest:
         raise NotemillError(
             f"cohort '{name}' was read on {frozen.extracted_at} with {frozen.counts.notes} notes; "
-            f"its shards are not whole any more: {problem}; and now the query gives "
+            f"its shards are not whole any more: {problem}; and now {source} gives "
             f"{now.counts.notes} notes that are not the same",
             where=str(layout.notes_folder(name, cut_name(frozen.cut))),
             remedy="nothing was changed. Bring the shard back from a backup and run again. "
@@ -122,32 +132,47 @@ def _same_again(
     return frozen, cut
 
 
-def _from_database(
-    database: Database, name: str, cohort: Cohort, layout: Layout, aside: Path
+def _from_source(
+    database: Database | None, name: str, cohort: Cohort, layout: Layout, aside: Path
 ) -> tuple[Snapshot, Cut]:
     started = time.monotonic()
     counts = Counts()
     with Spool(aside) as spool, IdConflicts(aside) as conflicts:
-        ids, counts.rows, server = read_rows(database, name, cohort, spool, conflicts)
-        check_key_length(ids)  # here, because the cohort is frozen when it is loaded
+        if cohort.files is None:
+            read = read_rows(_needed(database, name), name, cohort, spool, conflicts)
+        else:
+            read = read_files(name, cohort, spool, conflicts)
+        counts.rows = read.rows
+        check_key_length(read.ids)  # here, because the cohort is frozen when it is loaded
         dropped = _rows_to_drop(name, cohort, layout, spool, conflicts)
         notes = _distinct(spool.notes(), dropped, counts, cohort.id_columns)
-        cut = write_cut(aside, notes, cohort.shards, ids)
+        cut = write_cut(aside, notes, cohort.shards, read.ids)
     counts.texts = sum(entry.texts for entry in cut.entries)
     snapshot = Snapshot(
         cohort=name,
         query=cohort.query,
-        id_columns=ids,
+        files=read.files,
+        id_columns=read.ids,
         text_column=cohort.text_column,
         same_id_different_text=cohort.same_id_different_text,
         counts=counts,
         digest=cut.digest,
         extracted_at=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - started, 1),
-        server=server,
+        server=read.server,
         notemill=notemill.__version__,
     )
     return snapshot, cut
+
+
+def _needed(database: Database | None, name: str) -> Database:
+    if database is None:
+        raise NotemillError(
+            f"cohort '{name}' has a query, and no database is configured",
+            where=f"cohorts.{name}.query",
+            remedy="add the section `database`, or name `files` in place of the query",
+        )
+    return database
 
 
 def _rows_to_drop(
@@ -165,9 +190,10 @@ def _rows_to_drop(
         raise NotemillError(
             f"{count} ids of cohort '{name}' come with different texts; "
             f"{'some of them' if count > len(rows) else 'they'} are listed in {told}",
-            where=f"cohorts.{name}.query",
+            where=f"cohorts.{name}.{cohort.source_key}",
             remedy="add the column that tells them apart to id_columns, or say which row to keep "
-            "with `same_id_different_text: first` (or last) and an ORDER BY in the query",
+            "with `same_id_different_text: first` (or last)"
+            + (" and an ORDER BY in the query" if cohort.files is None else ""),
         )
     return None
 
@@ -175,14 +201,13 @@ def _rows_to_drop(
 def _distinct(
     spooled: Iterator[pa.Table], dropped: RowSet | None, counts: Counts, ids: list[str]
 ) -> Iterator[pa.Table]:
-    """Notes without dropped rows and repeated ids, each row of the query counted once."""
+    """Notes without dropped rows and repeated ids, each row of the source counted once."""
     last: pa.Table | None = None
     for table in spooled:
         if dropped:
             left = ~dropped.has(table[ROW].to_numpy())
             counts.dropped += len(table) - int(left.sum())
             table = table.filter(pa.array(left))
-        table = table.drop_columns(ROW)
         names = table.select([*ids, "text_sha256"])
         new = _differs(names if last is None else pa.concat_tables([last, names]))
         new = new if last is None else new[1:]

@@ -1,17 +1,24 @@
 """What the plan asks of cohorts that were extracted before: that they are still the same.
 
 Imports nothing heavier than Pydantic and reads one small file a cohort, because every Slurm job
-plans twice.
+plans twice. Files of a cohort are looked at by the process that plans, not by its jobs.
 """
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 from notemill.config import Cohort, Config
 from notemill.errors import NotemillError
+from notemill.locks import LockedFile
+from notemill.logs import log
 from notemill.notes.manifest import Frozen, read_frozen
+from notemill.notes.sources.changes import same_contents, touched
+from notemill.notes.sources.files import files_of
 from notemill.paths import Layout
+
+_FILES = "files, no query"
 
 
 def check_cohorts(config: Config) -> None:
@@ -35,12 +42,17 @@ def check_same_cohort(name: str, cohort: Cohort, frozen: Frozen, layout: Layout)
             f"bring it back there. {give_up(name, layout)}",
         )
     before = {
-        "query": frozen.query,
-        "id_columns": [column.name for column in frozen.id_columns],
-        "text_column": frozen.text_column,
+        "query": frozen.query or _FILES,
+        "id_columns": _ids([column.name for column in frozen.id_columns], frozen.numbered),
+        "text_column": _text(frozen.text_column, frozen.messages),
         "same_id_different_text": frozen.same_id_different_text,
     }
-    now = {key: getattr(cohort, key) for key in before}
+    now = {
+        "query": cohort.query or _FILES,
+        "id_columns": _ids(cohort.id_columns, cohort.numbered),
+        "text_column": _text(cohort.text_column, cohort.messages),
+        "same_id_different_text": cohort.same_id_different_text,
+    }
     other = [key for key in before if _plain(before[key]) != _plain(now[key])]
     if other:
         raise NotemillError(
@@ -52,6 +64,59 @@ def check_same_cohort(name: str, cohort: Cohort, frozen: Frozen, layout: Layout)
             remedy="a cohort is read once and then frozen: put this into a cohort with another "
             "name, or set back what was read. " + give_up(name, layout),
         )
+
+
+def check_files(config: Config, *, compare: bool) -> None:
+    """Hold the files of all cohorts to what was read; where nothing was, look that there are any.
+
+    compare: as `check_same_files` does; else no file is opened, and the log tells of those whose
+    contents must be compared. Raises NotemillError for files that are not there, or others.
+    """
+    layout = Layout(config.results)
+    for name, cohort in config.cohorts.items():
+        if cohort.files is None:
+            continue
+        frozen = read_frozen(layout.frozen(name))
+        if frozen is None or frozen.files is None:
+            files_of(name, cohort.files)
+        elif suspects := touched(name, cohort, frozen.files, give_up(name, layout)):
+            if compare:
+                lock = layout.cohort(name) / ".lock"
+                with closing(LockedFile(lock, f"looking at the files of cohort '{name}'")):
+                    check_same_files(name, cohort, frozen, layout)
+            else:
+                log.warning(
+                    "cohort '%s': %s of another time than when it was read, and of the same size; "
+                    "a run compares what is in it first",
+                    name,
+                    ", ".join([*suspects][:5]) + (" and others, all" if len(suspects) > 5 else ""),
+                )
+
+
+def check_same_files(name: str, cohort: Cohort, frozen: Frozen, layout: Layout) -> Frozen:
+    """Raise NotemillError if the cohort's files are not those that it was read from.
+
+    Size and time are looked at; a file of another time is read whole and compared by its sha256,
+    and if it is the same its new time is kept, so that it is not read again. The caller has the
+    cohort's lock.
+    """
+    if cohort.files is None or frozen.files is None:
+        return frozen
+    again = give_up(name, layout)
+    if suspects := touched(name, cohort, frozen.files, again):
+        log.info("cohort '%s': comparing %s", name, ", ".join([*suspects][:5]))
+        files = same_contents(name, frozen.files, suspects, again)
+        frozen = frozen.model_copy(update={"files": files})
+        frozen.write(layout.frozen(name))
+    return frozen
+
+
+def _ids(names: list[str], numbered: bool) -> list[str] | str:
+    return f"{', '.join(names)}: the line's number" if numbered else names
+
+
+def _text(name: str, messages: bool) -> str:
+    return f"{name} of chat messages" if messages else name
 
 
 def give_up(name: str, layout: Layout) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.files import Record, read_json
+from notemill.notes.sources.record import FilesRead
 
 SameId = Literal["error", "first", "last"]
 
@@ -44,12 +45,13 @@ class Counts(BaseModel):
 class Snapshot(Record):
     """What a cohort is, however it is cut.
 
-    digest: sha256 over all notes' ids, texts and states in the order of the texts' hashes, which
-    no number of shards and no order of the query's rows changes.
+    query or files: where the notes came from. digest: sha256 over all notes' ids, texts and states
+    in the order of the texts' hashes, which no number of shards and no order of the rows changes.
     """
 
     cohort: str
-    query: str
+    query: str = ""
+    files: FilesRead | None = None
     id_columns: list[IdColumn]
     text_column: str
     same_id_different_text: SameId
@@ -59,6 +61,21 @@ class Snapshot(Record):
     seconds: float
     server: str
     notemill: str
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the line's number is the id."""
+        return self.files is not None and self.files.numbered
+
+    @property
+    def messages(self) -> bool:
+        """Whether the notes are chat messages."""
+        return self.files is not None and self.files.messages
+
+    @property
+    def source(self) -> str:
+        """The query word for word, or the files with their sha256, for a record."""
+        return self.query if self.files is None else str(self.files)
 
 
 class Manifest(Snapshot):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -19,20 +19,30 @@ from notemill.notes.columns import IdReader, column_positions
 from notemill.notes.conflicts import IdConflicts
 from notemill.notes.query import limited, over_query, streamed
 from notemill.notes.shard import notes_table
+from notemill.notes.sources.record import FilesRead
 from notemill.notes.spool import Spool
 from notemill.notes.text import read_text
 from notemill.progress import Progress
 
 _COUNT_S = 120
 """What counting the rows a second time may cost."""
-_BYTES_AT_ONCE = 4 << 20
-_ROWS_AT_ONCE = 4096
+BYTES_AT_ONCE = 4 << 20
+ROWS_AT_ONCE = 4096
+
+
+class SourceRead(NamedTuple):
+    """What was read into the spool: id columns, number of rows, from where; and of which files."""
+
+    ids: list[IdColumn]
+    rows: int
+    server: str
+    files: FilesRead | None = None
 
 
 def read_rows(
     database: Database, name: str, cohort: Cohort, spool: Spool, conflicts: IdConflicts
-) -> tuple[list[IdColumn], int, str]:
-    """Read the query into the spool; returns the id columns, the number of rows, the server.
+) -> SourceRead:
+    """Read the query into the spool.
 
     Raises NotemillError when the query fails, lacks a column or an id, gives nothing, or gives
     another number of rows than its COUNT.
@@ -54,7 +64,7 @@ def read_rows(
             remedy="run the query in your SQL client and correct it; nothing was written",
         )
     spool.done_adding()
-    return ids, count, server
+    return SourceRead(ids, count, server)
 
 
 def _read(
@@ -101,7 +111,7 @@ def _some_rows(
         while row is not None:
             size += sys.getsizeof(row[text])
             row = None  # or two rows are in memory while the next one comes
-            if size >= _BYTES_AT_ONCE or len(rows) >= _ROWS_AT_ONCE:
+            if size >= BYTES_AT_ONCE or len(rows) >= ROWS_AT_ONCE:
                 yield rows
                 rows, size = [], 0
             row = fetch()

@@ -27,6 +27,8 @@ READ_ANEW = (
 )
 """Remedy for a notes shard that is lost or damaged."""
 
+ROW = "notemill_row"
+"""The row's number in the source, from 0; null in cohorts that were read by an older version."""
 _ROWS_A_GROUP = 2048
 _BYTES_A_GROUP = 8 << 20
 """Of the texts of a row group, which is written and read as one."""
@@ -65,6 +67,13 @@ def notes_schema(columns: list[IdColumn]) -> pa.Schema:
             pa.field("replaced_bytes", pa.int32(), nullable=False),
         ]
     )
+
+
+def numbered(notes: pa.Table) -> pa.Table:
+    """Notes with their rows' numbers, null where they came without."""
+    if ROW in notes.column_names:
+        return notes
+    return notes.append_column(ROW, pa.nulls(len(notes), pa.int64()))
 
 
 def notes_table(
@@ -119,9 +128,9 @@ class ShardWriter:
     """Writes notes, which must come ordered by the text's hash, and sums them up."""
 
     def __init__(self, path: Path, columns: list[IdColumn]) -> None:
-        schema = notes_schema(columns)
+        schema = notes_schema(columns).append(pa.field(ROW, pa.int64()))
         # Dictionaries and statistics keep texts in memory and help no one who reads them.
-        small = [name for name in schema.names if name not in ("text", "text_sha256")]
+        small = [name for name in schema.names if name not in ("text", "text_sha256", ROW)]
         self._writer = pq.ParquetWriter(
             path,
             schema,
@@ -154,7 +163,7 @@ class ShardWriter:
         self._digest.update(of_notes)
         self.notes += len(notes)
         self._count_texts(notes)
-        held = pa.concat_tables([self._held, notes])
+        held = pa.concat_tables([self._held, numbered(notes)])
         for start, stop in runs(text_sizes(held), _BYTES_A_GROUP, _ROWS_A_GROUP):
             self._held = held.slice(start, stop - start)
             if stop < len(held):  # a full group
@@ -191,7 +200,9 @@ def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Itera
 
 
 def read_tables(path: Path, columns: list[IdColumn], *, with_text: bool) -> Iterator[pa.Table]:
-    """A shard's row groups, as `read_notes` has their rows; without text there is no such column.
+    """A shard's row groups, as `read_notes` has their rows, with their numbers in the source (`ROW`).
+
+    Without text there is no such column.
 
     Raises NotemillError for a file that is damaged or not a notes shard.
     """
@@ -204,12 +215,13 @@ def read_tables(path: Path, columns: list[IdColumn], *, with_text: bool) -> Iter
                 where=str(path),
                 remedy=READ_ANEW,
             )
+        there = [*wanted, *({ROW} & set(file.schema_arrow.names))]
         # Not iter_batches: it counts rows, over row groups, however large they are.
         for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=wanted, use_threads=False).select(wanted)
+            table = file.read_row_group(group, columns=there, use_threads=False).select(there)
             if with_text:
                 _hold_texts(table, path)
-            yield table
+            yield numbered(table)
 
 
 def _plain(text: pa.Scalar) -> str | None:

@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 
 from notemill.files import explained, private_folder
 from notemill.notes.runs import runs, text_sizes
+from notemill.notes.shard import ROW
 
 _PART_BYTES = 16 << 20
 _PARTS_AT_ONCE = 128
@@ -34,10 +35,9 @@ _BYTES_A_BATCH = 1 << 17
 """Of texts that are compressed as one; a longer one is alone."""
 _BYTES_A_RUN = 8 << 20
 _ROWS_A_RUN = 1 << 14
-ROW = "\0row"
 _SIZE = "\0size"
 _PART = "\0part"
-"""Columns beside the shard's: the row's number in the query, bytes of its text, whose row it is.
+"""Columns beside the shard's: bytes of the row's text, whose row it is.
 
 No column of a database has such a name.
 """

@@ -73,9 +73,11 @@ def check_ids(config: Config) -> None:
 def query_hints(config: Config, name: str) -> Iterator[str]:
     """What looks wrong and can't be known: a query that reads the tables that load writes."""
     experiment = config.experiments[name]
+    if experiment.results_table is None:
+        return
     tables = (experiment.results_table, experiment.failures, config.experiments_table)
     for cohort, table in product(config.cohorts_of(name), tables):
-        if re.search(rf"\b{table}\b", config.cohorts[cohort].query, re.IGNORECASE):
+        if re.search(rf"\b{table}\b", config.cohorts[cohort].query or "", re.IGNORECASE):
             yield (
                 f"the query of cohort '{cohort}' names {table}, which experiment '{name}' writes; "
                 "choose another results_table if that is the table of the notes"
@@ -93,6 +95,8 @@ def _uses(config: Config, name: str, experiment: Experiment, task: Task) -> Iter
     kinds = {column.column.lower(): _kind(column) for column in columns}
     failed = {column.column: _kind(column) for column in of_gate}
     lower = {cohort: frozenset(map(str.lower, names)) for cohort, names in ids.items()}
+    if experiment.results_table is None:
+        return
     yield Use(experiment.results_table, f"{key}.results_table", "of results", kinds, lower)
     yield Use(experiment.failures, f"{key}.failures_table", "of failures", failed, lower)
 

@@ -137,6 +137,7 @@ def answered(
         loaded=load is not None,
         values_compared=load.values_compared if load else None,
         results_table=run.experiment.results_table,
+        outputs=[Path(output.path).name for output in load.outputs] if load else [],
     )
 
 

@@ -21,7 +21,7 @@ def cohort_read(manifest: Snapshot) -> CohortRead:
     counts = manifest.counts
     return CohortRead(
         name=manifest.cohort,
-        query=manifest.query,
+        query=manifest.source,
         id_columns=[column.name for column in manifest.id_columns],
         text_column=manifest.text_column,
         same_id_different_text=manifest.same_id_different_text,

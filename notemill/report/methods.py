@@ -165,7 +165,7 @@ def _answers(of: Answered) -> Iterator[str]:
     if of.loaded:
         values = f" ({of.values_compared:,})" if of.values_compared else ""
         yield (
-            f"After loading, every value{values} was read back from the database and was equal to "
+            f"After loading, every value{values} was read back from {of.kept_in} and was equal to "
             "the model's validated answer."
         )
     if of.evidence_found and (found := figure(of.evidence_found)):

@@ -179,7 +179,8 @@ class Answered(Part):
     their characters that was sent. failed_by: notes by the reason, in words. waiting: notes of
     shards that are not done. attempts: notes by tries. evidence: notes by grade of the quote, empty
     where none is asked for. tokens: histograms of prompts and answers. loaded: whether a load has
-    proven all of it; values_compared: that it read back from the database, each equal, None before.
+    proven all of it; values_compared: that it read back, each equal, None before. results_table: None
+    where the answers go to files alone; outputs: names of files.
     """
 
     cohort: str
@@ -203,7 +204,15 @@ class Answered(Part):
     shards_done: int
     loaded: bool
     values_compared: int | None
-    results_table: str
+    results_table: str | None
+    outputs: list[str] = Field(default_factory=list)
+
+    @property
+    def kept_in(self) -> str:
+        """What the answers were written to, and read back from."""
+        files = "the file" if len(self.outputs) == 1 else "the files"
+        tables = ["the database"] if self.results_table else []
+        return " and ".join([*tables, *([files] if self.outputs else [])])
 
 
 class Paragraph(Part):

@@ -24,6 +24,7 @@ try:
     from notemill.plan.runs import checked_plan
     from notemill.answers.grades import graded_by
     from notemill.answers.refusal import PLAN_VARIABLE
+    from notemill.outputs.delivered import edition, output_paths
     from notemill.pilot.record import GPUS_VARIABLE
     from notemill.slurm import mend_executor
     from notemill.slurm.resources import settle_words
@@ -86,7 +87,8 @@ onstart:
         show_bar(CONFIG, RUNS)
 
 
-DATABASE_IS_HERE = CONFIG.database.reached_from == "login"
+# Without a database nothing has to be reached: files are read and written here.
+DATABASE_IS_HERE = not CONFIG.database or CONFIG.database.reached_from == "login"
 
 CUT = {name: cut_name(cohort.shards) for name, cohort in CONFIG.cohorts.items()}
 
@@ -211,21 +213,28 @@ def shards_of(wildcards):
 
 
 def tables_of(wildcards):
-    """The tables that a load writes, so that another name or prefix loads again.
+    """The tables and files that a load writes, so that another name or prefix loads again.
 
     Not their columns of evidence: tables that must be made would hide from Snakemake that shards
     must be written again, and the load looks at the tables too.
     """
-    experiment = RUN[wildcards.experiment].experiment
-    names = [experiment.results_table, experiment.failures, experiment.answer_prefix]
-    return [*names, CONFIG.experiments_table]
+    run = RUN[wildcards.experiment]
+    experiment, tables = run.experiment, []
+    if experiment.results_table:
+        tables = [experiment.results_table, experiment.failures]
+    own = [experiment.answer_prefix, CONFIG.experiments_table]
+    return [*tables, *own, *map(str, output_paths(run, wildcards.cohort))]
 
 
 def loaded_of(wildcards):
     """What a load writes. With the evidence: Snakemake forgets why a job ran that failed, and a
     shard that was not graded anew would stay so; the load sees it."""
-    graded = graded_by(RUN[wildcards.experiment].task)
-    return [*tables_of(wildcards), *filter(None, [graded])]
+    run = RUN[wildcards.experiment]
+    told = [*tables_of(wildcards), *filter(None, [graded_by(run.task)])]
+    if run.experiment.outputs:
+        # A file that is not there any more is written again.
+        told.append(edition(LAYOUT, wildcards.cohort, run))
+    return told
 
 
 def loads_of_evaluation(wildcards):

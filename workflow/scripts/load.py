@@ -1,4 +1,4 @@
-"""From result shards to the database; see notemill.load.loader."""
+"""From result shards to the database and to files; see notemill.outputs.deliver."""
 
 import sys
 from pathlib import Path
@@ -10,8 +10,9 @@ from notemill.logs import job_log
 from notemill.plan.runs import run_of
 
 with job_log(snakemake.log[0]):
-    from notemill.load.loader import load
     from notemill.load.work import load_of
+    from notemill.outputs.deliver import deliver
+    from notemill.paths import Layout
 
     config = read_config(snakemake.config)
     work = load_of(
@@ -21,4 +22,6 @@ with job_log(snakemake.log[0]):
         Path(snakemake.input.manifest),
         shards=[Path(shard) for shard in snakemake.input.answers],
     )
-    load(config.database, work).write(Path(snakemake.output[0]))
+    cohort = config.cohorts[snakemake.wildcards.cohort]
+    report = deliver(config.database, work, Layout(config.results), cohort)
+    report.write(Path(snakemake.output[0]))

@@ -1,4 +1,5 @@
-"""A load's tables, made or checked before any GPU; see notemill.load.rehearsal."""
+"""A load's tables, made or checked before any GPU, and its files' places; see
+notemill.load.rehearsal and notemill.outputs.deliver."""
 
 import sys
 from pathlib import Path
@@ -10,8 +11,8 @@ from notemill.logs import job_log
 from notemill.plan.runs import run_of
 
 with job_log(snakemake.log[0]):
-    from notemill.load.rehearsal import prepare_tables
     from notemill.load.work import load_of
+    from notemill.outputs.deliver import prepare
 
     config = read_config(snakemake.config)
     work = load_of(
@@ -21,4 +22,4 @@ with job_log(snakemake.log[0]):
         Path(snakemake.input[0]),
         shards=[],
     )
-    prepare_tables(config.database, work).write(Path(snakemake.output[0]))
+    prepare(config.database, work).write(Path(snakemake.output[0]))

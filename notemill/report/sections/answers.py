@@ -10,7 +10,7 @@ from notemill.report.blocks import Block, Drawing, Facts, Heading, Section, Show
 from notemill.report.charts.lines import histogram
 from notemill.report.charts.marks import bar
 from notemill.report.count import Count, Named, exactly
-from notemill.report.numbers import capital, figure, significant
+from notemill.report.numbers import capital, figure, listed, significant
 from notemill.report.numbers import count as counted
 from notemill.report.record import Across, Answered, FieldAnswered, Histogram, Report
 from notemill.report.sections.names import answers_called
@@ -120,12 +120,13 @@ def _ended(each: Answered) -> str:
         parts.append(f"{told(each.waiting)} were not asked yet")
     sentence = capital(f"{', '.join(parts)}.")
     if each.loaded and each.values_compared is not None:
+        tables = [f"table {each.results_table}"] if each.results_table else []
         sentence += (
-            f" They are in table {each.results_table}; {counted(each.values_compared)} values were "
-            "read back from the database, and each was equal."
+            f" They are in {listed([*tables, *each.outputs])}; {counted(each.values_compared)} "
+            f"values were read back from {each.kept_in}, and each was equal."
         )
     else:
-        sentence += " They are not loaded into the database yet."
+        sentence += " They are not loaded yet."
     return sentence
 
 

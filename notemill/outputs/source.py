@@ -1,0 +1,90 @@
+"""What the source's files have of a note beside its ids and its text, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+_DECODER = json.JSONDecoder()
+_BLANKS = " \t\r\n"
+
+
+def members(line: str) -> dict[str, str]:
+    """The members of the object that a line holds: by name each value as it is written there.
+
+    Raises ValueError for what is no object.
+    """
+    found: dict[str, str] = {}
+    place = _after(line, 0, "{")
+    while line[place : place + 1] != "}" or found:
+        key, place = _DECODER.raw_decode(line, place)
+        if not isinstance(key, str):
+            raise ValueError("a name that is no text")
+        start = _after(line, place, ":")
+        _, place = _DECODER.raw_decode(line, start)
+        found[key] = line[start:place].replace("\r", " ")  # a blank: no text has one as it is
+        place = _blank(line, place)
+        if line[place : place + 1] == "}":
+            break
+        place = _after(line, place, ",")
+    if line[place + 1 :].strip(_BLANKS):
+        raise ValueError("something behind the object")
+    return found
+
+
+def joined(row: dict[str, str]) -> str:
+    """Members of an object, in their order. row: each value as JSON."""
+    return ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {row[key]}" for key in row)
+
+
+def _after(line: str, place: int, sign: str) -> int:
+    """The place behind a sign and blanks, which may stand before it too."""
+    place = _blank(line, place)
+    if line[place : place + 1] != sign:
+        raise ValueError(f"no {sign} where one belongs")
+    return _blank(line, place + 1)
+
+
+def _blank(line: str, place: int) -> int:
+    while line[place : place + 1] in _BLANKS and place < len(line):
+        place += 1
+    return place
+
+
+def beside(
+    whole: str | dict[str, Any], left_out: Collection[str], taken: Collection[str]
+) -> dict[str, str]:
+    """What a source's row has beside its ids and its text: by name each value as JSON.
+
+    whole: the line, or the values of a CSV or Parquet file; left_out: names of ids and text; taken:
+    names that a line has of its own; what the source calls so gets source_ before its name.
+    """
+    row = members(whole) if isinstance(whole, str) else {k: _told(v) for k, v in whole.items()}
+    others = {name: value for name, value in row.items() if name not in left_out}
+    found: dict[str, str] = {}
+    for name, value in others.items():
+        free = name
+        while free in taken or (free != name and (free in others or free in found)):
+            free = f"source_{free}"
+        found[free] = value
+    return found
+
+
+def _told(value: Any) -> str:
+    return json.dumps(_finite(value), ensure_ascii=False, default=_text)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no word for what is no finite number."""
+    if isinstance(value, float) and value - value != 0:
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
