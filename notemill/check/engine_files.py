@@ -55,17 +55,17 @@ def missing_image(engine: Engine, where: str, found: Findings) -> None:
 
 
 def _stored(config: Config, run: Run, engine: OllamaEngine, found: Findings) -> None:
-    model, where = run.experiment.model, f"{engine.models} (engines.{run.experiment.engine}.models)"
-    if engine.pull and not engine.models.is_dir():
-        found.ok(f"model {model} will be pulled into {engine.models}, which is not there yet")
+    model, where = run.experiment.model, f"{engine.store} (engines.{run.experiment.engine}.models)"
+    if engine.pull and not engine.store.is_dir():
+        found.ok(f"model {model} will be pulled into {engine.store}, which is not there yet")
         return
-    stored = find_model(engine.models, model)
+    stored = find_model(engine.store, model)
     if stored is None and engine.pull:
-        found.ok(f"model {model} will be pulled into {engine.models}")
+        found.ok(f"model {model} will be pulled into {engine.store}")
     elif stored is None:
         found.refuse(
             f"the model store does not have {model}; it holds: "
-            f"{', '.join(stored_models(engine.models)) or 'none'}",
+            f"{', '.join(stored_models(engine.store)) or 'none'}",
             where=where,
             remedy="correct experiments.*.model, pull it yourself (ollama pull), or set the "
             "engine's `pull: true`",
@@ -86,7 +86,7 @@ def _stored(config: Config, run: Run, engine: OllamaEngine, found: Findings) -> 
             f"{config.results / 'models'}",
         )
     else:
-        found.ok(f"model {model} is in {engine.models}, digest {stored.digest[:12]}")
+        found.ok(f"model {model} is in {engine.store}, digest {stored.digest[:12]}")
 
 
 def _recorded(config: Config, run: Run) -> str | None:

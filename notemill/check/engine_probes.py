@@ -117,19 +117,19 @@ def _said(engine: Engine, command: list[str], where: str, found: Findings) -> st
 
 
 def _stored(engine: OllamaEngine, model: str, where: str, found: Findings) -> None:
-    stored = find_model(engine.models, model)
+    stored = find_model(engine.store, model)
     if stored is None or not stored.weights.is_file():
         if engine.pull:
-            found.ok(f"model {model} is not in {engine.models} yet and will be pulled")
+            found.ok(f"model {model} is not in {engine.store} yet and will be pulled")
             return
         found.refuse(
             f"the node does not see {model} in the model store; it sees: "
-            f"{', '.join(stored_models(engine.models)) or 'none'}",
-            where=f"{engine.models} ({where}.models)",
+            f"{', '.join(stored_models(engine.store)) or 'none'}",
+            where=f"{engine.store} ({where}.models)",
             remedy="name a folder on a file system that login and compute nodes share",
         )
         return
-    found.ok(f"model {model} is seen in {engine.models}, digest {stored.digest[:12]}")
+    found.ok(f"model {model} is seen in {engine.store}, digest {stored.digest[:12]}")
 
 
 def _address(

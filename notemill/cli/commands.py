@@ -22,6 +22,7 @@ _COMMANDS = {
     "look": "write a private page with asked notes beside their answers",
     "pilot": "what the pilots measured, what it will cost, what to set",
     "report": "write what the run came to, as one page and as data",
+    "serve": "start a server that lives on, for answer jobs to find",
     "status": "how the run goes, and what wants something of you",
     "summary": "what the finished loads came to",
 }

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from notemill.config.base import Section, UserPath
 from notemill.config.owned import refused_variables
@@ -26,7 +30,44 @@ class Stage(Section):
     )
 
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def is_encrypted_or_local(address: str) -> bool:
+    """Whether what is sent to the address can't be read on the network."""
+    parts = urlsplit(address)
+    return parts.scheme == "https" or parts.hostname in _LOOPBACK
+
+
 class _Engine(Section):
+    endpoints: UserPath | tuple[str, ...] | None = Field(
+        None,
+        description="Servers that live on, which answer jobs ask in the place of starting their "
+        "own: a list of addresses, or the folder in which `notemill serve` publishes them. Jobs "
+        "then ask for no GPU.",
+    )
+    trusted_network: bool = Field(
+        False,
+        description="Whether notes may go to endpoints of other computers unencrypted (http://): "
+        "only where nobody else reads on the network between them.",
+    )
+    api_key_file: UserPath | None = Field(
+        None,
+        description="File (mode 0600) with the key that an address, or those of a list of "
+        "endpoints, ask for.",
+    )
+    ca_file: UserPath | None = Field(
+        None,
+        description="File (PEM) with the authority that vouches for the endpoints' certificates, "
+        "in the place of the system's.",
+    )
+    no_endpoint_minutes: float = Field(
+        10,
+        gt=0,
+        le=10_000,
+        description="Minutes without any endpoint to ask after which a job ends; its journal "
+        "keeps what was answered.",
+    )
     slots: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
         "auto",
         description="Notes that one server answers at once; all are kept busy. auto: as many as "
@@ -80,6 +121,16 @@ class _Engine(Section):
     """Whether its interface is OpenAI's."""
 
     @property
+    def computes_here(self) -> bool:
+        """Whether its jobs start their own servers."""
+        return self.endpoints is None
+
+    @property
+    def takes_gpus(self) -> bool:
+        """Whether its jobs compute on GPUs of their own."""
+        return self.computes_here
+
+    @property
     def sizes_slots_alike(self) -> bool:
         """Whether its server gives each slot as much context, so that a long note costs slots."""
         return False
@@ -110,6 +161,51 @@ class _Engine(Section):
             return classes
         raise ValueError("write auto, off, or a list of contexts of 256 tokens or more: [2048]")
 
+    @field_validator("endpoints", mode="before")
+    @classmethod
+    def _a_folder_or_addresses(cls, endpoints: Any) -> Any:
+        """One message for both."""
+        if endpoints is None or (isinstance(endpoints, str | Path) and str(endpoints).strip()):
+            if not re.match(r"https?://", str(endpoints)):
+                return endpoints
+        elif isinstance(endpoints, list | tuple) and endpoints:
+            if all(isinstance(each, str) for each in endpoints):
+                return tuple(each.strip().rstrip("/") for each in endpoints)
+        raise ValueError("write a list of addresses, [http://127.0.0.1:11434], or a folder")
+
+    @field_validator("endpoints")
+    @classmethod
+    def _addresses(cls, endpoints: Path | tuple[str, ...] | None) -> Path | tuple[str, ...] | None:
+        if not isinstance(endpoints, tuple):
+            return endpoints
+        for each in endpoints:
+            if problem := _no_address(each):
+                raise ValueError(problem)
+        if twice := {each for each in endpoints if endpoints.count(each) > 1}:
+            raise ValueError(f"names {min(twice)} twice")
+        return endpoints
+
+    @model_validator(mode="after")
+    def _endpoints_fit(self) -> _Engine:
+        if self.endpoints is None:
+            for name in ("trusted_network", "ca_file"):
+                if getattr(self, name):
+                    raise ValueError(f"`{name}` is of `endpoints`")
+            return self
+        if isinstance(self.endpoints, Path):
+            if self.api_key_file:
+                raise ValueError(
+                    "`api_key_file` is for a list of addresses; in a folder of endpoints each has "
+                    "its own token"
+                )
+        elif not self.trusted_network:
+            _refuse_unencrypted(self.endpoints)
+        if isinstance(self.classes, list):
+            raise ValueError(
+                "`classes` need a server that the job starts: `endpoints` have their own contexts"
+            )
+        return self
+
     @model_validator(mode="after")
     def _gpus_are_shared_out(self) -> _Engine:
         pinned = sorted(name for name in self.environment if name.endswith("_VISIBLE_DEVICES"))
@@ -126,6 +222,38 @@ class _Engine(Section):
         if refused := refused_variables(environment):
             raise ValueError("; ".join(refused))
         return environment
+
+
+def _no_address(address: str) -> str:
+    """Why it is none, empty if it is one."""
+    try:
+        parts = urlsplit(address)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        fits = None
+    if not fits or re.search(r"[\s?#]", address):
+        return f"'{address.rpartition('@')[2]}' is no address such as http://127.0.0.1:11434"
+    if parts.username or parts.password:
+        return f"no name or password in an address ({parts.hostname}): `api_key_file` has the key"
+    return ""
+
+
+def _refuse_unencrypted(addresses: Sequence[str]) -> None:
+    """Raise ValueError for an address to which notes would go readable."""
+    for address in addresses:
+        if not is_encrypted_or_local(address):
+            raise ValueError(
+                f"{address} gets notes over the network unencrypted; use https://, or http:// to "
+                "127.0.0.1 through a tunnel, or say `trusted_network: true` where nobody else "
+                "reads on it"
+            )
+
+
+def _needed_without_endpoints(value: Any, info: ValidationInfo) -> Any:
+    """Servers elsewhere have their own."""
+    if value is None and not info.data.get("endpoints"):
+        raise PydanticCustomError("missing", "missing")
+    return value
 
 
 class RunnerOptions(Section):
@@ -158,7 +286,7 @@ _NOT_PROVEN = (
 
 
 class OllamaEngine(_Engine):
-    """An Ollama that each job starts for itself on loopback and ends."""
+    """An Ollama that each job starts for itself on loopback and ends, or several at `endpoints`."""
 
     speaks_openai: ClassVar[bool] = False
 
@@ -169,7 +297,12 @@ class OllamaEngine(_Engine):
         description="How ollama is invoked, `serve` and the like are appended. {models} and "
         "{home} stand for the model store and the job's own home folder.",
     )
-    models: UserPath = Field(description="The model store (OLLAMA_MODELS), read-only for GPU jobs.")
+    models: UserPath | None = Field(
+        None,
+        validate_default=True,
+        description="The model store (OLLAMA_MODELS), read-only for GPU jobs. May be left out "
+        "beside `endpoints`.",
+    )
     pull: bool = Field(
         False, description="Whether the model rule may pull a missing model into the store."
     )
@@ -183,10 +316,24 @@ class OllamaEngine(_Engine):
         "answers, so they are not part of the identity.",
     )
 
+    _models = field_validator("models")(_needed_without_endpoints)
+
+    @property
+    def store(self) -> Path:
+        """The model store, where there is one."""
+        assert self.models
+        return self.models
+
     @property
     def sizes_slots_alike(self) -> bool:
-        """Always: num_ctx x OLLAMA_NUM_PARALLEL."""
-        return True
+        """Where it is the job's own: num_ctx x OLLAMA_NUM_PARALLEL."""
+        return self.computes_here
+
+    @model_validator(mode="after")
+    def _key_of_endpoints(self) -> OllamaEngine:
+        if self.api_key_file and not self.endpoints:
+            raise ValueError("`api_key_file` belongs to `endpoints`; a job's own Ollama has no key")
+        return self
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -197,15 +344,13 @@ class OllamaEngine(_Engine):
 class OpenAiEngine(_Engine):
     """Any server with OpenAI's chat interface and JSON-schema answers.
 
-    Either `address` (a server that someone runs) or `command` (one that each job starts).
+    Either `address` (a server that someone runs), or `command` (one that each job starts), or
+    `endpoints` (several that live on), beside which a `command` is what `notemill serve` starts.
     """
 
     kind: Literal["openai"]
     address: str | None = Field(
         None, description="Base URL of a running server: https://host/v1, or http:// on loopback."
-    )
-    api_key_file: UserPath | None = Field(
-        None, description="File (mode 0600) with the key that the address asks for."
     )
     command: list[str] | None = Field(
         None,
@@ -226,7 +371,12 @@ class OpenAiEngine(_Engine):
         """
         words = " ".join(self.command or [])
         unified = re.search(r"(?<!\S)(-kvu|--kv-unified)(?!\S)", words)
-        return "{context_total}" in words and not unified
+        return self.computes_here and "{context_total}" in words and not unified
+
+    @property
+    def takes_gpus(self) -> bool:
+        """Not for an address."""
+        return self.computes_here and not self.address
 
     @model_validator(mode="after")
     def _classes_need_a_command(self) -> OpenAiEngine:
@@ -238,7 +388,9 @@ class OpenAiEngine(_Engine):
     def _address_or_command(self) -> OpenAiEngine:
         if self.address and self.command:
             raise ValueError("give either `address` or `command`, not both")
-        if not (self.address or self.command):
+        if self.address and self.endpoints:
+            raise ValueError("give either `address` or `endpoints`, not both")
+        if not (self.address or self.command or self.endpoints):
             raise ValueError(
                 "`weights` without `command` meant the embedded llama.cpp, which has a kind of its "
                 "own now: write `kind: llamacpp`"
@@ -246,16 +398,16 @@ class OpenAiEngine(_Engine):
                 else "give `address` (a running server) or `command` (one to start); for a GGUF "
                 "file and the embedded llama.cpp write `kind: llamacpp`"
             )
-        if self.api_key_file and not self.address:
+        if self.api_key_file and not (self.address or self.endpoints):
             raise ValueError(
                 "`api_key_file` belongs to an `address`; a command that the job starts is given a "
                 "key of its own, in the file {api_key_file}"
             )
-        if self.stage and (self.address or not self.weights):
+        if self.stage and not (self.command and self.weights):
             raise ValueError("`stage` copies `weights` for a `command` that takes {weights}")
         if self.servers > 1 and self.address:
             raise ValueError("`servers` are those that a job starts; an `address` is one")
-        if self.gpu == "required" and self.address:
+        if self.gpu == "required" and not self.command:
             raise ValueError(_NOT_PROVEN.format("an `address`"))
         if self.address and not re.match(
             r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/])", self.address
@@ -271,12 +423,26 @@ class LlamaCppEngine(_Engine):
     """The llama.cpp that comes with notemill, on the CPU: each job starts it and ends it."""
 
     kind: Literal["llamacpp"]
-    weights: UserPath = Field(description="The model's file (GGUF), whose sha256 identifies it.")
+    weights: UserPath | None = Field(
+        None,
+        validate_default=True,
+        description="The model's file (GGUF), whose sha256 identifies it. May be left out beside "
+        "`endpoints`.",
+    )
+
+    _weights = field_validator("weights")(_needed_without_endpoints)
+
+    @property
+    def takes_gpus(self) -> bool:
+        """A CPU build."""
+        return False
 
     @model_validator(mode="after")
     def _on_the_cpu(self) -> LlamaCppEngine:
         if self.gpu == "required":
             raise ValueError(_NOT_PROVEN.format("the embedded llama.cpp, a CPU build"))
+        if self.api_key_file and not self.endpoints:
+            raise ValueError("`api_key_file` belongs to `endpoints`")
         return self
 
 

@@ -14,19 +14,31 @@ from notemill.engines.probes import (
     prove_schema,
 )
 from notemill.engines.protocol import AnswerTimeout, Question, Reply, Start
+from notemill.errors import EngineRefused
 
 _measured: dict[str, PromptSize] = {}
 """By engine, model and prompts."""
 
 
+def key_refused(address: str) -> EngineRefused:
+    """What to say of an endpoint that refuses the key it is given, or that it is given none."""
+    return EngineRefused(
+        "the endpoint refuses the key",
+        where=address,
+        remedy="put the right key into engines.*.api_key_file; in a folder of endpoints: end this "
+        "server and start another, which gets a new token",
+    )
+
+
 class Client(ABC):
     """Client of one server with one model; an Engine once it is proven.
 
-    address: where it is, for messages; prompts: what a task's prompts take, by its name, as far as
-    it is measured.
+    address: where it is; key: what it asks for, empty if nothing; prompts: what a task's prompts
+    take, by its name, as far as it is measured.
     """
 
     address: str
+    key: str = ""
     description: str
     prompts: Mapping[str, PromptSize] = MappingProxyType({})
 

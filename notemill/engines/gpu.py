@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from statistics import mean
 from typing import Literal, NamedTuple
@@ -109,6 +109,11 @@ def gpu_here(engine: Engine) -> Gpu:
         if name:
             return Gpu(name, int(memory) if memory.isdigit() else None)
     return Gpu("unknown GPU")
+
+
+def gpu_uuids(names: Sequence[str]) -> list[str]:
+    """What the driver calls these GPUs, all for none; empty where it can't be asked."""
+    return _asked_driver("--query-gpu=uuid", of=",".join(names))
 
 
 class Power:

@@ -13,13 +13,14 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError
 
-from notemill.engines.protocol import EngineGone, RequestFailed
+from notemill.engines.protocol import EngineDraining, EngineGone, RequestFailed
 
 _KEPT_S = 2.0
 """How long an idle connection is kept: servers close theirs after 5 s, some earlier."""
 _IN_PIECES = 1 << 20
 """Bytes of a body from which on it is sent in pieces, so that others go on meanwhile."""
 _LONGEST_HEADER = 1 << 16
+_UNAVAILABLE = 503
 _AUTHORITIES = (
     "/etc/ssl/cert.pem",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -30,11 +31,21 @@ _AUTHORITIES = (
 """Where distributions have the system's authorities, for a Python that looks elsewhere."""
 
 
+STATE_HEADER = "Notemill-State"
+"""In an endpoint's refusal (503): why nothing new is asked there, `draining` or `starting`. Not a
+busy engine's 503, which is worth waiting for."""
+ALONE_HEADER = "Notemill-Alone"
+"""In a request: that an endpoint is to answer nothing else meanwhile."""
+_CONNECT_S = 10.0
+"""Until a server of another computer has taken a connection: a lost node refuses none."""
+
+
 class Response(NamedTuple):
-    """What came back. body: decoded."""
+    """What came back. body: decoded; state: of an endpoint that takes nothing new, else empty."""
 
     status: int
     body: bytes
+    state: str = ""
 
     @property
     def ok(self) -> bool:
@@ -58,12 +69,27 @@ class Http:
     """Connections to one server, as many as there are requests at a time.
 
     address: its base URL, to which paths are appended. key: sent as a bearer token if not empty.
-    On loopback no proxy of the site is used; elsewhere the environment's. Redirects are not
-    followed: notes go to the address that was given, and nowhere else.
+    certificate: sha256 (hex) of the one certificate that the server must show, nothing is sent to
+    another; empty for one that the system's authorities vouch for. To such a server no proxy of the
+    site is used, nor on loopback; elsewhere the environment's. authority: file (PEM) with who vouches
+    for the server in the place of the system's. Redirects are not followed: notes go to the address
+    that was given, and nowhere else. elsewhere: whether someone else's server may be lost in ways
+    that one of this job can't.
     """
 
-    def __init__(self, address: str, key: str = "") -> None:
+    def __init__(
+        self,
+        address: str,
+        key: str = "",
+        certificate: str = "",
+        *,
+        authority: Path | None = None,
+        elsewhere: bool = False,
+    ) -> None:
         self._address = address.rstrip("/")
+        self._certificate = certificate
+        self._authority = authority
+        self._connect_s = _CONNECT_S if elsewhere else None
         self._headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
@@ -77,11 +103,19 @@ class Http:
         """Ask for a path. Raises as `post` does."""
         return await self._request("GET", path, None)
 
-    async def post(self, path: str, body: bytes) -> Response:
-        """Send JSON. Raises EngineGone without a response, RequestFailed with no readable one."""
-        return await self._request(
-            "POST", path, body if len(body) < _IN_PIECES else io.BytesIO(body)
-        )
+    async def post(self, path: str, body: bytes, *, alone: bool = False) -> Response:
+        """Send JSON. Raises EngineGone without a response, RequestFailed with no readable one, and
+        EngineGone or EngineDraining for what an endpoint did not begin.
+
+        alone: as Question has it.
+        """
+        sent = body if len(body) < _IN_PIECES else io.BytesIO(body)
+        response = await self._request("POST", path, sent, {ALONE_HEADER: "1"} if alone else None)
+        if response.state == "draining":
+            raise EngineDraining("it takes nothing new")
+        if response.state:
+            raise EngineGone(f"it is {response.state}")
+        return response
 
     async def close(self) -> None:
         """Close the connections."""
@@ -89,12 +123,19 @@ class Http:
             await self._opened.close()
             self._opened = None
 
-    async def _request(self, method: str, path: str, body: bytes | io.BytesIO | None) -> Response:
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | io.BytesIO | None,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
         try:
             response = await self._session.request(
-                method, self._address + path, data=body, allow_redirects=False
+                method, self._address + path, data=body, headers=headers, allow_redirects=False
             )
-            return Response(response.status, await response.read())
+            state = response.headers.get(STATE_HEADER, "") if response.status == _UNAVAILABLE else ""
+            return Response(response.status, await response.read(), state)
         except (aiohttp.ClientError, OSError) as error:
             if _undecodable(error):
                 raise RequestFailed("a reply that can not be decoded") from None
@@ -104,33 +145,45 @@ class Http:
     @property
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:  # it belongs to the event loop of the first request
-            self._opened = _session(self._address, self._headers)
+            self._opened = _session(
+                self._address, self._headers, self._certificate, self._authority, self._connect_s
+            )
         return self._opened
 
 
-def _session(address: str, headers: dict[str, str]) -> aiohttp.ClientSession:
-    remote = address.startswith("https://")
+def _session(
+    address: str,
+    headers: dict[str, str],
+    certificate: str,
+    authority: Path | None,
+    connect_s: float | None,
+) -> aiohttp.ClientSession:
+    remote = address.startswith("https://") and not certificate
+    tls: ssl.SSLContext | aiohttp.Fingerprint | bool = _tls(authority) if remote else True
+    if certificate:
+        tls = aiohttp.Fingerprint(bytes.fromhex(certificate))
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=_KEPT_S, ssl=_tls() if remote else True
-        ),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S, ssl=tls),
         headers=headers,
         proxy=_proxy(address) if remote else None,
         # An address may be a gateway, whose cookie leads back to the same server.
         cookie_jar=aiohttp.CookieJar() if remote else aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
         max_line_size=_LONGEST_HEADER,
         max_field_size=_LONGEST_HEADER,
     )
 
 
-def _tls() -> ssl.SSLContext:
-    """The server's certificate is checked by the system's authorities.
+def _tls(authority: Path | None) -> ssl.SSLContext:
+    """The server's certificate is checked by this authority, or the system's.
 
     Not ssl.create_default_context: Python 3.13's asks what a site's own authority may lack.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_alpn_protocols(["http/1.1"])
+    if authority:
+        context.load_verify_locations(authority)
+        return context
     paths = ssl.get_default_verify_paths()  # SSL_CERT_FILE, SSL_CERT_DIR among them
     if paths.cafile or (paths.capath and any(Path(paths.capath).glob("*.[0-9]"))):
         context.set_default_verify_paths()

@@ -14,10 +14,10 @@ from notemill.config import Engine as EngineConfig
 from notemill.config import LlamaCppEngine, OllamaEngine, OpenAiEngine
 from notemill.engines.llamacpp.server import proven_llamacpp
 from notemill.engines.ollama.model import record_ollama
-from notemill.engines.ollama.server import proven_ollama
+from notemill.engines.ollama.server import proven_ollama, proven_ollama_at
 from notemill.engines.ollama.store import parts_of
-from notemill.engines.openai.server import proven_openai
-from notemill.engines.protocol import Engine, Start
+from notemill.engines.openai.server import proven_openai, proven_openai_at
+from notemill.engines.protocol import At, Engine, Start
 from notemill.engines.record import ModelRecord
 from notemill.engines.staging import Part, staged
 from notemill.engines.weights import record_weights
@@ -27,6 +27,7 @@ from notemill.logs import log
 class _Kind(NamedTuple):
     record: Callable[[Any, str, Path], ModelRecord]
     proven: Callable[[Any, Start], AbstractAsyncContextManager[Engine]]
+    proven_at: Callable[[Any, Start, At], AbstractAsyncContextManager[Engine]]
 
 
 def _of_a_file(engine: OpenAiEngine | LlamaCppEngine, name: str, _: Path) -> ModelRecord:
@@ -34,9 +35,9 @@ def _of_a_file(engine: OpenAiEngine | LlamaCppEngine, name: str, _: Path) -> Mod
 
 
 _KINDS: dict[type, _Kind] = {
-    OllamaEngine: _Kind(record_ollama, proven_ollama),
-    OpenAiEngine: _Kind(_of_a_file, proven_openai),
-    LlamaCppEngine: _Kind(_of_a_file, proven_llamacpp),
+    OllamaEngine: _Kind(record_ollama, proven_ollama, proven_ollama_at),
+    OpenAiEngine: _Kind(_of_a_file, proven_openai, proven_openai_at),
+    LlamaCppEngine: _Kind(_of_a_file, proven_llamacpp, proven_openai_at),
 }
 
 
@@ -76,6 +77,21 @@ async def proven_engine(engine: EngineConfig, start: Start) -> AsyncIterator[Eng
         yield ready
 
 
+@asynccontextmanager
+async def proven_engine_at(
+    engine: EngineConfig, start: Start, at: At, *, program: str = ""
+) -> AsyncIterator[Engine]:
+    """A server that someone else started, which has shown the same; left as it is.
+
+    program: its name and version, where that is known better than the server tells. Raises as
+    `proven_engine` does, and EngineGone while no one is there.
+    """
+    async with _KINDS[type(engine)].proven_at(engine, start, at) as ready:
+        if program and engine.speaks_openai:
+            ready.description = program
+        yield ready
+
+
 async def _staged(engine: EngineConfig, record: ModelRecord) -> EngineConfig:
     """The engine with its model on the node's own disk."""
     stop = threading.Event()
@@ -83,7 +99,7 @@ async def _staged(engine: EngineConfig, record: ModelRecord) -> EngineConfig:
     def stage() -> EngineConfig:
         assert engine.stage
         if isinstance(engine, OllamaEngine):
-            parts = parts_of(engine.models, record.model, record.digest)
+            parts = parts_of(engine.store, record.model, record.digest)
             store = staged(parts, f"ollama-{record.digest}", engine.stage, stop)
             return engine.model_copy(update={"models": store})
         assert engine.weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +25,8 @@ class End(StrEnum):
 class Question:
     """One request to an engine: the system's and the user's message, and how to sample.
 
-    task: the task's name, of which the engine knows what its prompts take.
+    task: the task's name, of which the engine knows what its prompts take. alone: whether a server
+    that others ask too is to answer nothing else meanwhile, where it can.
     """
 
     system: str
@@ -35,6 +36,19 @@ class Question:
     seed: int
     temperature: float
     task: str = ""
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class At:
+    """Where a server is that someone else started. address: base URL, with its path; key: what it
+    asks for, empty if nothing; certificate, authority: as Http has them; name: for messages."""
+
+    name: str
+    address: str
+    key: str = field(default="", repr=False)
+    certificate: str = ""
+    authority: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -138,3 +152,7 @@ class RequestFailed(Exception):
 
 class EngineGone(Exception):
     """The server does not answer any more. Its text is safe to log."""
+
+
+class EngineDraining(EngineGone):
+    """The server ends what it has begun, and begins nothing more: what it refuses it has not read."""

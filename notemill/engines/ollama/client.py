@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 from notemill.config import Options
-from notemill.engines.client import Client
+from notemill.engines.client import Client, key_refused
 from notemill.engines.http import Http
 from notemill.engines.ollama.refusals import Refused, not_loaded
 from notemill.engines.protocol import End, EngineGone, Question, Reply, RequestFailed
@@ -17,6 +17,7 @@ from notemill.errors import NotemillError
 
 _BUSY_PAUSE_S = 0.5
 _GET_S = 60.0
+_NOT_ALLOWED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _ENDS = {"stop": End.STOP, "length": End.LENGTH}
 
 
@@ -66,11 +67,17 @@ class OllamaClient(Client):
     description = "ollama"
 
     def __init__(
-        self, address: str, model: str, options: Options, runner_options: dict[str, Any]
+        self,
+        address: str,
+        model: str,
+        options: Options,
+        runner_options: dict[str, Any],
+        http: Http | None = None,
     ) -> None:
-        self._http = Http(address)
+        self._http = http or Http(address)
         self._bodies = Spliced(self._body)
         self.address = address
+        self.is_elsewhere = http is not None
         self._model = model
         self._think = options.think
         self._options = {
@@ -126,7 +133,7 @@ class OllamaClient(Client):
 
     async def _chat(self, question: Question) -> Reply:
         try:
-            chat = await self._chatted(self._bodies.body(question))
+            chat = await self._chatted(self._bodies.body(question), alone=question.alone)
         except Refused as refusal:
             raise refusal.meaning() from None
         return Reply(
@@ -163,6 +170,8 @@ class OllamaClient(Client):
         try:
             async with asyncio.timeout(_GET_S):
                 response = await self._http.get(path)
+            if response.status in _NOT_ALLOWED and self.is_elsewhere:
+                raise key_refused(self.address)
             if response.status != HTTPStatus.OK:
                 raise RequestFailed(f"status {response.status}")
             return read_reply(kind, response.body)
@@ -172,14 +181,18 @@ class OllamaClient(Client):
             raise NotemillError(
                 f"Ollama answers {path} with {error}",
                 where=self.address,
-                remedy="is engines.*.command an Ollama? Read the engine's log, beside this job's",
+                remedy="is an Ollama there? Something else answers"
+                if self.is_elsewhere
+                else "is engines.*.command an Ollama? Read the engine's log, beside this job's",
             ) from None
 
-    async def _chatted(self, body: bytes) -> _Chat:
+    async def _chatted(self, body: bytes, *, alone: bool = False) -> _Chat:
         """Send a chat, waiting while the server is busy loading. Raises Refused."""
         busy = HTTPStatus.SERVICE_UNAVAILABLE
-        while (response := await self._http.post("/api/chat", body)).status == busy:
+        while (response := await self._http.post("/api/chat", body, alone=alone)).status == busy:
             await asyncio.sleep(_BUSY_PAUSE_S)
+        if response.status in _NOT_ALLOWED and self.is_elsewhere:
+            raise key_refused(self.address)
         if response.status != HTTPStatus.OK:
             raise Refused(response)
         return read_reply(_Chat, response.body)

@@ -27,7 +27,7 @@ _LOG_EVERY_S = 10.0
 
 def record_ollama(engine: OllamaEngine, name: str, server_log: Path) -> ModelRecord:
     """What the model is. Raises NotemillError when it is not there and may not be pulled."""
-    stored = find_model(engine.models, name)
+    stored = find_model(engine.store, name)
     if stored is None:
         stored = _pull(engine, name, server_log)
     log.info("checking the weights of '%s' (%s)", name, stored.weights)
@@ -47,26 +47,26 @@ def _pull(engine: OllamaEngine, name: str, server_log: Path) -> StoredModel:
     if not engine.pull:
         raise EngineRefused(
             f"model '{name}' is not in the store, which holds: "
-            f"{', '.join(stored_models(engine.models)) or 'none'}",
-            where=f"{engine.models} (engines.*.models)",
+            f"{', '.join(stored_models(engine.store)) or 'none'}",
+            where=f"{engine.store} (engines.*.models)",
             remedy="correct the experiment's `model`, ask for it to be put there, or set "
             "`pull: true` on the engine if your account may write the store",
         )
-    with _only_puller(engine.models):
-        if (stored := find_model(engine.models, name)) is None:  # another may have pulled it
+    with _only_puller(engine.store):
+        if (stored := find_model(engine.store, name)) is None:  # another may have pulled it
             asyncio.run(_pull_through_server(engine, name, server_log))
-            stored = find_model(engine.models, name)
+            stored = find_model(engine.store, name)
     if stored is None:
         raise NotemillError(
             f"Ollama said that it pulled '{name}', but the store does not have it",
-            where=str(engine.models),
+            where=str(engine.store),
             remedy="read the engine's log: was it started with another store?",
         )
     return stored
 
 
 async def _pull_through_server(engine: OllamaEngine, name: str, server_log: Path) -> None:
-    log.info("pulling '%s' into %s", name, engine.models)
+    log.info("pulling '%s' into %s", name, engine.store)
     last_line = 0.0
     async with running_ollama(engine, server_log) as (address, _):
         client = ollama.AsyncClient(host=address, timeout=None, trust_env=False)
@@ -83,7 +83,7 @@ async def _pull_through_server(engine: OllamaEngine, name: str, server_log: Path
         except ollama.ResponseError as error:
             raise NotemillError(
                 f"Ollama could not pull '{name}': {error.error[:200]}",
-                where=str(engine.models),
+                where=str(engine.store),
                 remedy="check the name; a node without internet needs the model put into the "
                 "store from another machine",
             ) from error

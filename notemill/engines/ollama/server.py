@@ -12,6 +12,7 @@ from pathlib import Path
 from notemill.config import OllamaEngine, Options
 from notemill.engines.devices import Devices
 from notemill.engines.gpu import gpu_expected, prove_own_gpus
+from notemill.engines.http import Http
 from notemill.engines.ollama.client import OllamaClient
 from notemill.engines.ollama.store import stored_models
 from notemill.engines.ollama.versions import check_version
@@ -23,7 +24,7 @@ from notemill.engines.process import (
     server_environment,
     with_setup,
 )
-from notemill.engines.protocol import Start
+from notemill.engines.protocol import At, Start
 from notemill.engines.record import ModelRecord, former_or_new
 from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import log
@@ -52,7 +53,7 @@ async def running_ollama(
         environment = server_environment(
             home, _batch_environment(engine, slots, num_ctx), engine.environment, pinned
         )
-        words = {"models": engine.models, "home": home}
+        words = {"models": engine.store, "home": home}
         command = [*filled(engine.command, words), "serve"]
         command = with_setup(engine.setup, command, environment, pinned)
         server = ServerProcess(command, environment, server_log)
@@ -78,6 +79,53 @@ async def proven_ollama(engine: OllamaEngine, start: Start) -> AsyncIterator[Oll
             await client.close()
 
 
+@asynccontextmanager
+async def proven_ollama_at(
+    engine: OllamaEngine, start: Start, at: At
+) -> AsyncIterator[OllamaClient]:
+    """An Ollama that someone else started, proven as one of the job's own is."""
+    client = client_at(engine, start.record.model, start.options, at)
+    try:
+        version = await client.version()
+        check_version(version)
+        client.description = f"ollama {version}"
+        refuse_digest(await client.digest(), start.record, where=at.address)
+        await client.preload(engine.start_timeout_s)
+        await _prove_memory(client, engine.gpu == "required", start.options)
+        await client.prove(
+            start,
+            2 * engine.answer_timeout_s,
+            where=at.address,
+            remedy="use another version of Ollama there (docs/engines.md)",
+        )
+        yield client
+    finally:
+        await client.close()
+
+
+def client_at(engine: OllamaEngine, model: str, options: Options, at: At) -> OllamaClient:
+    """A client of an Ollama that someone else started."""
+    http = Http(at.address, at.key, at.certificate, authority=at.authority, elsewhere=True)
+    runner_options = engine.runner_options.model_dump(exclude_none=True)
+    return OllamaClient(at.address, model, options, runner_options, http)
+
+
+def refuse_digest(digest: str | None, record: ModelRecord, *, where: str) -> None:
+    """Raise EngineRefused when a server elsewhere has no such model, or another one of its name."""
+    if digest is None:
+        raise EngineRefused(
+            f"it does not have the model '{record.model}'",
+            where=where,
+            remedy="pull it there, or take this address out of engines.*.endpoints",
+        )
+    if record.digest and digest and digest != record.digest:
+        raise EngineRefused(
+            f"its model '{record.model}' has the digest {digest}, the record says {record.digest}",
+            where=where,
+            remedy=former_or_new("let it have the recorded model", digest),
+        )
+
+
 async def _prove(
     client: OllamaClient, server: ServerProcess, engine: OllamaEngine, start: Start
 ) -> None:
@@ -86,7 +134,7 @@ async def _prove(
     client.description = f"ollama {version}"
     await _prove_model(client, engine, start.record)
     await client.preload(engine.start_timeout_s)
-    await _prove_memory(client, engine, start.options)
+    await _prove_memory(client, gpu_expected(engine.gpu), start.options)
     await asyncio.to_thread(prove_own_gpus, engine, server, start.devices)
     await client.prove(
         start,
@@ -103,20 +151,20 @@ async def _prove_model(client: OllamaClient, engine: OllamaEngine, record: Model
     if digest is None:
         raise EngineRefused(
             f"the started Ollama does not have the model '{record.model}'; the store holds: "
-            f"{', '.join(stored_models(engine.models)) or 'none'}",
-            where=f"{engine.models} (engines.*.models)",
+            f"{', '.join(stored_models(engine.store)) or 'none'}",
+            where=f"{engine.store} (engines.*.models)",
             remedy="if Ollama runs in a container, bind the store into it: --bind {models}",
         )
     if digest != record.digest:
         raise EngineRefused(
             f"model '{record.model}' has the digest {digest} in the store, its record says "
             f"{record.digest}",
-            where=f"{engine.models} (engines.*.models)",
+            where=f"{engine.store} (engines.*.models)",
             remedy=former_or_new("put the former model back", digest),
         )
 
 
-async def _prove_memory(client: OllamaClient, engine: OllamaEngine, options: Options) -> None:
+async def _prove_memory(client: OllamaClient, on_a_gpu: bool, options: Options) -> None:
     loaded = await client.loaded()
     context = loaded.context_length
     if context is not None and context < options.num_ctx:
@@ -125,13 +173,13 @@ async def _prove_memory(client: OllamaClient, engine: OllamaEngine, options: Opt
             where="experiments.*.options.num_ctx",
             remedy="the model knows no longer context: set num_ctx to that, or take another model",
         )
-    if not gpu_expected(engine.gpu):
+    if not on_a_gpu:
         return
     size, on_gpu = loaded.size, loaded.size_vram
     if not size or on_gpu / size < _ON_GPU:
         raise NotemillError(
             f"only {on_gpu / (1 << 30):.1f} of {size / (1 << 30):.1f} GiB of the model are on the "
-            "GPU that the job was given",
+            "GPU that the job was given, or that `gpu: required` wants",
             where="what Ollama says it loaded (/api/ps)",
             remedy="if 0: the container needs --nv, or this Ollama was built without CUDA; else "
             "fewer slots, a smaller num_ctx, kv_cache_type q8_0, or a larger GPU. On purpose? "
@@ -159,7 +207,7 @@ def _batch_environment(engine: OllamaEngine, slots: int, num_ctx: int) -> dict[s
     """Ollama's whole configuration: it has no flags. See docs/engines.md for each line."""
     return {
         "OLLAMA_HOST": "127.0.0.1:0",
-        "OLLAMA_MODELS": str(engine.models),
+        "OLLAMA_MODELS": str(engine.store),
         "OLLAMA_NOPRUNE": "1",
         "OLLAMA_NO_CLOUD": "1",
         "OLLAMA_KEEP_ALIVE": "-1",

@@ -24,7 +24,7 @@ from notemill.engines.protocol import (
 )
 from notemill.engines.replies import Said, Tokens, read_reply
 from notemill.engines.spliced import USER, Spliced
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 
 _BUSY_PAUSE_S = 0.5
 _BUSY = (429, 503)
@@ -72,10 +72,17 @@ class OpenAiClient(Client):
 
     description = "openai"
 
-    def __init__(self, address: str, api_key: str, model: str, options: Options) -> None:
-        self._http = Http(address, api_key or "none")
+    def __init__(
+        self,
+        address: str,
+        api_key: str,
+        model: str,
+        options: Options,
+        http: Http | None = None,
+    ) -> None:
+        self._http = http or Http(address, api_key or "none")
         self._bodies = Spliced(self._body)
-        self.address = address
+        self.address, self.key = address, api_key
         self._model = model
         self._top_p = options.top_p
         self._extra = _beyond_openai(options)
@@ -93,7 +100,7 @@ class OpenAiClient(Client):
         """
         response = await self._http.get("/models")
         if response.status == 401:
-            raise NotemillError(
+            raise EngineRefused(
                 "the engine refuses the key",
                 where="engines.*.api_key_file",
                 remedy="put the right key into the file",
@@ -108,7 +115,8 @@ class OpenAiClient(Client):
 
     async def _chat(self, question: Question) -> Reply:
         sent = self._bodies.body(question)
-        while (response := await self._http.post("/chat/completions", sent)).status in _BUSY:
+        path, alone = "/chat/completions", question.alone
+        while (response := await self._http.post(path, sent, alone=alone)).status in _BUSY:
             await asyncio.sleep(_BUSY_PAUSE_S)
         if not response.ok:
             raise _refusal(response)

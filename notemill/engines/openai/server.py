@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from notemill.config import OpenAiEngine, Options
+from notemill.config import LlamaCppEngine, OpenAiEngine, Options
+from notemill.engines.api_key import api_key
 from notemill.engines.gpu import prove_gpu
+from notemill.engines.http import Http
 from notemill.engines.openai.client import OpenAiClient
 from notemill.engines.process import (
     ServerProcess,
@@ -21,10 +22,9 @@ from notemill.engines.process import (
     server_environment,
     with_setup,
 )
-from notemill.engines.protocol import EngineGone, RequestFailed, Start
+from notemill.engines.protocol import At, EngineGone, RequestFailed, Start
 from notemill.engines.weights import prove_weights
 from notemill.errors import EngineRefused, NotemillError
-from notemill.files import refuse_open
 
 _FIRST_ANSWER_S = 60.0
 _PAUSE_S = 0.1
@@ -46,13 +46,46 @@ async def proven_openai(
 
 
 @asynccontextmanager
+async def proven_openai_at(
+    engine: OpenAiEngine | LlamaCppEngine, start: Start, at: At
+) -> AsyncIterator[OpenAiClient]:
+    """A server that someone else started, proven as one of the job's own is."""
+    http = Http(
+        at.address, at.key or "none", at.certificate, authority=at.authority, elsewhere=True
+    )
+    client = OpenAiClient(at.address, at.key, start.record.model, start.options, http)
+    try:
+        try:
+            async with asyncio.timeout(_FIRST_ANSWER_S):
+                models = await client.models()
+        except TimeoutError:
+            raise EngineGone(f"it does not list its models in {_FIRST_ANSWER_S:g} s") from None
+        except RequestFailed as error:
+            raise no_model_server(at.address, f"it answers /models with {error}") from None
+        await _prove_listed(client, models, engine, start)
+        client.description = f"openai {client.system_fingerprint}".strip()
+        yield client
+    finally:
+        await client.close()
+
+
+def no_model_server(address: str, problem: str) -> NotemillError:
+    """What to say of an address at which something else answers."""
+    return NotemillError(
+        f"no model server answers there: {problem}",
+        where=f"{address} (engines.*.endpoints)",
+        remedy="is it the right server, and the address the one that ends with /v1?",
+    )
+
+
+@asynccontextmanager
 async def _client(engine: OpenAiEngine, start: Start) -> AsyncIterator[OpenAiClient]:
     """A client of the server at the address, or of one that is started here and ended."""
     if not engine.address:
         async with _started(engine, start) as client:
             yield client
         return
-    client = OpenAiClient(engine.address, _key(engine), start.record.model, start.options)
+    client = OpenAiClient(engine.address, api_key(engine), start.record.model, start.options)
     prove_gpu(engine, None)
     try:
         yield client
@@ -122,8 +155,14 @@ async def _ready(client: OpenAiClient, server: ServerProcess, port: int, timeout
 
 
 async def _prove(client: OpenAiClient, engine: OpenAiEngine, start: Start) -> None:
+    await _prove_listed(client, await _models(client, engine), engine, start)
+
+
+async def _prove_listed(
+    client: OpenAiClient, models: list[str], engine: OpenAiEngine | LlamaCppEngine, start: Start
+) -> None:
+    """models: that the server lists."""
     model = start.record.model
-    models = await _models(client, engine)
     if model not in models:
         raise EngineRefused(
             f"the engine does not have the model '{model}'; it has: {', '.join(models)}",
@@ -140,7 +179,7 @@ async def _prove(client: OpenAiClient, engine: OpenAiEngine, start: Start) -> No
 
 async def models_at(engine: OpenAiEngine, options: Options) -> list[str]:
     """Names of the models at the engine's address. Raises NotemillError when it does not answer."""
-    client = OpenAiClient(engine.address or "", _key(engine), "", options)
+    client = OpenAiClient(engine.address or "", api_key(engine), "", options)
     try:
         return await _models(client, engine)
     finally:
@@ -168,20 +207,3 @@ async def _models(client: OpenAiClient, engine: OpenAiEngine) -> list[str]:
             remedy="is the server up, does this node reach it, and is the address the one that "
             "ends with /v1?",
         ) from None
-
-
-def _key(engine: OpenAiEngine) -> str:
-    if not engine.api_key_file:
-        return ""
-    try:
-        refuse_open(engine.api_key_file, "the file with the engine's key")
-        key = engine.api_key_file.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        key = ""
-    if not re.fullmatch(r"[!-~]+", key):
-        raise NotemillError(
-            "engines.*.api_key_file can't be read, or holds no key",
-            where=str(engine.api_key_file),
-            remedy="write the key alone into this file, mode 0600",
-        )
-    return key
