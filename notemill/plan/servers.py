@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from notemill.answers.experiment_record import refuse_wrong_model
 from notemill.answers.slots import measured_slots
 from notemill.config import Config
 from notemill.config import Engine as EngineConfig
+from notemill.endpoints.recording import recorded_model
 from notemill.engines.gpu import gpu_here
 from notemill.engines.kinds import record_model
 from notemill.engines.protocol import Start
@@ -127,41 +128,42 @@ def refuse_without_start(asked: Served) -> None:
     )
 
 
-def start_of(
+def starts_of(
     asked: Served, layout: Layout, log_file: Path, threads: int, slots: int | None
 ) -> list[Start]:
     """How each of the engine's `servers` is started. slots: in the place of the configuration's.
 
     Raises NotemillError for a model that is not there, or not the one that it must be.
     """
+    private_folder(log_file.parent)
+    engine = asked.engine
+    record = _record(asked, layout, lambda: record_model(engine, asked.model, log_file))
+    start = _start(asked, record, log_file, threads, slots or _slots(asked, layout))
+    return [replace(start, servers=engine.servers, server=n) for n in range(engine.servers)]
+
+
+def proof_of(asked: Served, layout: Layout, log_file: Path) -> Start:
+    """What a server that lives on is held to, from the client's side. Raises as `starts_of`."""
+    engine = asked.runs[0].engine
+    record = _record(asked, layout, lambda: recorded_model(engine, asked.model, log_file))
+    return _start(asked, record, log_file, 1, 1)
+
+
+def _start(asked: Served, record: ModelRecord, log_file: Path, threads: int, slots: int) -> Start:
     first, *others = asked.runs
-    record = _record(asked, layout, log_file)
-    options = first.experiment.options
     beside = {run.task.name: run.task for run in others if run.task.name != first.task.name}
-    start = Start(
-        first.task,
-        options,
-        record,
-        log_file,
-        threads,
-        slots or _slots(asked, layout),
-        beside=tuple(beside.values()),
-        servers=asked.engine.servers,
-    )
-    return [replace(start, server=number) for number in range(asked.engine.servers)]
+    options = first.experiment.options
+    tasks = tuple(beside.values())
+    return Start(first.task, options, record, log_file, threads, slots, beside=tasks)
 
 
-def _record(asked: Served, layout: Layout, log_file: Path) -> ModelRecord:
-    """As it is recorded, or as the rule `model` would record it."""
+def _record(asked: Served, layout: Layout, record: Callable[[], ModelRecord]) -> ModelRecord:
+    """The model as it is recorded, or as the rule `model` would record it."""
     path = layout.model(asked.runs[0].model_id)
-    if path.exists():
-        record = read_record(path)
-    else:
-        private_folder(log_file.parent)
-        record = record_model(asked.engine, asked.model, log_file)
+    found = read_record(path) if path.exists() else record()
     for run in asked.runs:
-        refuse_wrong_model(layout, run, record)
-    return record
+        refuse_wrong_model(layout, run, found)
+    return found
 
 
 def _slots(asked: Served, layout: Layout) -> int:

@@ -194,7 +194,10 @@ def result_of(wildcards):
 
 
 def gpus_of_run(run):
-    """GPUs of a job: one for each of its servers. The embedded engine's are the CPU's."""
+    """GPUs of a job: one for each of its servers. The embedded engine's are the CPU's, and
+    endpoints have their own."""
+    if not run.engine.computes_here:
+        return 0
     return 1 if run.engine.kind == "llamacpp" else run.engine.servers
 
 
@@ -204,7 +207,7 @@ def gpus_of(wildcards):
 
 
 # A number where it is the same for all: a function is called for each job when planning.
-GPUS = gpus_of if any(run.engine.servers > 1 for run in RUNS) else 1
+GPUS = gpus_of if any(gpus_of_run(run) != 1 for run in RUNS) else 1
 
 
 def shards_of(wildcards):
