@@ -39,6 +39,8 @@ def database(config: Config, runs: list[Run], ids: dict[str, list[IdColumn]]) ->
         if not _connected(engine, config.database, found):
             return found
         for name, cohort in config.cohorts.items():
+            if not cohort.query:
+                continue
             try:
                 with (
                     database_errors(
@@ -76,7 +78,7 @@ def _golds(engine: sa.Engine, config: Config, found: Findings) -> None:
         doing, where = f"trying evaluation '{name}'", f"evaluations.{name}.query"
         try:
             with (
-                database_errors(config.database, doing, query_of=where),
+                database_errors(config.the_database, doing, query_of=where),
                 _thrown_away(engine) as connection,
             ):
                 try_gold(connection, name, evaluation.query, wanted, found)

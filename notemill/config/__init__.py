@@ -132,7 +132,7 @@ class Config(Section):
         if self.database is not None:
             return self
         for name, cohort in self.cohorts.items():
-            if cohort.query is not None:
+            if cohort.query:
                 raise ValueError(f"cohorts.{name}.query: {_NO_DATABASE}, or read `files`")
         for name, experiment in self.experiments.items():
             if experiment.results_table is not None:

@@ -160,7 +160,7 @@ class Experiment(Settings):
     task: Name
     results_table: SqlName | None = None
     failures_table: SqlName | None = None
-    outputs: Outputs = []
+    outputs: Outputs = Field(default_factory=list)
     together: str = ""
 
     @model_validator(mode="after")

@@ -81,9 +81,7 @@ class ExperimentSection(Settings):
                 for key in ("results_table", "failures_table")
                 if getattr(self, key) is not None
             }
-            own["outputs"] = [
-                Path(str(path).replace(TASK_PLACE, task)) for path in self.outputs
-            ]
+            own["outputs"] = [Path(str(path).replace(TASK_PLACE, task)) for path in self.outputs]
             self._experiments[task] = Experiment.model_validate({**common, "task": task, **own})
         return self
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
+from pydantic import Field
 
 import notemill
 from notemill.answers.shard import ShardOrigin
@@ -47,7 +48,7 @@ class TablesReport(Record):
     experiments_table: str | None
     server: str | None
     values_compared: int
-    outputs: list[str] = []
+    outputs: list[str] = Field(default_factory=list)
 
 
 def prepare_tables(database: Database, work: Load) -> TablesReport:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from notemill.files import Record
 
 
@@ -24,8 +26,8 @@ class LoadReport(Record):
     """notes = answered + failed + not_relevant + blank, counted in the database or in the files.
 
     removed: rows that earlier loads of this experiment and cohort left and no note of the cohort
-    has; values_compared: values read back from tables and files, each equal to the shards'. outputs:
-    the files; results_table, failures_table: None where the answers went to files alone.
+    has; values_compared: values read back from tables and files, each equal to the shards'.
+    outputs: the files; results_table, failures_table: None where the answers went to files alone.
     rows: of the cohort's query; texts: distinct. Of all jobs, failed and repeated ones too: asked,
     texts asked; job_seconds, their wall time added up; tokens, of prompts and answers.
     evidence: answered notes by the grade of their evidence (answers/grades.py), all grades named;
@@ -54,4 +56,4 @@ class LoadReport(Record):
     evidence: dict[str, int] | None = None
     not_relevant: int = 0
     gate: dict[str, dict[str, int]] | None = None
-    outputs: list[Output] = []
+    outputs: list[Output] = Field(default_factory=list)

@@ -200,7 +200,7 @@ def read_notes(path: Path, columns: list[IdColumn], *, with_text: bool) -> Itera
 
 
 def read_tables(path: Path, columns: list[IdColumn], *, with_text: bool) -> Iterator[pa.Table]:
-    """A shard's row groups, as `read_notes` has their rows, with their numbers in the source (`ROW`).
+    """A shard's row groups, as `read_notes` has their rows, with their numbers (`ROW`).
 
     Without text there is no such column.
 

@@ -134,9 +134,7 @@ def _typed(value: Any, kind: pa.DataType) -> Any:
     return Decimal(value) if pa.types.is_decimal(kind) else value
 
 
-def _at(
-    source: Iterator[tuple[int, SourceMembers]], number: int, ids: tuple[Any, ...]
-) -> str:
+def _at(source: Iterator[tuple[int, SourceMembers]], number: int, ids: tuple[Any, ...]) -> str:
     """The other members of the source's row of this number, to which it is read on."""
     for place, (found, others) in source:
         if place == number:

@@ -59,8 +59,11 @@ def known(path: Path, work: Load) -> str | None:
         whose = (origin.name, origin.cohort, origin.cohort_digest)
         if whose != (work.run.name, work.manifest.cohort, work.manifest.digest):
             raise _foreign(
-                path, f"has answers of experiment '{origin.name}' over cohort '{origin.cohort}'"
-                + (", of other notes" if whose[:2] == (work.run.name, work.manifest.cohort) else ""),
+                path,
+                f"has answers of experiment '{origin.name}' over cohort '{origin.cohort}'"
+                + (
+                    ", of other notes" if whose[:2] == (work.run.name, work.manifest.cohort) else ""
+                ),
             )
         found = sha256_of_file(path)
     if found not in (origin.sha256, origin.replaces):

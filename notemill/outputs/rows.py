@@ -1,4 +1,4 @@
-"""The rows of a file: those of the result shards, in the order of the source, with whose they are."""
+"""The rows of a file: those of the result shards, with whose they are, in the source's order."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ class OrderedRows:
         counted, notes = self.proof.counts.total(), self._work.manifest.counts.notes
         if counted != notes:
             raise NotemillError(
-                f"the count does not come out: {notes} notes in the cohort, {counted} in the result "
-                f"shards ({dict(self.proof.counts)}); nothing was written",
+                f"the count does not come out: {notes} notes in the cohort, {counted} in the "
+                f"result shards ({dict(self.proof.counts)}); nothing was written",
                 where=str(self._work.shards[0].parent),
                 remedy=REMEDY,
             )
@@ -103,7 +103,7 @@ class OrderedRows:
             self._sorted.__exit__(kind, error, trace)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows with their numbers (`ROW`, the last column), some at a time; at each call anew."""
+        """The rows with their numbers (`ROW`, the last column), some at once; anew each time."""
         assert self._sorted is not None
         for batch in self._sorted.batches(_BATCH_ROWS):
             rows = max(1, batch.num_rows * _BATCH_BYTES // max(batch.nbytes, 1))
@@ -147,7 +147,8 @@ class OrderedRows:
 
     def _whole(self, notes: pa.RecordBatch, rows: pa.RecordBatch, path: Path) -> pa.RecordBatch:
         run, manifest = self._work.run, self._work.manifest
-        whose = dict(query_meta=run.name, experiment=run.experiment_id, cohort=manifest.cohort)
+        named = (run.name, run.experiment_id, manifest.cohort)
+        whose = dict(zip(WHOSE, named, strict=True))
         columns = []
         for field in self.schema:
             if field.name in whose:

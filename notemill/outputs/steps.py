@@ -18,17 +18,17 @@ class Steps:
         self.left_over = 0
 
     def __iter__(self) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
-        heads = [_next(stream) for stream in self._streams]
-        while heads[0] is not None and heads[1] is not None:
-            rows = min(heads[0].num_rows, heads[1].num_rows)
-            yield heads[0].slice(0, rows), heads[1].slice(0, rows)
-            for number, head in enumerate(heads):
-                rest = head.slice(rows)
-                heads[number] = rest if rest.num_rows else _next(self._streams[number])
-        for head, stream in zip(heads, self._streams, strict=True):
-            while head is not None:
-                self.left_over += head.num_rows
-                head = _next(stream)
+        one, other = map(_next, self._streams)
+        while one is not None and other is not None:
+            rows = min(one.num_rows, other.num_rows)
+            yield one.slice(0, rows), other.slice(0, rows)
+            one, other = (
+                head.slice(rows) if rows < head.num_rows else _next(stream)
+                for head, stream in zip((one, other), self._streams, strict=True)
+            )
+        for head, stream in zip((one, other), self._streams, strict=True):
+            self.left_over += head.num_rows if head is not None else 0
+            self.left_over += sum(batch.num_rows for batch in stream)
 
 
 def _next(stream: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:

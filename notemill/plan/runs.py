@@ -12,6 +12,7 @@ from notemill.errors import NotemillError
 from notemill.files import check_folder
 from notemill.notes.frozen import check_cohorts
 from notemill.paths import Layout
+from notemill.plan.outputs import check_outputs
 from notemill.plan.tables import check_ids, check_tables, query_hints
 from notemill.tasks.run import Run
 from notemill.tasks.schema_check import check_schema
@@ -47,6 +48,7 @@ def plan_runs(config: Config) -> list[Run]:
         runs.append(
             Run(name, experiment, engine, tasks[name], identity.fingerprint, cohorts, remarks)
         )
+    check_outputs(config, runs)
     return runs
 
 

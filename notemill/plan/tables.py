@@ -77,7 +77,7 @@ def query_hints(config: Config, name: str) -> Iterator[str]:
         return
     tables = (experiment.results_table, experiment.failures, config.experiments_table)
     for cohort, table in product(config.cohorts_of(name), tables):
-        if re.search(rf"\b{table}\b", config.cohorts[cohort].query or "", re.IGNORECASE):
+        if re.search(rf"\b{table}\b", config.cohorts[cohort].query, re.IGNORECASE):
             yield (
                 f"the query of cohort '{cohort}' names {table}, which experiment '{name}' writes; "
                 "choose another results_table if that is the table of the notes"

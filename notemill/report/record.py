@@ -179,8 +179,8 @@ class Answered(Part):
     their characters that was sent. failed_by: notes by the reason, in words. waiting: notes of
     shards that are not done. attempts: notes by tries. evidence: notes by grade of the quote, empty
     where none is asked for. tokens: histograms of prompts and answers. loaded: whether a load has
-    proven all of it; values_compared: that it read back, each equal, None before. results_table: None
-    where the answers go to files alone; outputs: names of files.
+    proven all of it; values_compared: that it read back, each equal, None before.
+    results_table: None where the answers go to files alone; outputs: names of files.
     """
 
     cohort: str
