@@ -14,13 +14,14 @@ from notemill.bench.write import HEAD, row, write_bench
 from notemill.cli.given import Command, Given
 from notemill.config import Config
 from notemill.endpoints.known import Known, endpoints_of
-from notemill.engines.kinds import proven_engine_at
+from notemill.endpoints.proven import proven_at
 from notemill.engines.protocol import EngineGone, Start
 from notemill.errors import NotemillError
 from notemill.files import check_folder
 from notemill.paths import Layout, cut_name
 from notemill.plan.runs import plan_runs
-from notemill.plan.servers import Served, proof_of, together
+from notemill.plan.servers import Served, together
+from notemill.plan.started import proof_of
 from notemill.tasks.run import Run
 
 _MOST = 32
@@ -99,10 +100,9 @@ async def _asked(
     levels: list[int],
     seconds: float,
 ) -> list[Asked]:
-    known.refuse(start)
     asking = Asking.of_run(run, start.record, lambda tokens: None)
     try:
-        async with proven_engine_at(run.engine, start, known.at, program=known.program) as engine:
+        async with proven_at(run.engine, start, known) as engine:
             print(f"{known.name}: {engine.description}, {start.record.model}")
             print("".join(f"{each:>11}" for each in HEAD))
             return await bench(engine, asking, texts, levels, seconds, told=_print)

@@ -16,7 +16,8 @@ from notemill.endpoints.serving import Door
 from notemill.errors import NotemillError
 from notemill.logs import job_log
 from notemill.paths import Layout
-from notemill.plan.servers import refuse_without_start, served, starts_of
+from notemill.plan.servers import refuse_without_start, served
+from notemill.plan.started import starts_of
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,8 @@ from notemill.endpoints.publication import NoFolder
 from notemill.errors import NotemillError
 from notemill.paths import Layout
 from notemill.plan.runs import plan_runs
-from notemill.plan.servers import proof_of, together
+from notemill.plan.servers import together
+from notemill.plan.started import proof_of
 
 _HEAD = ("server", "host", "job", "GPU", "model", "in use", "notes/s", "answered", "until")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from notemill.config import Engine as EngineConfig
 from notemill.endpoints.known import Known
+from notemill.endpoints.proven import proven_at
 from notemill.endpoints.publication import Endpoint, Published, published
 from notemill.endpoints.standing import Standing
 from notemill.endpoints.watch import Watch
-from notemill.engines.kinds import proven_engine_at
 from notemill.engines.protocol import At, EngineGone, RequestFailed, Start
 from notemill.errors import NotemillError
 
@@ -79,8 +79,7 @@ async def _tested(engine: EngineConfig, known: Known, start: Start) -> Tested:
     began = time.monotonic()
     program, problem = "", ""
     try:
-        known.refuse(start)
-        async with proven_engine_at(engine, start, known.at, program=known.program) as ready:
+        async with proven_at(engine, start, known) as ready:
             program = ready.description
     except NotemillError as error:
         problem = str(error)

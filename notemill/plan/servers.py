@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from notemill.answers.experiment_record import refuse_wrong_model
-from notemill.answers.slots import measured_slots
 from notemill.config import Config
 from notemill.config import Engine as EngineConfig
-from notemill.endpoints.recording import recorded_model
-from notemill.engines.gpu import gpu_here
-from notemill.engines.kinds import record_model
-from notemill.engines.protocol import Start
-from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import NotemillError
-from notemill.files import private_folder
-from notemill.logs import log
-from notemill.paths import Layout
 from notemill.plan.runs import plan_runs
 from notemill.tasks.run import Run
-
-_WITHOUT_A_MEASURE = 4
 
 
 @dataclass(frozen=True)
@@ -41,9 +29,19 @@ class Served:
         return self.runs[0].experiment.model
 
     @property
+    def published_in(self) -> Path | tuple[str, ...] | None:
+        """As the configuration has it: the folder of its servers, or addresses of others."""
+        return self.runs[0].engine.endpoints
+
+    @property
     def context(self) -> int:
         """Tokens of each slot."""
         return self.runs[0].experiment.options.num_ctx
+
+    @property
+    def id(self) -> str:
+        """A file name for it."""
+        return f"{self.runs[0].model_id}-{self.context}"
 
     @property
     def told(self) -> str:
@@ -52,7 +50,7 @@ class Served:
 
     def folder(self, other: Path | None = None) -> Path:
         """Where its servers publish themselves. other: in the place of the configuration's."""
-        folder = other or self.runs[0].engine.endpoints
+        folder = other or self.published_in
         if isinstance(folder, Path):
             return folder
         raise NotemillError(
@@ -110,6 +108,33 @@ def together(config: Config, runs: Sequence[Run]) -> list[Served]:
     ]
 
 
+def planned_server(config: Config, runs: Sequence[Run], planned: str) -> Served:
+    """What the server of a planned job serves. Raises NotemillError when that has changed."""
+    for each in together(config, runs):
+        if each.id == planned:
+            return each
+    raise NotemillError(
+        f"a server for {planned} was planned, and no experiment asks for it by now",
+        where="experiments and engines of the configuration",
+        remedy="ask for the servers again: `snakemake servers` with your profile",
+    )
+
+
+def startable(config: Config, runs: Sequence[Run]) -> list[Served]:
+    """Those with a folder of endpoints; raises NotemillError for one that can't be started, and
+    where there is none."""
+    chosen = [each for each in together(config, runs) if isinstance(each.published_in, Path)]
+    for each in chosen:
+        refuse_without_start(each)
+    if chosen:
+        return chosen
+    raise NotemillError(
+        "no engine that an experiment asks has a folder of endpoints",
+        where="engines.*.endpoints",
+        remedy="name one in the engine: `endpoints: endpoints/NAME`; docs/pools.md tells more",
+    )
+
+
 def _started(name: str, engine: EngineConfig) -> EngineConfig:
     """The engine as a server of its own starts it."""
     return engine.model_copy(update={"endpoints": None, "api_key_file": None})
@@ -126,62 +151,3 @@ def refuse_without_start(asked: Served) -> None:
         remedy=f"write `{needs}` beside `endpoints`: `notemill serve` starts with it, answer jobs "
         "use the endpoints",
     )
-
-
-def starts_of(
-    asked: Served, layout: Layout, log_file: Path, threads: int, slots: int | None
-) -> list[Start]:
-    """How each of the engine's `servers` is started. slots: in the place of the configuration's.
-
-    Raises NotemillError for a model that is not there, or not the one that it must be.
-    """
-    private_folder(log_file.parent)
-    engine = asked.engine
-    record = _record(asked, layout, lambda: record_model(engine, asked.model, log_file))
-    start = _start(asked, record, log_file, threads, slots or _slots(asked, layout))
-    return [replace(start, servers=engine.servers, server=n) for n in range(engine.servers)]
-
-
-def proof_of(asked: Served, layout: Layout, log_file: Path) -> Start:
-    """What a server that lives on is held to, from the client's side. Raises as `starts_of`."""
-    engine = asked.runs[0].engine
-    record = _record(asked, layout, lambda: recorded_model(engine, asked.model, log_file))
-    return _start(asked, record, log_file, 1, 1)
-
-
-def _start(asked: Served, record: ModelRecord, log_file: Path, threads: int, slots: int) -> Start:
-    first, *others = asked.runs
-    beside = {run.task.name: run.task for run in others if run.task.name != first.task.name}
-    options = first.experiment.options
-    tasks = tuple(beside.values())
-    return Start(first.task, options, record, log_file, threads, slots, beside=tasks)
-
-
-def _record(asked: Served, layout: Layout, record: Callable[[], ModelRecord]) -> ModelRecord:
-    """The model as it is recorded, or as the rule `model` would record it."""
-    path = layout.model(asked.runs[0].model_id)
-    found = read_record(path) if path.exists() else record()
-    for run in asked.runs:
-        refuse_wrong_model(layout, run, found)
-    return found
-
-
-def _slots(asked: Served, layout: Layout) -> int:
-    """As configured; for auto as measured on this kind of GPU for any of its experiments."""
-    engine = asked.engine
-    if engine.slots != "auto":
-        return engine.slots
-    gpu = gpu_here(engine).name
-    for run in asked.runs:
-        for cohort in run.cohorts:
-            if best := measured_slots(layout, cohort, run.experiment_id, gpu, asked.context):
-                log.info("slots %d, as measured on %s for %s", best, gpu, run.name)
-                return best
-    log.warning(
-        "no one has measured how many slots are best on %s: %d are taken, which may be far too "
-        "few. `slots` of the engine, or --slots, says it; `notemill bench-server` shows what "
-        "they bring (docs/pools.md)",
-        gpu,
-        _WITHOUT_A_MEASURE,
-    )
-    return _WITHOUT_A_MEASURE
