@@ -1,4 +1,4 @@
-"""A page of docs/ done word for word: its blocks, and where they are run."""
+"""Pages that are done word for word: their blocks, and where they are run."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ THREADS = "set-threads: {answer: 4, pilot_job: 4, repeat: 4}"
 def page(name: str) -> str:
     """A page of docs/."""
     return (REPOSITORY / "docs" / name).read_text()
+
+
+def blocks(clone: Path, example: str) -> list[str]:
+    """The commands that an example's README shows, a block each."""
+    shown = (clone / "examples" / example / "README.md").read_text()
+    return [text for language, text in BLOCK.findall(shown) if language == "bash"]
 
 
 def copied(folder: Path, *unused: str) -> Path:

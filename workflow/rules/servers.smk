@@ -17,7 +17,7 @@ rule server:
     conda:
         "../../envs/notemill.yaml"
     # Of one machine half: jobs that ask run there too.
-    threads: max(1, (workflow.cores or 2) // 2)
+    threads: max(1, (workflow.resource_settings.cores or 2) // 2)
     resources:
         gpu=lambda wildcards: gpus_of_server(SERVED[wildcards.served]),
         nodes=1,
