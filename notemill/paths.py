@@ -100,6 +100,10 @@ class Layout:
         """A folder for each audit of an experiment over a cohort."""
         return self.results / "audits" / cohort / experiment
 
+    def server(self, plan: str, served: str, number: str) -> Path:
+        """How a server of the target `servers` ended, for each time that it was asked for."""
+        return self.results / "servers" / plan / f"{served}.{number}.json"
+
     @property
     def report(self) -> Path:
         """The report; report.json and ro-crate-metadata.json lie beside it."""

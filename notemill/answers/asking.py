@@ -24,6 +24,7 @@ from notemill.engines.protocol import (
     AnswerTimeout,
     End,
     EngineGone,
+    NotBegun,
     PromptTooLong,
     Question,
     Reply,
@@ -183,7 +184,10 @@ class Asking:
         """Make sure that the engine talks: it has since `words` were counted, or does now."""
         async with engine.one_control:
             if engine.words == words:
-                await self.control(engine)
+                try:
+                    await self.control(engine)
+                except NotBegun as loss:  # but the text was
+                    raise EngineGone(str(loss)) from None
 
 
 def _ran_into_context(context: int | None, reply: Reply, attempt: Attempt) -> bool:

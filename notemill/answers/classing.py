@@ -54,6 +54,8 @@ class Classing:
     def contexts(self) -> list[int]:
         """Contexts below num_ctx to choose from, ascending; none where there is one class."""
         engine, options = self._run.engine, self._run.experiment.options
+        if not engine.computes_here:
+            return []
         if self._work.record.details.get("architecture", "") in BY_CONTEXT:
             return []
         if isinstance(engine.classes, list):

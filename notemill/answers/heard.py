@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from notemill.engines.protocol import Engine, PromptTooLong, Question, Reply
 
@@ -12,7 +13,10 @@ class Heard:
 
     words: so far, to any question. one_control: held while it is asked the control question.
     context: tokens of each slot where they are fewer than the experiment's num_ctx, else None.
+    alone: whether it is to answer nothing else meanwhile, of whomever.
     """
+
+    alone = False
 
     def __init__(self, engine: Engine, context: int | None = None) -> None:
         self._engine = engine
@@ -27,6 +31,8 @@ class Heard:
 
     async def ask(self, question: Question, timeout_s: float) -> Reply:
         """See Engine."""
+        if self.alone:
+            question = replace(question, alone=True)
         try:
             reply = await self._engine.ask(question, timeout_s)
         except PromptTooLong:

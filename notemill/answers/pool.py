@@ -23,6 +23,11 @@ long") end it. Without a word there is no verdict, but these steps:
 4. A loss with a text alone is the text's and gives up no server; a text takes two at most.
 
 A cancellation (SIGTERM) at any point ends all engines and leaves.
+
+Where a job asks endpoints (notemill.answers.endpoints), which others ask too and no job starts:
+what is tried alone is alone for all (the guard sees to it), a timeout beside others is none, and a
+request that was not begun goes back to the queue. One that is lost cools down and is proven again,
+as often as it takes; after `restarts` losses without a text ended between it is left alone.
 """
 
 from __future__ import annotations
@@ -32,6 +37,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from notemill.answers.asking import Asking
+from notemill.answers.endpoint import Endpoints
+from notemill.answers.endpoints import Pool
 from notemill.answers.outcome import Outcome
 from notemill.answers.server import EngineLost, Server, StartEngine, StaysAway
 from notemill.answers.texts import Queue, Text
@@ -85,6 +92,8 @@ class ShardAsking:
             context=context,
         )
         self.living = self._servers = 0
+        self._of_endpoints = {"ended": self._end, "asked": asked, "restarts": restarts}
+        self.pool: Pool | None = None
 
     async def run(self, texts: Iterator[Text], *starts: StartEngine) -> None:
         """Ask about all texts, with a server for each start.
@@ -108,6 +117,22 @@ class ShardAsking:
         for end in ends:
             if isinstance(end, Exception):
                 raise end
+        log.info(self._progress.line())
+
+    async def run_on(self, texts: Iterator[Text], endpoints: Endpoints) -> None:
+        """Ask about all texts at endpoints, which may come and go.
+
+        Raises NotemillError when `ended` does, and when there has been none for too long.
+        """
+        self.pool = Pool(endpoints, Queue(texts, 0), **self._of_endpoints)  # type: ignore[arg-type]
+        ticker = asyncio.create_task(self._tick())
+        try:
+            await self.pool.run()
+        finally:
+            ticker.cancel()
+            (end,) = await asyncio.gather(ticker, return_exceptions=True)
+        if isinstance(end, Exception):
+            raise end
         log.info(self._progress.line())
 
     async def _serve(self, number: int, start: StartEngine, queue: Queue) -> None:

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
-from notemill.answers.asking import Asking
+from notemill.answers.asking import Asked, Asking
 from notemill.answers.heard import Heard
 from notemill.answers.outcome import Outcome
 from notemill.answers.texts import Aside, Queue, Text
 from notemill.answers.verdict import Status
 from notemill.clock import now
-from notemill.engines.protocol import Engine, EngineGone
+from notemill.engines.protocol import Engine, EngineDraining, EngineGone, NotBegun
 from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import log
 
@@ -91,15 +91,34 @@ class Server:
                 engine = await self._started(life)
                 self.ready = self._was_ready = True
                 self._failed_starts = 0
-                while not self._queue.ended:
-                    await self._ask_side_by_side(engine)
-                    await self._try_set_aside(engine)
-                    if self._queue.idle_for(self._number):
-                        await self._queue.something()
+                await self._work(engine)
         except EngineGone as loss:
             self._after_loss(loss, talked=engine is not None and engine.words > 0)
         finally:
             self.ready = False
+
+    async def _work(self, engine: Heard) -> None:
+        """Ask until all has ended."""
+        while not self._over:
+            await self._ask_side_by_side(engine)
+            await self._try_set_aside(engine)
+            if not self._over and self._queue.idle_for(self._number):
+                await self._queue.something()
+
+    @property
+    def _over(self) -> bool:
+        return self._queue.ended
+
+    async def _turn(self) -> bool:
+        """Wait until this server may begin a text; whether it may begin any."""
+        return True
+
+    def _turn_over(self) -> None:
+        """The text that it had a turn for has ended, or there was none."""
+
+    def _heard(self, end: Asked) -> bool:
+        """Whether the engine had a word for a text that was asked beside others."""
+        return end.heard
 
     async def _started(self, life: AsyncExitStack) -> Heard:
         """A ready engine. Raises EngineGone when it does not come back."""
@@ -119,12 +138,17 @@ class Server:
 
     async def _ask_side_by_side(self, engine: Heard) -> None:
         async def worker(number: int) -> None:
-            while text := self._queue.next():
-                if number == self._slots and len(text.askings) > 1:
-                    # Waiting, it would take the slot of a text that is about to be asked again.
-                    self._queue.give_back(text, first=True)
-                    return
-                await self._ask(engine, text)
+            while await self._turn():
+                try:
+                    if not (text := self._queue.next()):
+                        return
+                    if number == self._slots and len(text.askings) > 1:
+                        # Waiting, it would take the slot of a text that is about to be asked again.
+                        self._queue.give_back(text, first=True)
+                        return
+                    await self._ask(engine, text)
+                finally:
+                    self._turn_over()
 
         # One more than the slots, so that a freed slot finds its next note waiting.
         workers = [asyncio.create_task(worker(each)) for each in range(self._slots + 1)]
@@ -148,20 +172,27 @@ class Server:
             (asking,) = part.askings
             try:
                 end = await asking.ask(engine, part.text)
+            except NotBegun as loss:
+                askings = tuple(each.askings[0] for each in (part, *left))
+                self._queue.give_back(text._replace(askings=askings), first=True)
+                if not isinstance(loss, EngineDraining):
+                    raise
+                self.leave()
+                return
             except BaseException:
                 self._queue.put_aside(Aside(part))
                 askings = tuple(each.askings[0] for each in left)
                 self._queue.give_back(text._replace(askings=askings))
                 raise
             self._asked(asking)
-            if end.heard:
+            if self._heard(end):
                 self._end(part, end.outcome)
             else:
                 self._queue.put_aside(Aside(part, unheard={self._number}))
         self._queue.finish()
 
     async def _try_set_aside(self, engine: Heard) -> None:
-        while aside := self._queue.take_aside(self._number):
+        while not self._over and (aside := self._queue.take_aside(self._number)):
             (asking,) = aside.text.askings
             alone = False
             try:
@@ -172,14 +203,21 @@ class Server:
                     alone = True
                     outcome = (await asking.ask(engine, aside.text.text)).outcome
                     self._asked(asking)
-            except EngineGone:
+            except EngineGone as loss:
+                alone = alone and not isinstance(loss, NotBegun)
                 if alone:
                     aside.lost_alone.append(self._number)
                     self._losses_in_a_row -= 1  # the text's, as far as one knows
                 self._queue.put_back(aside, behind=alone)
                 raise
+            except asyncio.CancelledError:
+                self._queue.put_back(aside, behind=True)
+                raise
             self._end(aside.text, outcome)
             self._queue.finish()
+
+    def leave(self) -> None:
+        """End what is in flight, and begin no more: its server takes nothing new."""
 
     def _end(self, text: Text, outcome: Outcome) -> None:
         self._losses_in_a_row = 0

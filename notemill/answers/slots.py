@@ -24,7 +24,7 @@ async def classing_of(work: ShardWork) -> Classing:
     place = job.layout, job.cohort, job.run.experiment_id
     kept = measured(*place, gpu)
     classing = Classing(work, kept)
-    if job.run.engine.slots != "auto":
+    if job.run.engine.slots != "auto" or not job.run.engine.computes_here:
         return classing
     if kept and kept.best:
         log.info("slots %d, as measured on %s", kept.best, gpu)

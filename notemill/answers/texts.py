@@ -127,6 +127,11 @@ class Queue:
         for aside in self._aside:
             aside.lost_alone = [each for each in aside.lost_alone if each != server]
 
+    def join(self, server: int) -> None:
+        """A further server has come, or come back."""
+        self.living.add(server)
+        self._ring()
+
     def give_up(self, server: int) -> None:
         """This server does not come back."""
         self.living.discard(server)
@@ -144,6 +149,10 @@ class Queue:
     def _may_try(self, server: int, aside: Aside) -> bool:
         """Another server is the better witness, if there is one."""
         return server not in aside.met or self.living <= aside.met
+
+    def ring(self) -> None:
+        """Let all who wait for something look again."""
+        self._ring()
 
     def _ring(self) -> None:
         self._bell.set()

@@ -17,12 +17,15 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from notemill.answers.asking import Asking
+from notemill.answers.endpoint import Endpoints, endpoints_for
 from notemill.answers.experiment_record import keep_record
 from notemill.answers.journal import Journal
 from notemill.answers.live import LiveFile
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.verdict import Status
+from notemill.endpoints.known import Known
+from notemill.endpoints.proven import proven_at
 from notemill.engines.kinds import proven_engine
 from notemill.engines.protocol import Engine, Start
 from notemill.engines.record import ModelRecord
@@ -114,8 +117,8 @@ class ShardWork:
 
     @property
     def servers(self) -> int:
-        """Servers that the job starts."""
-        return self.job.run.engine.servers
+        """Servers that the job starts; endpoints come as they are."""
+        return self.job.run.engine.servers if self.job.run.engine.computes_here else 1
 
     @property
     def settled(self) -> int:
@@ -226,7 +229,13 @@ class ShardWork:
         def beat() -> None:
             for work in self.together:
                 work.journal.spend()
-                work.live.given_up = self.servers - asking.living
+                if asking.pool:
+                    ready = asking.pool.ready
+                    work.live.slots = max((each.slots for each in ready), default=None)
+                    work.live.servers = max(asking.pool.size, 1)
+                    work.live.given_up = work.live.servers - len(ready)
+                else:
+                    work.live.given_up = self.servers - asking.living
                 work.live.beat()
 
         for work in self.together:
@@ -245,6 +254,9 @@ class ShardWork:
             context=context if context < num_ctx else None,
             beyond=lambda text_sha256: self.beyond.update({text_sha256: context}),
         )
+        if not self.job.run.engine.computes_here:
+            await asking.run_on(texts, self._endpoints)
+            return
         begin = start or self.started
         starts = [partial(begin, slots, context, server) for server in range(self.servers)]
         await asking.run(texts, *starts)
@@ -252,11 +264,30 @@ class ShardWork:
     @asynccontextmanager
     async def started(self, slots: int, context: int, server: int = 0) -> AsyncIterator[Engine]:
         """A proven engine with so many slots of so many tokens: the server of this number."""
+        run, began = self.job.run, time.monotonic()
+        start = self._start(slots, context, server)
+        async with proven_engine(run.engine, start) as engine:
+            self._is_ready(engine, began)
+            yield engine
+
+    @asynccontextmanager
+    async def _at(self, known: Known) -> AsyncIterator[Engine]:
+        """A proven engine at an endpoint."""
+        run, began = self.job.run, time.monotonic()
+        start = self._start(known.slots or 1, run.experiment.options.num_ctx, 0)
+        async with proven_at(run.engine, start, known) as engine:
+            self._is_ready(engine, began)
+            yield engine
+
+    @property
+    def _endpoints(self) -> Endpoints:
+        return endpoints_for(self.job.run, self._at)
+
+    def _start(self, slots: int, context: int, server: int) -> Start:
         job, run = self.job, self.job.run
-        options = run.experiment.options.model_copy(update={"num_ctx": context})
-        start = Start(
+        return Start(
             run.task,
-            options,
+            run.experiment.options.model_copy(update={"num_ctx": context}),
             self.record,
             job.engine_log,
             job.threads,
@@ -265,12 +296,11 @@ class ShardWork:
             server=server,
             servers=self.servers,
         )
-        began = time.monotonic()
-        async with proven_engine(run.engine, start) as engine:
-            for work in self.together:
-                work.ready_s, work.engine = time.monotonic() - began, engine.description
-                keep_record(job.layout, work.job.run, self.record, work.asked_with)
-            yield engine
+
+    def _is_ready(self, engine: Engine, began: float) -> None:
+        for work in self.together:
+            work.ready_s, work.engine = time.monotonic() - began, engine.description
+            keep_record(self.job.layout, work.job.run, self.record, work.asked_with)
 
     def _keep(self, text_sha256: str, outcome: Outcome) -> None:
         if outcome.status == Status.ANSWERED:

@@ -17,12 +17,14 @@ from notemill.logs import debugging, unexpected
 
 _COMMANDS = {
     "new": "write the files of a new task: new task NAME",
+    "bench-server": "how fast a server answers, by the number of requests in flight",
     "check": "everything that can be known before a GPU is spent",
     "audit": "draw a sample for readers who don't see the answers, and read what they say",
     "look": "write a private page with asked notes beside their answers",
     "pilot": "what the pilots measured, what it will cost, what to set",
     "report": "write what the run came to, as one page and as data",
     "serve": "start a server that lives on, for answer jobs to find",
+    "servers": "the servers that live on, and whether they can be asked from here",
     "status": "how the run goes, and what wants something of you",
     "summary": "what the finished loads came to",
 }
@@ -46,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
             help="the folder of your config/ and results, as you give it to snakemake",
         )
         if name in words:
-            command: Command = import_module(f"notemill.cli.{name}").COMMAND
+            command: Command = import_module(f"notemill.cli.{name.replace('-', '_')}").COMMAND
             command.arguments(subparser)
             subparser.set_defaults(run=command.run)
     options = parser.parse_args(words)

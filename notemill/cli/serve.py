@@ -16,7 +16,8 @@ from notemill.endpoints.serving import Door
 from notemill.errors import NotemillError
 from notemill.logs import job_log
 from notemill.paths import Layout
-from notemill.plan.servers import refuse_without_start, served, start_of
+from notemill.plan.servers import refuse_without_start, served
+from notemill.plan.started import starts_of
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +79,7 @@ def _serve(given: Given) -> int:
         log.info("%s serves %s", options.engine, asked.told)
         threads = options.threads or len(os.sched_getaffinity(0))
         engine_log = layout.log("serve", options.engine, name).with_suffix(".engine.log")
-        starts = start_of(asked, layout, engine_log, threads, options.slots)
+        starts = starts_of(asked, layout, engine_log, threads, options.slots)
         door = Door(
             options.host or platform.node(),
             options.port,

@@ -165,12 +165,12 @@ class _Engine(Section):
     @classmethod
     def _a_folder_or_addresses(cls, endpoints: Any) -> Any:
         """One message for both."""
-        if endpoints is None or (isinstance(endpoints, str | Path) and str(endpoints).strip()):
-            if not re.match(r"https?://", str(endpoints)):
-                return endpoints
-        elif isinstance(endpoints, list | tuple) and endpoints:
-            if all(isinstance(each, str) for each in endpoints):
-                return tuple(each.strip().rstrip("/") for each in endpoints)
+        path = isinstance(endpoints, str | Path) and str(endpoints).strip()
+        if endpoints is None or (path and not re.match(r"https?://", str(endpoints))):
+            return endpoints
+        listed = isinstance(endpoints, list | tuple) and endpoints
+        if listed and all(isinstance(each, str) for each in endpoints):
+            return tuple(each.strip().rstrip("/") for each in endpoints)
         raise ValueError("write a list of addresses, [http://127.0.0.1:11434], or a folder")
 
     @field_validator("endpoints")

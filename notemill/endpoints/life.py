@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from notemill.clock import now
 from notemill.config import Engine as EngineConfig
 from notemill.endpoints.ending import Ending
 from notemill.endpoints.publication import check_private, forget_stale
 from notemill.endpoints.serving import Door, Server
 from notemill.engines.protocol import Start
 from notemill.errors import NotemillError
-from notemill.files import private_folder
+from notemill.files import Record, private_folder
 from notemill.logs import log
 
 
@@ -29,8 +30,16 @@ class Wishes:
     idle_s: float | None = None
 
 
-def serve(engine: EngineConfig, starts: Sequence[Start], wishes: Wishes) -> int:
-    """Serve with a server for each start; returns how many requests were answered.
+class ServerEnd(Record):
+    """How a job's servers ended. why: a signal's name, or words; answered: requests of all."""
+
+    why: str
+    answered: int
+    ended_at: str
+
+
+def serve(engine: EngineConfig, starts: Sequence[Start], wishes: Wishes) -> ServerEnd:
+    """Serve with a server for each start; returns how they ended.
 
     Raises NotemillError for what keeps one from starting, and when one was lost for good; the
     others go on to their end.
@@ -41,7 +50,7 @@ def serve(engine: EngineConfig, starts: Sequence[Start], wishes: Wishes) -> int:
     return asyncio.run(_serve(engine, starts, wishes))
 
 
-async def _serve(engine: EngineConfig, starts: Sequence[Start], wishes: Wishes) -> int:
+async def _serve(engine: EngineConfig, starts: Sequence[Start], wishes: Wishes) -> ServerEnd:
     ending = Ending(wishes.until)
     port = wishes.door.port
     servers = [
@@ -61,7 +70,8 @@ async def _serve(engine: EngineConfig, starts: Sequence[Start], wishes: Wishes) 
         if isinstance(end, BaseException):
             raise end
     log.info("ended (%s)", ending.why)
-    return sum(each.guard.answered for each in servers)
+    answered = sum(each.guard.answered for each in servers)
+    return ServerEnd(why=ending.why, answered=answered, ended_at=now())
 
 
 async def _life(server: Server) -> None:

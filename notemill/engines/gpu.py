@@ -25,7 +25,7 @@ _POWER_EVERY_S = 2.0
 
 
 class Gpu(NamedTuple):
-    """What a job computes on. name: `CPU` without a GPU, `address` for a server elsewhere."""
+    """What a job computes on. name: `CPU` without a GPU, `address` for servers elsewhere."""
 
     name: str
     memory_mib: int | None = None
@@ -99,7 +99,7 @@ def prove_own_gpus(engine: Engine, server: ServerProcess, devices: Devices | Non
 
 def gpu_here(engine: Engine) -> Gpu:
     """What an engine of this job computes on; of several GPUs the first one's name."""
-    if isinstance(engine, OpenAiEngine) and engine.address:
+    if not engine.computes_here or (isinstance(engine, OpenAiEngine) and engine.address):
         return Gpu("address")
     if isinstance(engine, LlamaCppEngine) or not gpu_expected(engine.gpu):
         return Gpu("CPU")

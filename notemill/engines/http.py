@@ -13,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError
 
-from notemill.engines.protocol import EngineDraining, EngineGone, RequestFailed
+from notemill.engines.protocol import EngineDraining, EngineGone, NotBegun, RequestFailed
 
 _KEPT_S = 2.0
 """How long an idle connection is kept: servers close theirs after 5 s, some earlier."""
@@ -71,10 +71,10 @@ class Http:
     address: its base URL, to which paths are appended. key: sent as a bearer token if not empty.
     certificate: sha256 (hex) of the one certificate that the server must show, nothing is sent to
     another; empty for one that the system's authorities vouch for. To such a server no proxy of the
-    site is used, nor on loopback; elsewhere the environment's. authority: file (PEM) with who vouches
-    for the server in the place of the system's. Redirects are not followed: notes go to the address
-    that was given, and nowhere else. elsewhere: whether someone else's server may be lost in ways
-    that one of this job can't.
+    site is used, nor on loopback; elsewhere the environment's. authority: file (PEM) with who
+    vouches for the server in the place of the system's. Redirects are not followed: notes go to the
+    address that was given, and nowhere else. elsewhere: whether it may be on another computer,
+    which may be lost without a word.
     """
 
     def __init__(
@@ -104,8 +104,8 @@ class Http:
         return await self._request("GET", path, None)
 
     async def post(self, path: str, body: bytes, *, alone: bool = False) -> Response:
-        """Send JSON. Raises EngineGone without a response, RequestFailed with no readable one, and
-        EngineGone or EngineDraining for what an endpoint did not begin.
+        """Send JSON. Raises EngineGone without a response, NotBegun for what was not read, and
+        RequestFailed with no readable response.
 
         alone: as Question has it.
         """
@@ -114,7 +114,7 @@ class Http:
         if response.state == "draining":
             raise EngineDraining("it takes nothing new")
         if response.state:
-            raise EngineGone(f"it is {response.state}")
+            raise NotBegun(f"it is {response.state}")
         return response
 
     async def close(self) -> None:
@@ -134,8 +134,11 @@ class Http:
             response = await self._session.request(
                 method, self._address + path, data=body, headers=headers, allow_redirects=False
             )
-            state = response.headers.get(STATE_HEADER, "") if response.status == _UNAVAILABLE else ""
+            refused = response.status == _UNAVAILABLE
+            state = response.headers.get(STATE_HEADER, "") if refused else ""
             return Response(response.status, await response.read(), state)
+        except aiohttp.ClientConnectorError as error:
+            raise NotBegun(type(error).__name__) from None
         except (aiohttp.ClientError, OSError) as error:
             if _undecodable(error):
                 raise RequestFailed("a reply that can not be decoded") from None

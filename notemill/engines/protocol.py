@@ -154,5 +154,9 @@ class EngineGone(Exception):
     """The server does not answer any more. Its text is safe to log."""
 
 
-class EngineDraining(EngineGone):
-    """The server ends what it has begun, and begins nothing more: what it refuses it has not read."""
+class NotBegun(EngineGone):
+    """The server is not there for what it was asked just now, and has not read it."""
+
+
+class EngineDraining(NotBegun):
+    """The server ends what it has begun, and begins nothing more."""

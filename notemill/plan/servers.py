@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from notemill.answers.experiment_record import refuse_wrong_model
-from notemill.answers.slots import measured_slots
 from notemill.config import Config
 from notemill.config import Engine as EngineConfig
-from notemill.engines.gpu import gpu_here
-from notemill.engines.kinds import record_model
-from notemill.engines.protocol import Start
-from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import NotemillError
-from notemill.files import private_folder
-from notemill.logs import log
-from notemill.paths import Layout
 from notemill.plan.runs import plan_runs
 from notemill.tasks.run import Run
-
-_WITHOUT_A_MEASURE = 4
 
 
 @dataclass(frozen=True)
@@ -40,9 +29,19 @@ class Served:
         return self.runs[0].experiment.model
 
     @property
+    def published_in(self) -> Path | tuple[str, ...] | None:
+        """As the configuration has it: the folder of its servers, or addresses of others."""
+        return self.runs[0].engine.endpoints
+
+    @property
     def context(self) -> int:
         """Tokens of each slot."""
         return self.runs[0].experiment.options.num_ctx
+
+    @property
+    def id(self) -> str:
+        """A file name for it."""
+        return f"{self.runs[0].model_id}-{self.context}"
 
     @property
     def told(self) -> str:
@@ -51,7 +50,7 @@ class Served:
 
     def folder(self, other: Path | None = None) -> Path:
         """Where its servers publish themselves. other: in the place of the configuration's."""
-        folder = other or self.runs[0].engine.endpoints
+        folder = other or self.published_in
         if isinstance(folder, Path):
             return folder
         raise NotemillError(
@@ -109,6 +108,33 @@ def together(config: Config, runs: Sequence[Run]) -> list[Served]:
     ]
 
 
+def planned_server(config: Config, runs: Sequence[Run], planned: str) -> Served:
+    """What the server of a planned job serves. Raises NotemillError when that has changed."""
+    for each in together(config, runs):
+        if each.id == planned:
+            return each
+    raise NotemillError(
+        f"a server for {planned} was planned, and no experiment asks for it by now",
+        where="experiments and engines of the configuration",
+        remedy="ask for the servers again: `snakemake servers` with your profile",
+    )
+
+
+def startable(config: Config, runs: Sequence[Run]) -> list[Served]:
+    """Those with a folder of endpoints; raises NotemillError for one that can't be started, and
+    where there is none."""
+    chosen = [each for each in together(config, runs) if isinstance(each.published_in, Path)]
+    for each in chosen:
+        refuse_without_start(each)
+    if chosen:
+        return chosen
+    raise NotemillError(
+        "no engine that an experiment asks has a folder of endpoints",
+        where="engines.*.endpoints",
+        remedy="name one in the engine: `endpoints: endpoints/NAME`; docs/pools.md tells more",
+    )
+
+
 def _started(name: str, engine: EngineConfig) -> EngineConfig:
     """The engine as a server of its own starts it."""
     return engine.model_copy(update={"endpoints": None, "api_key_file": None})
@@ -125,61 +151,3 @@ def refuse_without_start(asked: Served) -> None:
         remedy=f"write `{needs}` beside `endpoints`: `notemill serve` starts with it, answer jobs "
         "use the endpoints",
     )
-
-
-def start_of(
-    asked: Served, layout: Layout, log_file: Path, threads: int, slots: int | None
-) -> list[Start]:
-    """How each of the engine's `servers` is started. slots: in the place of the configuration's.
-
-    Raises NotemillError for a model that is not there, or not the one that it must be.
-    """
-    first, *others = asked.runs
-    record = _record(asked, layout, log_file)
-    options = first.experiment.options
-    beside = {run.task.name: run.task for run in others if run.task.name != first.task.name}
-    start = Start(
-        first.task,
-        options,
-        record,
-        log_file,
-        threads,
-        slots or _slots(asked, layout),
-        beside=tuple(beside.values()),
-        servers=asked.engine.servers,
-    )
-    return [replace(start, server=number) for number in range(asked.engine.servers)]
-
-
-def _record(asked: Served, layout: Layout, log_file: Path) -> ModelRecord:
-    """As it is recorded, or as the rule `model` would record it."""
-    path = layout.model(asked.runs[0].model_id)
-    if path.exists():
-        record = read_record(path)
-    else:
-        private_folder(log_file.parent)
-        record = record_model(asked.engine, asked.model, log_file)
-    for run in asked.runs:
-        refuse_wrong_model(layout, run, record)
-    return record
-
-
-def _slots(asked: Served, layout: Layout) -> int:
-    """As configured; for auto as measured on this kind of GPU for any of its experiments."""
-    engine = asked.engine
-    if engine.slots != "auto":
-        return engine.slots
-    gpu = gpu_here(engine).name
-    for run in asked.runs:
-        for cohort in run.cohorts:
-            if best := measured_slots(layout, cohort, run.experiment_id, gpu, asked.context):
-                log.info("slots %d, as measured on %s for %s", best, gpu, run.name)
-                return best
-    log.warning(
-        "no one has measured how many slots are best on %s: %d are taken, which may be far too "
-        "few. `slots` of the engine, or --slots, says it; `notemill bench-server` shows what "
-        "they bring (docs/pools.md)",
-        gpu,
-        _WITHOUT_A_MEASURE,
-    )
-    return _WITHOUT_A_MEASURE

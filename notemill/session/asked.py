@@ -15,8 +15,8 @@ from notemill.answers.experiment_record import identify, refuse_wrong_model
 from notemill.answers.slots import measured_slots
 from notemill.config import Config, read_config
 from notemill.config.file import yaml_values
+from notemill.endpoints.recording import recorded_model
 from notemill.engines.gpu import gpu_here
-from notemill.engines.kinds import record_model
 from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import NotemillError
 from notemill.paths import Layout
@@ -80,7 +80,7 @@ class Asked:
         if path.exists():
             record = read_record(path)
         else:
-            record = record_model(self.run.engine, self.run.experiment.model, server_log)
+            record = recorded_model(self.run.engine, self.run.experiment.model, server_log)
         refuse_wrong_model(self.layout, self.run, record)
         return record
 

@@ -15,7 +15,7 @@ _LEFT, _RIGHT = 70, 752
 _TICKS_X, _TICKS_Y = 7, 4
 
 # Colours that are told apart by everyone (Okabe and Ito), for light and for dark.
-_STYLE = """
+STYLE = """
   svg { color-scheme: light dark; background: #fff; }
   text { font: 13px system-ui, sans-serif; fill: #333; }
   .title { font-size: 17px; font-weight: 600; fill: #111; }
@@ -83,7 +83,7 @@ def picture(status: Status) -> str:
     body = [
         f"<title>{escape(title)}</title>",
         f"<desc>{escape(below)}</desc>",
-        f"<style>{_STYLE}\n</style>",
+        f"<style>{STYLE}\n</style>",
         _text(_LEFT, 32, title, "title"),
         _text(_LEFT, 54, below),
         *_panels(time, shards, _last_moment(status, time)),

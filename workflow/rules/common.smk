@@ -19,6 +19,7 @@ try:
     from notemill.plan.evaluations import check_gold, evaluated_runs
     from notemill.plan.batches import batches
     from notemill.plan.runs import checked_plan
+    from notemill.plan.servers import startable, together
     from notemill.answers.grades import graded_by
     from notemill.answers.refusal import PLAN_VARIABLE
     from notemill.pilot.record import GPUS_VARIABLE
@@ -197,7 +198,10 @@ def result_of(wildcards):
 
 
 def gpus_of_run(run):
-    """GPUs of a job: one for each of its servers. The embedded engine's are the CPU's."""
+    """GPUs of a job: one for each of its servers. The embedded engine's are the CPU's, and
+    endpoints have their own."""
+    if not run.engine.computes_here:
+        return 0
     return 1 if run.engine.kind == "llamacpp" else run.engine.servers
 
 
@@ -207,7 +211,7 @@ def gpus_of(wildcards):
 
 
 # A number where it is the same for all: a function is called for each job when planning.
-GPUS = gpus_of if any(run.engine.servers > 1 for run in RUNS) else 1
+GPUS = gpus_of if any(gpus_of_run(run) != 1 for run in RUNS) else 1
 
 
 def shards_of(wildcards):
@@ -280,3 +284,26 @@ def comparison_of(wildcards):
 def repeat_of(wildcards):
     """What is asked again, so that a change of it is seen as one."""
     return RUN[wildcards.experiment].experiment.repeat.model_dump_json()
+
+
+SERVED = {each.id: each for each in together(CONFIG, RUNS)}
+
+
+def gpus_of_server(served):
+    """GPUs of a server's job: one for each server that it starts."""
+    return 1 if served.engine.kind == "llamacpp" else served.engine.servers
+
+
+def servers_wanted(_):
+    """As many servers as GPUs may be taken, shared by the models that are asked."""
+    try:
+        chosen = startable(CONFIG, RUNS)
+    except NotemillError as error:
+        raise WorkflowError(str(error)) from None
+    gpus = workflow.global_resources.get("gpu").value or 1
+    most = gpus // len(chosen)
+    return [
+        LAYOUT.server(os.environ[PLAN_VARIABLE], served.id, number)
+        for served in chosen
+        for number in range(1, max(most // gpus_of_server(served), 1) + 1)
+    ]

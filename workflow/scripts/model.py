@@ -12,8 +12,8 @@ from notemill.plan.runs import run_with_model
 
 leave_password_out()
 with job_log(snakemake.log[0]):
-    from notemill.engines.kinds import record_model
+    from notemill.endpoints.recording import recorded_model
 
     run = run_with_model(read_config(snakemake.config), snakemake.wildcards.model)
     engine_log = Path(snakemake.log[0]).with_suffix(".engine.log")
-    record_model(run.engine, run.experiment.model, engine_log).write(Path(snakemake.output[0]))
+    recorded_model(run.engine, run.experiment.model, engine_log).write(Path(snakemake.output[0]))

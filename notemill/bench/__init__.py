@@ -1,0 +1,1 @@
+"""How fast a server answers, by the number of requests in flight."""
