@@ -3,7 +3,7 @@
     python -m notemill.endpoints.probe FOLDER
 
 Ends with 0 when a server of this node has published itself in the folder, so that its model is
-loaded and proven, renews that, and answers to its token that it is ready; else with 1 and the reason.
+loaded and proven, renews that, and answers to its token that it is ready; else with 1 and why.
 """
 
 from __future__ import annotations
