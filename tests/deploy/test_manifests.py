@@ -28,7 +28,7 @@ def test_every_manifest_is_valid(overlay: str, version: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoiled", [{"replicas": "1"}, {"replica": 1}, {"selector": None}], ids=json.dumps
+    "spoiled", [{"replicas": "1"}, {"replica": 1}, {"selector": 3}], ids=json.dumps
 )
 def test_a_wrong_manifest_would_be_seen(spoiled: dict[str, Any]) -> None:
     server = manifests("cpu")["Deployment", "server"]
