@@ -1,8 +1,9 @@
-"""What a server's pod runs, as its manifest says it, on this machine: the same words, other folders."""
+"""What a server's pod runs, as its manifest says it: the same words, other folders."""
 
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -35,14 +36,14 @@ def work(tmp_path: Path) -> Path:
 
 def here(text: str, folder: Path) -> str:
     """A pod's words with this machine's folders."""
-    for inside, outside in (
-        ("/opt/notemill", "@REPOSITORY@"),
-        ("/run/notemill", f"{folder}/private"),
-        ("/config/", f"{folder}/config/"),
-        ("/work", f"{folder}/@work"),
-    ):
-        text = text.replace(inside, outside)
-    return text.replace("@REPOSITORY@", str(REPOSITORY)).replace("@work", "work")
+    folders = {
+        "/opt/notemill": REPOSITORY,
+        "/run/notemill": folder / "private",
+        "/config": folder / "config",
+        "/work": folder / "work",
+    }
+    inside = rf"(?<![\w.-])({'|'.join(folders)})\b"
+    return re.sub(inside, lambda found: str(folders[found[1]]), text)
 
 
 def command(words: Sequence[str], folder: Path) -> list[str]:
