@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo/work
 
-.PHONY: help demo clean-demo test test-site lint lock schema bench
+.PHONY: help demo clean-demo test test-site test-kubernetes lint lock schema bench
 
 help:
 	@echo "make demo        the whole path on synthetic notes, on this machine, without any server"
 	@echo "make clean-demo  remove what the demo made"
 	@echo "make test        every suite; installs Debian packages for the real servers where it may"
 	@echo "make test-site   the newer site: MySQL 9.7, Slurm 26.05, Apptainer (needs root and debootstrap)"
+	@echo "make test-kubernetes  the demo on the cluster of KUBECONFIG, with the image NOTEMILL_IMAGE"
 	@echo "make bench       docs/performance.md measured anew, hours; BENCH=quick: minutes; PARTS=\"plan shard\""
 	@echo "make lint        the linters alone, a part of make test"
 	@echo "make lock        pin the newest versions of the dependencies"
@@ -42,6 +43,9 @@ test: $(VENV)/tests-installed lint
 
 test-site: $(VENV)/tests-installed
 	$(BIN)/python -m pytest -m site tests/servers/site
+
+test-kubernetes: $(VENV)/tests-installed
+	$(BIN)/python -m pytest -m kubernetes tests/deploy/test_cluster.py
 
 lint: $(VENV)/tests-installed
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from notemill.cli.given import Command, Given
 from notemill.database.password import leave_password_out
 from notemill.endpoints.life import Wishes, prepare, serve
 from notemill.endpoints.limits import DRAIN, end_of_job
+from notemill.endpoints.publication import read_token
 from notemill.endpoints.serving import Door
 from notemill.errors import NotemillError
 from notemill.logs import job_log
@@ -35,6 +36,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="by default a free one")
     parser.add_argument("--certificate", type=Path, help="PEM, with its chain; else one is made")
     parser.add_argument("--key", type=Path, help="the certificate's key, PEM, mode 0600")
+    parser.add_argument(
+        "--token-file", type=Path, help="mode 0600, what clients must bring; else one is made"
+    )
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--hours", type=float, help="end after so many; in a Slurm job by its limit")
     end.add_argument("--until", type=_time, metavar="TIME", help="end at 2026-12-01T08:00")
@@ -58,9 +62,9 @@ def _time(value: str) -> datetime:
 def _serve(given: Given) -> int:
     options = given.arguments
     # Before --directory is gone into.
-    folder, certificate, key = (
+    folder, certificate, key, token_file = (
         each.absolute() if each else None
-        for each in (options.folder, options.certificate, options.key)
+        for each in (options.folder, options.certificate, options.key, options.token_file)
     )
     if bool(certificate) != bool(key):
         raise NotemillError(
@@ -68,6 +72,7 @@ def _serve(given: Given) -> int:
             where="--certificate, --key",
             remedy="give both, or none: then one is made",
         )
+    token = read_token(token_file) if token_file else ""
     leave_password_out()
     config = given.config
     asked = served(config, options.engine, experiment=options.experiment, model=options.model)
@@ -88,6 +93,7 @@ def _serve(given: Given) -> int:
             certificate,
             key,
             asked.runs[0].engine.trusted_network,
+            token,
         )
         idle_s = options.idle * 60 if options.idle else None
         wishes = Wishes(door, place, until, idle_s, watching_servers(config))

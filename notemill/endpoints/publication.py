@@ -22,7 +22,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, StringConstraints, ValidationError
 
 from notemill.errors import NotemillError
-from notemill.files import Record, explained, private_folder, write_text
+from notemill.files import Record, explained, private_folder, refuse_open, write_text
 
 LIFETIME = timedelta(seconds=120)
 """From a renewal until it has expired."""
@@ -164,6 +164,21 @@ def forget_stale(folder: Path) -> None:
         with suppress(FileNotFoundError):
             if one.endpoint and _age(_file(folder, one.name), now) > _FORGOTTEN:
                 withdraw(folder, one.name)
+
+
+def read_token(path: Path) -> str:
+    """The token that a user gives to a server. Raises NotemillError: missing, open, or none."""
+    with explained(path):
+        refuse_open(path, "the file with the token")
+        token = path.read_text(encoding="utf-8", errors="replace").strip()
+    if not TOKEN.fullmatch(token):
+        raise NotemillError(
+            "the file holds no token",
+            where=str(path),
+            remedy="write one line of 16 or more of A-Z, a-z, 0-9 and ._~+/=-: "
+            f"`umask 077; openssl rand -hex 32 > {path}`",
+        )
+    return token
 
 
 def check_private(folder: Path) -> None:

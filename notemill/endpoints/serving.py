@@ -10,7 +10,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -49,7 +49,8 @@ class Door:
     """Where clients reach a server.
 
     host: as they name this node; port: 0 for a free one. certificate, key: files; without them one
-    is made. trusted_network: then neither, and plain HTTP.
+    is made. trusted_network: then neither, and plain HTTP. token: what they must bring; a server
+    makes its own without one.
     """
 
     host: str
@@ -57,6 +58,7 @@ class Door:
     certificate: Path | None = None
     key: Path | None = None
     trusted_network: bool = False
+    token: str = field(default="", repr=False)
 
     def tls(self) -> Certificate | None:
         """What it shows to clients; None for plain HTTP. Raises NotemillError."""
@@ -94,7 +96,7 @@ class Server:
         self._folder = folder
         self._ending = ending
         self.idle_s = 0.0
-        self._token = secrets.token_urlsafe(32)
+        self._token = door.token or secrets.token_urlsafe(32)
         self._tls = door.tls()
         self._look = asyncio.Event()
         self._ready = False

@@ -42,6 +42,22 @@ def _use_own_package():
 
 _use_own_package()
 
+
+def _refuse_copied_files():
+    """Journals, records and endpoints lie beside the outputs and are declared by no rule: where each
+    job is handed copies of its inputs, as Snakemake's Kubernetes executor does it, they would go
+    with the job, and their answers with them."""
+    provider = workflow.storage_settings.default_storage_provider
+    if provider:
+        raise WorkflowError(
+            f"jobs that share no folder would lose their journals (default-storage-provider: {provider})"
+            "\nwhat to do: run all jobs where they see one file system; on Kubernetes the whole "
+            "workflow as one Job, with servers as pods: docs/kubernetes.md"
+        )
+
+
+_refuse_copied_files()
+
 # Functions of inputs are called when it is another's again.
 _MODIFIER = workflow.modifier
 
