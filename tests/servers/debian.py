@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.servers import slurm
+from tests.servers import postgres, slurm
 
 # Slurm's list has MariaDB's in it.
 PACKAGES = slurm.PACKAGES
@@ -111,7 +111,11 @@ def _services_held(root: list[str]) -> Iterator[None]:
 
 def main() -> int:
     lacking = False
-    for packages in (PACKAGES, BROWSER):  # apart: what one lacks must not keep the other away
+    for packages in (
+        PACKAGES,
+        postgres.PACKAGES,
+        BROWSER,
+    ):  # apart: what one lacks must not keep the other away
         try:
             ensure(packages)
         except Missing as error:
