@@ -184,6 +184,10 @@ class TestPostgres:
         with pytest.raises(NotemillError, match="names no database"):
             connect(Database(url="postgresql+psycopg://db.example.org"))
 
+    def test_schemas_of_another_database_are_refused(self) -> None:
+        with pytest.raises(NotemillError, match="schemas is PostgreSQL's"):
+            connect(Database(url=URL, schemas=["cdm"]))
+
     def test_tls_means_tls_by_the_servers_name_or_by_its_authority(self, home: Path) -> None:
         make_certificate(home / "ca", "IP:127.0.0.1")
         ca = str(home / "ca.pem")
@@ -204,7 +208,6 @@ class TestPostgres:
             ({"url": "postgresql://host/db"}, r"postgresql\+psycopg://"),
             ({"url": URL, "option_file": "~/.my.cnf"}, "option_file is MySQL's"),
             ({"url": f"{URL}?sslmode=require", "tls": {}}, "beside the section tls"),
-            ({"url": "sqlite:///x", "schemas": ["a"]}, "schemas is PostgreSQL's"),
         ],
     )
     def test_a_section_that_says_too_much_is_refused(
