@@ -14,7 +14,6 @@ from notemill.check.finding import Findings
 from notemill.check.planned import shard_sizes
 from notemill.config import Cohort
 from notemill.database.cursor import PostgresRows
-from notemill.database.driver import driver_errors, driver_of
 from notemill.database.keys import BYTES_A_CHARACTER, POSTGRESQL, IdColumn, check_key_length
 from notemill.database.postgres_refusals import TOO_SLOW
 from notemill.database.refusals import error_code
@@ -164,10 +163,9 @@ def _first_rows(connection: sa.Connection, asked: _Asked, found: Findings) -> _L
 def _through_cursor(connection: sa.Connection, query: str) -> _Look:
     """The first rows as extract will read them, from a cursor that is wanted no further."""
     connection.exec_driver_sql("SET LOCAL cursor_tuple_fraction = 0.000001")
-    with driver_errors(connection):
-        result = PostgresRows(driver_of(connection), bare(query), UndecodedText)
-        rows = result.fetchmany(_ROWS)
-        result.close()
+    result = PostgresRows(connection, bare(query), UndecodedText)
+    rows = result.fetchmany(_ROWS)
+    result.close()
     connection.rollback()
     return _Look(result.keys(), result.description, rows)
 

@@ -158,7 +158,7 @@ class Postgres:
             for (name,) in connection.execute(
                 "SELECT nspname FROM pg_namespace WHERE nspowner = current_user::regrole"
             ).fetchall():
-                connection.execute(cast("Any", f"DROP SCHEMA {name} CASCADE"))
+                connection.execute(cast("Any", f'DROP SCHEMA "{name}" CASCADE'))
         self.execute("DROP SCHEMA IF EXISTS public CASCADE", self.database)
         with self.connect(autocommit=True) as connection:
             connection.execute("CREATE SCHEMA public")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ from tests.servers.test_evaluate_mariadb import (
     test_the_table_keeps_every_figure_and_is_written_anew,  # noqa: F401
 )
 from tests.servers.test_extract_mariadb import (
-    test_a_server_that_ends_between_two_rows_leaves_nothing_half_and_is_told,  # noqa: F401
     test_the_rows_are_as_many_as_the_server_counts,  # noqa: F401
 )
 from tests.unit.check.conftest import one
@@ -126,16 +124,6 @@ class TestTls:
         assert self.cipher(
             Database.model_validate({"url": named, "tls": ca | {"verify_identity": False}})
         )
-
-    def test_or_no_connection(self, database: Postgres, tmp_path: Path) -> None:
-        for change in ("SET ssl = off", "RESET ssl"):
-            database.execute(f"ALTER SYSTEM {change}")
-            database.execute("SELECT pg_reload_conf()")
-            if change == "RESET ssl":
-                break
-            ca = {"ca": str(database.certificate)}
-            with pytest.raises(NotemillError, match="can't be reached"):
-                self.cipher(self.settings(database, tmp_path, tls=ca))
 
 
 class TestExtract:
@@ -362,21 +350,18 @@ class TestCheck:
             database.execute("DROP ROLE narrow")
 
 
-def test_a_session_that_an_administrator_ends_between_two_rows_is_told(
+def test_a_server_that_dies_between_two_rows_is_told_and_leaves_nothing_half(
     notes: Database, database: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ended(*_: object) -> str:
         monkeypatch.undo()
-        query = (
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
-            "application_name = 'notemill' AND datname = 'clinical'"
-        )
-        other = threading.Thread(target=database.execute, args=(query,))
-        other.start()
-        other.join()
+        database.kill()
         return "x"
 
     monkeypatch.setattr("notemill.notes.rows.checked_text", ended)
-    with pytest.raises(NotemillError, match="the database closed the connection"):
-        extracted(notes, tmp_path, "SELECT visit, repeat('x', 100000) AS note FROM notes")
+    try:
+        with pytest.raises(NotemillError, match="the database closed the connection"):
+            extracted(notes, tmp_path, "SELECT visit, repeat('x', 100000) AS note FROM notes")
+    finally:
+        database.restart()
     assert not list((tmp_path / "results").rglob("*.parquet"))
