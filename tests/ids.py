@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
@@ -49,6 +50,25 @@ MYSQL: dict[str, st.SearchStrategy[Any]] = {
 MARIADB = MYSQL | {
     "UUID": st.uuids(version=4).map(str),
     "INET6": st.ip_addresses(v=6).map(str),
+}
+
+no_nul = texts.map(lambda text: text.replace("\0", "_"))
+POSTGRES: dict[str, st.SearchStrategy[Any]] = {
+    "BIGINT": integers,
+    "SMALLINT": st.integers(-(2**15), 2**15 - 1),
+    "TEXT": no_nul,
+    'VARCHAR(20) COLLATE "und-x-icu"': no_nul,
+    "CHAR(8)": st.text(st.sampled_from("aAá 07'\\"), max_size=6).map(lambda text: f"{text}x"),
+    "CITEXT": st.text(st.sampled_from("aé07'\\"), min_size=1, max_size=6),
+    "ward": no_nul,
+    "side": st.sampled_from(["a", "A ", "🩺"]),
+    "BYTEA": binaries,
+    "NUMERIC(30,4)": st.decimals(-(10**25), 10**25, places=4),
+    "NUMERIC": st.integers(-(10**30), 10**30).map(Decimal),
+    "UUID": st.uuids().map(str),
+    "DATE": st.dates(first.date()),
+    "TIMESTAMP": st.datetimes(first),
+    "TIMESTAMPTZ": st.datetimes(first, timezones=st.just(datetime.UTC)),
 }
 
 

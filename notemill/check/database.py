@@ -9,11 +9,17 @@ import sqlalchemy as sa
 
 from notemill.check.finding import Findings
 from notemill.check.queries import try_gold, try_query
-from notemill.check.rights import OF_EXPERIMENTS, OF_RESULTS, is_there, prove_rights
+from notemill.check.rights import (
+    OF_EXPERIMENTS,
+    OF_RESULTS,
+    account_of,
+    is_there,
+    prove_rights,
+)
 from notemill.check.tables import tables_of
 from notemill.config import Config, Database
 from notemill.database.connect import address, connect, server_name
-from notemill.database.keys import IdColumn
+from notemill.database.keys import POSTGRESQL, IdColumn
 from notemill.database.refusals import database_errors
 from notemill.errors import NotemillError
 from notemill.evaluation.source import wanted_columns
@@ -118,13 +124,14 @@ def _server(connection: sa.Connection, database: Database, found: Findings) -> N
     if connection.dialect.name == "sqlite":
         found.ok(f"connected to {name}")
         return
-    row = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Ssl_cipher'").one_or_none()
-    account = connection.exec_driver_sql("SELECT CURRENT_USER()").scalar()
+    account = account_of(connection)
+    cipher = _cipher(connection)
     connection.rollback()
-    if row and row[1]:
+    host, port = address(database)
+    if cipher:
         trusted = "checked" if database.tls else "not checked (database.tls: {} would)"
-        found.ok(f"connected to {name} as {account}, by TLS ({row[1]}), certificate {trusted}")
-    elif address(database)[0] in _HERE:
+        found.ok(f"connected to {name} as {account}, by TLS ({cipher}), certificate {trusted}")
+    elif host in _HERE or not port:
         found.ok(f"connected to {name} as {account}, without TLS on this machine")
     else:
         found.ok(f"connected to {name} as {account}")
@@ -133,6 +140,15 @@ def _server(connection: sa.Connection, database: Database, found: Findings) -> N
             where=f"database.url: {database.url}",
             remedy="ask its administrators for TLS, and set database.tls: {}",
         )
+
+
+def _cipher(connection: sa.Connection) -> str | None:
+    """What TLS uses; None without it."""
+    if connection.dialect.name == POSTGRESQL:
+        query = "SELECT cipher FROM pg_catalog.pg_stat_ssl WHERE pid = pg_backend_pid()"
+        return connection.exec_driver_sql(query).scalar()
+    row = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Ssl_cipher'").one_or_none()
+    return str(row[1]) if row else None
 
 
 def _tables(

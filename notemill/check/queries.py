@@ -13,15 +13,23 @@ from sqlalchemy.exc import DBAPIError
 from notemill.check.finding import Findings
 from notemill.check.planned import shard_sizes
 from notemill.config import Cohort
-from notemill.database.keys import BYTES_A_CHARACTER, IdColumn, check_key_length
+from notemill.database.cursor import PostgresRows
+from notemill.database.keys import BYTES_A_CHARACTER, POSTGRESQL, IdColumn, check_key_length
+from notemill.database.postgres_refusals import TOO_SLOW
 from notemill.database.refusals import error_code
 from notemill.evaluation.source import cells_of_rows
 from notemill.notes.columns import IdReader, column_positions
 from notemill.notes.query import bare, limited, only_read, over_query
 from notemill.notes.rows import checked_text
-from notemill.notes.text import read_text
+from notemill.notes.text import UndecodedText, read_text
 
 _ROWS = 5
+_EXACTLY = {
+    "sqlite": "{}",
+    "mysql": "CAST({} AS BINARY)",
+    "postgresql": 'CAST({} AS TEXT) COLLATE "C"',
+}
+"""Ids that are told apart by every byte."""
 LOOK_S = 60
 """What a look at a query's first rows, or a count over it, may cost."""
 _NAMES = {number: name for name, number in vars(FIELD_TYPE).items() if isinstance(number, int)} | {
@@ -50,8 +58,7 @@ def try_query(
 
     Raises NotemillError for what extract would refuse, and DBAPIError.
     """
-    only_read(connection)
-    connection = connection.execution_options(no_parameters=True)
+    connection = _reading(connection)
     look = _first_rows(connection, _Asked("cohort", name, cohort.query), found)
     if look is None:
         return None
@@ -72,11 +79,10 @@ def try_query(
     check_key_length(reader.columns, connection.dialect.name)
     kinds = {column.name: f"id, {_kind(column)}" for column in reader.columns}
     kinds[cohort.text_column] = "the note's text"
-    mysql = connection.dialect.name != "sqlite"
     found.ok(
         f"cohort {name}: the query gives rows",
         [
-            f"{key}{_type(column, mysql=mysql)}: {kinds.get(key, 'not used')}"
+            f"{key}{_type(column)}: {kinds.get(key, 'not used')}"
             for key, column in zip(look.names, look.description, strict=True)
         ],
     )
@@ -91,8 +97,7 @@ def try_gold(
 
     Raises NotemillError for a column that is not there, and DBAPIError.
     """
-    only_read(connection)
-    connection = connection.execution_options(no_parameters=True)
+    connection = _reading(connection)
     asked = _Asked("evaluation", name, query)
     look = _first_rows(connection, asked, found)
     if look is None:
@@ -106,6 +111,12 @@ def try_gold(
             where=asked.where,
             remedy="run the query in your SQL client and correct it",
         )
+
+
+def _reading(connection: sa.Connection) -> sa.Connection:
+    """The connection, which may change nothing and takes a query's percent signs as they are."""
+    only_read(connection)
+    return connection.execution_options(no_parameters=True)
 
 
 class _Asked(NamedTuple):
@@ -135,6 +146,8 @@ def _first_rows(connection: sa.Connection, asked: _Asked, found: Findings) -> _L
     """A few rows; the whole result is never sent for them if the query can be wrapped."""
     try:
         with limited(connection, LOOK_S):
+            if connection.dialect.name == POSTGRESQL:
+                return _through_cursor(connection, asked.query)
             return _wrapped(connection, asked.query) or _as_it_is(connection, asked, found)
     except DBAPIError as error:
         if not _too_slow(error):
@@ -145,6 +158,16 @@ def _first_rows(connection: sa.Connection, asked: _Asked, found: Findings) -> _L
             remedy="the workflow waits for it as long as it takes; an index may help (EXPLAIN)",
         )
         return None
+
+
+def _through_cursor(connection: sa.Connection, query: str) -> _Look:
+    """The first rows as extract will read them, from a cursor that is wanted no further."""
+    connection.exec_driver_sql("SET LOCAL cursor_tuple_fraction = 0.000001")
+    result = PostgresRows(connection, bare(query), UndecodedText)
+    rows = result.fetchmany(_ROWS)
+    result.close()
+    connection.rollback()
+    return _Look(result.keys(), result.description, rows)
 
 
 def _wrapped(connection: sa.Connection, query: str) -> _Look | None:
@@ -226,7 +249,7 @@ def _count(connection: sa.Connection, name: str, cohort: Cohort, found: Findings
             where=f"cohorts.{name}.id_columns",
             remedy="leave those rows out: WHERE ... IS NOT NULL",
         )
-    exact = ids if connection.dialect.name == "sqlite" else [f"CAST({c} AS BINARY)" for c in ids]
+    exact = [_EXACTLY[connection.dialect.name].format(column) for column in ids]
     named = ", ".join(f"{column} AS id{number}" for number, column in enumerate(exact))
     distinct = _one(
         connection,
@@ -259,8 +282,9 @@ def _one(connection: sa.Connection, statement: str) -> Any:
 
 
 def _too_slow(error: DBAPIError) -> bool:
-    # MariaDB's max_statement_time, MySQL's max_execution_time, SQLite's progress handler.
-    return error_code(error) in (1969, 3024) or "interrupted" in str(error.orig)
+    # MariaDB's max_statement_time, MySQL's max_execution_time, PostgreSQL's statement_timeout,
+    # SQLite's progress handler.
+    return error_code(error) in (1969, 3024, TOO_SLOW) or "interrupted" in str(error.orig)
 
 
 def _kind(column: IdColumn) -> str:
@@ -269,10 +293,12 @@ def _kind(column: IdColumn) -> str:
     return f"{column.kind} with {column.scale} decimals" if column.scale else column.kind
 
 
-def _type(column: Any, *, mysql: bool) -> str:
+def _type(column: Any) -> str:
     """The database's own type of a column, where the driver tells it."""
-    if not mysql:
+    if column[1] is None:
         return ""
+    if isinstance(column[1], str):
+        return f" {column[1]}"
     number, length = column[1], column[3]
     name = _NAMES.get(number, f"type {number}")
     sized = f"({length // BYTES_A_CHARACTER})" if number in _SIZED and length else ""

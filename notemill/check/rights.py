@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from notemill.check.finding import Findings
 from notemill.config import Database
 from notemill.database.connect import address
+from notemill.database.keys import POSTGRESQL
 from notemill.database.refusals import ACCESS_DENIED, READ_ONLY, error_code, explain
 from notemill.errors import NotemillError
 
@@ -26,6 +27,11 @@ OF_RESULTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 OF_EXPERIMENTS = ("SELECT", "INSERT", "DELETE")
 """Rights that a load uses on a table of results or failures, and on those of experiments and
 of evaluations."""
+_POSTGRES_REMEDY = (
+    "ask its administrators: GRANT USAGE, CREATE ON SCHEMA ..., GRANT SELECT, INSERT, UPDATE, "
+    "DELETE ON TABLE ..., GRANT TEMPORARY ON DATABASE ... TO your account; or take a schema of "
+    "your own for the results (database.schemas)"
+)
 _VERBS = {
     "SELECT": "EXPLAIN SELECT 1 FROM {table}",
     "INSERT": "EXPLAIN INSERT INTO {table} (experiment) VALUES ('')",
@@ -57,6 +63,9 @@ def prove_rights(
         _file(Path(address(database)[0]), found)
         return
     missing = [name for name in tables if not is_there(connection, name)]
+    if connection.dialect.name == POSTGRESQL:
+        _tell(connection, tables, missing, _denied_by_postgres(connection, tables, missing), found)
+        return
     denied: dict[str, list[str]] = {}
     for proof in _proofs(connection, tables, missing):
         try:
@@ -73,15 +82,36 @@ def prove_rights(
                 denied.setdefault(proof.table, []).append(proof.right)
         finally:
             connection.rollback()
+    _tell(connection, tables, missing, denied, found)
+
+
+def account_of(connection: sa.Connection) -> str:
+    """Who we are there."""
+    call = "" if connection.dialect.name == POSTGRESQL else "()"
+    return str(connection.exec_driver_sql(f"SELECT CURRENT_USER{call}").scalar())
+
+
+def _tell(
+    connection: sa.Connection,
+    tables: Mapping[str, Iterable[str]],
+    missing: list[str],
+    denied: dict[str, list[str]],
+    found: Findings,
+) -> None:
+    postgres = connection.dialect.name == POSTGRESQL
     if denied:
-        account = str(connection.exec_driver_sql("SELECT CURRENT_USER()").scalar())
-        schema = str(connection.exec_driver_sql("SELECT DATABASE()").scalar())
+        account = account_of(connection)
+        place = connection.exec_driver_sql(
+            "SELECT current_schema()" if postgres else "SELECT DATABASE()"
+        ).scalar()
         told = "; ".join(f"{', '.join(rights)} on {name}" for name, rights in denied.items())
         rights = sorted({right for each in denied.values() for right in each})
         found.refuse(
             f"the account {account} may not: {told}",
-            where=f"database {schema}",
-            remedy=f"ask its administrators: GRANT {', '.join(rights)} ON `{schema}`.* TO your "
+            where=f"{'schema' if postgres else 'database'} {place}",
+            remedy=_POSTGRES_REMEDY
+            if postgres
+            else f"ask its administrators: GRANT {', '.join(rights)} ON `{place}`.* TO your "
             "account; or a schema of your own for the results (database.url)",
         )
     else:
@@ -90,6 +120,37 @@ def prove_rights(
             + ("CREATE what is missing and " if missing else "")
             + f"read and write {', '.join(tables)}"
         )
+
+
+def _denied_by_postgres(
+    connection: sa.Connection, tables: Mapping[str, Iterable[str]], missing: list[str]
+) -> dict[str, list[str]]:
+    """What the account may not, by the server's own word, which knows every role it is in."""
+
+    def may(call: str, **names: str) -> bool:
+        return bool(connection.execute(sa.text(f"SELECT {call}"), names).scalar())
+
+    denied: dict[str, list[str]] = {}
+    if not may("has_database_privilege(current_database(), 'TEMPORARY')"):
+        denied["temporary tables"] = ["TEMPORARY"]
+    if may("current_setting('transaction_read_only')::boolean"):
+        denied["the database, which takes no changes"] = ["anything"]
+    creates = may("coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)")
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    for name, rights in tables.items():
+        if name in missing:
+            lacks = [] if creates else ["CREATE"]
+        else:
+            there = quote(name)
+            lacks = [
+                right
+                for right in rights
+                if not may("has_table_privilege(:name, :right)", name=there, right=right)
+            ]
+        if lacks:
+            denied[name] = lacks
+    connection.rollback()
+    return denied
 
 
 def is_there(connection: sa.Connection, table: str) -> bool:

@@ -111,6 +111,4 @@ class Database(Section):
             )
         if postgres and self.tls is not None and re.search(r"[?&]ssl\w+=", self.url):
             raise ValueError("url has words of TLS (ssl...) beside the section tls; keep one")
-        if self.schemas and not postgres:
-            raise ValueError("schemas is PostgreSQL's; elsewhere the url names the one database")
         return self

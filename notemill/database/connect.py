@@ -33,10 +33,16 @@ def connect(database: Database, *, sends_rows: bool = False) -> sa.Engine:
     Raises NotemillError for an address or files that can't be right.
     """
     url = sa.make_url(database.url)
-    if url.get_backend_name() == "sqlite":
-        return _sqlite(url)
     if url.get_backend_name() == POSTGRESQL:
         return postgres_engine(database, url)
+    if database.schemas:
+        raise NotemillError(
+            "database.schemas is PostgreSQL's; elsewhere the url names the one database",
+            where=f"database.url: {database.url}",
+            remedy="leave schemas out",
+        )
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(url)
     if not url.database:
         raise NotemillError(
             "database.url names no database",

@@ -13,10 +13,12 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from psycopg.adapt import Transformer
 from psycopg.pq import Format
 from psycopg.types.string import ByteaBinaryLoader
 
+from notemill.database.driver import driver_errors, driver_of
 from notemill.database.keys import BYTES_A_CHARACTER, Instant, Unfit, UuidText
 
 _NAME = "notemill_rows"
@@ -45,15 +47,16 @@ class _Column(NamedTuple):
 class PostgresRows:
     """The rows of a query, one at a time, with as much of a driver's result as extract uses.
 
-    text: what a text's bytes become. Raises psycopg.Error.
+    text: what a text's bytes become. Raises DBAPIError.
     """
 
     returns_rows = True
     """DECLARE takes nothing that returns none."""
 
-    def __init__(self, driver: Any, query: str, text: Convert) -> None:
-        self._driver = driver
-        with driver.cursor() as cursor:
+    def __init__(self, connection: sa.Connection, query: str, text: Convert) -> None:
+        self._connection = connection
+        self._driver = driver = driver_of(connection)
+        with driver_errors(connection), driver.cursor() as cursor:
             # By the protocol that takes one statement alone.
             cursor.execute(f"DECLARE {_NAME} NO SCROLL CURSOR FOR {query}", binary=True)
             columns = _columns(driver, cursor)
@@ -86,7 +89,7 @@ class PostgresRows:
         self._rows.close()
 
     def _stream(self, oids: Sequence[int]) -> Generator[list[Any]]:
-        with self._driver.cursor() as cursor:
+        with driver_errors(self._connection), self._driver.cursor() as cursor:
             for oid in oids:
                 cursor.adapters.register_loader(oid, ByteaBinaryLoader)
             # Row by row from the socket: a thousand notes may be gigabytes.

@@ -10,7 +10,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from notemill.database.cursor import PostgresRows
-from notemill.database.driver import driver_errors, driver_of
 from notemill.database.keys import POSTGRESQL
 from notemill.notes.text import UndecodedText
 
@@ -41,8 +40,7 @@ def streamed(connection: sa.Connection, query: str) -> sa.CursorResult[Any] | Po
     only_read(connection)
     if connection.dialect.name == POSTGRESQL:
         connection = connection.execution_options(no_parameters=True)
-        with driver_errors(connection):
-            return PostgresRows(driver_of(connection), bare(query), UndecodedText)
+        return PostgresRows(connection, bare(query), UndecodedText)
     return connection.execution_options(
         stream_results=True, max_row_buffer=1, no_parameters=True
     ).exec_driver_sql(bare(query))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import debian, mariadb, slurm
+from tests.servers import debian, mariadb, postgres, slurm
 from tests.servers.clinic import ServerClinic
 from tests.servers.mariadb import MariaDB
+from tests.servers.postgres import Postgres
 from tests.servers.slurm import SlurmCluster
 from tests.unit.conftest import write_task
 from tests.unit.load.rows import NOTES
@@ -33,9 +34,20 @@ def database() -> Iterator[MariaDB]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def running_postgres() -> Iterator[Postgres]:
+    """A running PostgreSQL."""
+    require(postgres.PACKAGES)
+    with Postgres() as server:
+        yield server
+
+
 @pytest.fixture
-def loads(database: MariaDB, tmp_path: Path) -> Loads:
-    """The results of one cohort, to be loaded into the running MariaDB."""
+def loads(database: MariaDB | Postgres, tmp_path: Path) -> Loads:
+    """The results of one cohort, to be loaded into the running MariaDB.
+
+    A module with a fixture `database` of its own has another server here.
+    """
     clinic = ServerClinic(database, tmp_path)
     clinic.fill(*NOTES)
     clinic.extract()

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.servers import slurm
+from tests.servers import postgres, slurm
 
 # Slurm's list has MariaDB's in it.
 PACKAGES = slurm.PACKAGES
@@ -113,7 +113,7 @@ def _services_held(root: list[str]) -> Iterator[None]:
 def main() -> int:
     lacking = False
     # Apart: what one lacks must not keep the others away.
-    for packages in (PACKAGES, BROWSER, MONITORING):
+    for packages in (PACKAGES, postgres.PACKAGES, BROWSER, MONITORING):
         try:
             ensure(packages)
         except Missing as error:

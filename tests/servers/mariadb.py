@@ -28,7 +28,9 @@ class MariaDB:
 
     user = "notemill"
     database = "clinical"
+    schema = database
     host = "127.0.0.1"
+    notes_table = "CREATE TABLE notes (visit {visit}, note LONGTEXT) CHARACTER SET utf8mb4"
 
     def __init__(self, *options: str) -> None:
         """`options` are further mariadbd options, such as `--max-allowed-packet=1M`."""
@@ -112,6 +114,13 @@ class MariaDB:
             f"/{self.database}?charset=utf8mb4"
         )
 
+    def access(self, folder: Path) -> dict[str, str]:
+        """The section `database` of a configuration; its option file lies in the folder."""
+        return {
+            "url": f"mysql+pymysql://{self.host}:{self.port}/{self.database}",
+            "option_file": str(self.option_file(folder / "my.cnf")),
+        }
+
     def option_file(self, path: Path) -> Path:
         """Write the user's MySQL option file, mode 0600, as `~/.my.cnf` would be."""
         path.touch(mode=0o600)
@@ -131,6 +140,7 @@ class MariaDB:
                 "user": self.user,
                 "password": self.password,
                 "database": self.database,
+                "charset": "utf8mb4",
             }
             | options
         )

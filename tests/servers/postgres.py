@@ -19,6 +19,7 @@ from typing import Any, Self, cast
 import psutil
 import psycopg
 
+from tests.certificate import make_certificate
 from tests.servers.daemon import Daemon, ServerFailed, free_port, tail, wait_until
 
 PACKAGES = ("postgresql",)
@@ -30,7 +31,9 @@ class Postgres:
 
     user = "notemill"
     database = "clinical"
+    schema = "public"
     host = "127.0.0.1"
+    notes_table = "CREATE TABLE notes (visit {visit}, note TEXT)"
 
     def __init__(self, *settings: str) -> None:
         """`settings` are further ones of the server, such as `ssl=on`."""
@@ -71,6 +74,9 @@ class Postgres:
             # Commits survive a kill of the server, not a power cut: a test wants no more.
             "fsync=off",
             "shared_buffers=32MB",
+            "ssl=on",
+            f"ssl_cert_file={self.certificate}",
+            f"ssl_key_file={self.certificate.with_suffix('.key')}",
             *self.settings,
         )
         options = [word for setting in settings for word in ("-c", setting)]
@@ -114,6 +120,10 @@ class Postgres:
             f"{'?' if words else ''}{words}"
         )
 
+    def access(self, folder: Path) -> dict[str, str]:
+        """The section `database` of a configuration; its password file lies in the folder."""
+        return {"url": self.url(passfile=str(self.pgpass(folder / "pgpass")))}
+
     def pgpass(self, path: Path) -> Path:
         """Write the user's password file, mode 0600, as `~/.pgpass` would be."""
         path.touch(mode=0o600)
@@ -148,10 +158,15 @@ class Postgres:
             for (name,) in connection.execute(
                 "SELECT nspname FROM pg_namespace WHERE nspowner = current_user::regrole"
             ).fetchall():
-                connection.execute(cast("Any", f"DROP SCHEMA {name} CASCADE"))
+                connection.execute(cast("Any", f'DROP SCHEMA "{name}" CASCADE'))
         self.execute("DROP SCHEMA IF EXISTS public CASCADE", self.database)
         with self.connect(autocommit=True) as connection:
             connection.execute("CREATE SCHEMA public")
+
+    @property
+    def certificate(self) -> Path:
+        """The server's, for 127.0.0.1, and its own authority."""
+        return self.folder / "here.pem"
 
     @property
     def _data(self) -> Path:
@@ -167,8 +182,11 @@ class Postgres:
         password = self.folder / "password"
         password.touch(mode=0o600)
         password.write_text(self._administrators_password)
+        make_certificate(self.certificate.with_suffix(""), f"IP:{self.host}")
+        key = self.certificate.with_suffix(".key")
+        key.chmod(0o600)
         if os.geteuid() == 0:
-            for path in (self.folder, self._data, password):
+            for path in (self.folder, self._data, password, key):
                 shutil.chown(path, "postgres")
         command = [
             *_as_its_user(),

@@ -86,7 +86,7 @@ def test_hard_values_come_back_as_they_were_given(database: MariaDB, tmp_path: P
     rows = clinic.rows(
         "SELECT visit, llm_reason, llm_size, llm_count, llm_seen, llm_side FROM answers ORDER BY 1"
     )
-    assert report.values_compared == count * len(clinic.rows("SHOW COLUMNS FROM answers"))
+    assert report.values_compared == count * len(clinic.columns("answers"))
     for n, *got in rows:
         given = answer(f"note {n}", "")
         wanted = [given[key] for key in ("reason", "size", "count", "seen")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import ssl
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from notemill.config import Database
-from notemill.database.connect import connect, server_name
+from notemill.database.connect import address, connect, server_name
 from notemill.errors import NotemillError
 from tests.certificate import make_certificate
 from tests.unit.conftest import Clinic
@@ -20,7 +21,7 @@ URL = "mysql+pymysql://db.example.org/clinic"
 
 
 def arguments(**changes: Any) -> dict[str, Any]:
-    """What PyMySQL would be given; nothing is opened."""
+    """What the driver would be given; nothing is opened."""
     engine = connect(Database.model_validate({"url": URL} | changes))
     found: dict[str, Any] = {}
 
@@ -121,6 +122,99 @@ class TestTls:
         with pytest.raises(NotemillError, match=r"database\.tls\.ca is not a file") as refused:
             arguments(tls={"ca": str(tmp_path / "absent.pem")})
         assert refused.value.where == str(tmp_path / "absent.pem")
+
+
+class TestPostgres:
+    URL = "postgresql+psycopg://db.example.org/clinic"
+
+    @pytest.fixture(autouse=True)
+    def home(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A home of its own, and no words for the library in the environment."""
+        for name in list(os.environ):
+            if name.startswith("PG"):
+                monkeypatch.delenv(name)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        return tmp_path
+
+    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+    @pytest.mark.parametrize("place", ["home", "variable", "url"])
+    def test_a_password_file_open_to_others_is_refused(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch, place: str, mode: int
+    ) -> None:
+        path = home / (".pgpass" if place == "home" else "mine")
+        path.write_text("*:*:*:*:hunter2\n")
+        path.chmod(mode)
+        if place == "variable":
+            monkeypatch.setenv("PGPASSFILE", str(path))
+        url = f"{self.URL}?passfile={path}" if place == "url" else self.URL
+        with pytest.raises(NotemillError, match="open to others") as refused:
+            arguments(url=url)
+        assert refused.value.remedy == f"chmod 600 {path}"
+        monkeypatch.setenv("NOTEMILL_DATABASE_PASSWORD", "hunter2")
+        assert arguments(url=url)["password"] == "hunter2"  # and the file is not looked at
+
+    def test_a_named_password_file_that_is_not_there_is_told(self, home: Path) -> None:
+        with pytest.raises(NotemillError, match="the password file is not there"):
+            arguments(url=f"{self.URL}?passfile={home}/absent")
+        assert "password" not in arguments(url=self.URL)
+
+    def test_a_service_is_named_and_private_if_it_holds_a_password(self, home: Path) -> None:
+        service = "postgresql+psycopg:///?service=clinic"
+        with pytest.raises(NotemillError, match="'clinic' is in no service file"):
+            connect(Database(url=service))
+        path = home / ".pg_service.conf"
+        path.write_text("[clinic]\nhost=db.example.org\nport=5433\ndbname=x\n")
+        path.chmod(0o644)
+        assert arguments(url=service)["service"] == "clinic"
+        assert address(Database(url=service)) == ("db.example.org", 5433)
+        path.write_text(path.read_text() + "password=hunter2\n")
+        with pytest.raises(NotemillError, match="the service file with your password is open"):
+            connect(Database(url=service))
+
+    def test_where_it_is_comes_from_the_url_the_environment_or_a_socket(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert address(Database(url=self.URL)) == ("db.example.org", 5432)
+        monkeypatch.setenv("PGHOST", "/run/postgresql")
+        monkeypatch.setenv("PGPORT", "5433")
+        socket = Database(url="postgresql+psycopg:///clinic")
+        assert address(socket) == ("/run/postgresql/.s.PGSQL.5433", 0)
+
+    def test_an_address_without_a_database_is_refused(self) -> None:
+        with pytest.raises(NotemillError, match="names no database"):
+            connect(Database(url="postgresql+psycopg://db.example.org"))
+
+    def test_schemas_of_another_database_are_refused(self) -> None:
+        with pytest.raises(NotemillError, match="schemas is PostgreSQL's"):
+            connect(Database(url=URL, schemas=["cdm"]))
+
+    def test_tls_means_tls_by_the_servers_name_or_by_its_authority(self, home: Path) -> None:
+        make_certificate(home / "ca", "IP:127.0.0.1")
+        ca = str(home / "ca.pem")
+        given = arguments(url=self.URL, tls={"ca": ca})
+        assert (given["sslmode"], given["sslrootcert"]) == ("verify-full", ca)
+        assert given["gssencmode"] == "disable"
+        given = arguments(url=self.URL, tls={"ca": ca, "verify_identity": False})
+        assert given["sslmode"] == "verify-ca"
+        assert arguments(url=self.URL, tls={})["sslrootcert"]
+        assert "sslmode" not in arguments(url=self.URL)
+
+    @pytest.mark.parametrize(
+        ("values", "told"),
+        [
+            ({"url": "postgresql+psycopg://me:hunter2@host/db"}, "holds a password"),
+            ({"url": "postgresql+psycopg://host/db?password=hunter2"}, "holds a password"),
+            ({"url": "postgresql+psycopg://host/db?sslpassword=hunter2"}, "holds a password"),
+            ({"url": "postgresql://host/db"}, r"postgresql\+psycopg://"),
+            ({"url": URL, "option_file": "~/.my.cnf"}, "option_file is MySQL's"),
+            ({"url": f"{URL}?sslmode=require", "tls": {}}, "beside the section tls"),
+        ],
+    )
+    def test_a_section_that_says_too_much_is_refused(
+        self, values: dict[str, Any], told: str
+    ) -> None:
+        with pytest.raises(ValueError, match=told):
+            Database.model_validate(values)
 
 
 class TestSqlite:
