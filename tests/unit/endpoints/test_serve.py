@@ -12,7 +12,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from notemill.endpoints.publication import Published
+from notemill.endpoints.publication import Published, publish, renewed
 from notemill.engines.http import Http
 from notemill.engines.protocol import EngineDraining, EngineGone
 from tests import oracle
@@ -70,22 +70,17 @@ def test_servers_lists_it_and_proves_it_from_here(server: Serving) -> None:
     assert "1 proven, 0 not" in proven.stdout
 
 
-def test_a_wrong_token_is_named_and_asks_nothing(server: Serving) -> None:
+def test_a_wrong_token_is_named_and_asks_nothing(server: Serving, tmp_path: Path) -> None:
     one = server.published()
-    token = server.endpoints / f"{one.name}.token"
-    right = token.read_text()
-    try:
-        token.write_text("another-token-than-its-own\n")
-        listed = notemill(server.folder, "servers").stdout
-        assert "something else answers there, or it has another token" in listed
-        proven = notemill(server.folder, "servers", "--test")
-        assert proven.returncode == 1 and "refuses the key" in proven.stdout
-        token.chmod(0o644)
-        proven = notemill(server.folder, "servers", "--test")
-        assert proven.returncode == 1 and "its token is open to others" in proven.stdout
-    finally:
-        token.chmod(0o600)
-        token.write_text(right)
+    folder = write_project(tmp_path)
+    publish(folder / "endpoints", one.name, renewed(one.endpoint), "another-token-than-its-own")
+    listed = notemill(folder, "servers").stdout
+    assert "something else answers there, or it has another token" in listed
+    proven = notemill(folder, "servers", "--test")
+    assert proven.returncode == 1 and "refuses the key" in proven.stdout
+    (folder / "endpoints" / f"{one.name}.token").chmod(0o644)
+    proven = notemill(folder, "servers", "--test")
+    assert proven.returncode == 1 and "its token is open to others" in proven.stdout
 
 
 def test_a_server_is_measured_by_requests_in_flight(server: Serving, tmp_path: Path) -> None:
