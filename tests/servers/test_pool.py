@@ -15,15 +15,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+import notemill
 from notemill.answers.job import answer_shard
 from notemill.answers.live import read_live
 from notemill.endpoints.publication import published
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 from notemill.paths import journal, live
 from tests.oracle import NOTES, WEIGHTS
 from tests.servers.shard_site import ShardSite
@@ -160,3 +162,24 @@ def test_four_servers_one_killed_one_draining_two_late(
     state = read_live(live(job.output))
     assert state
     assert (state.gpu, state.slots) == ("address", 2)
+
+
+def test_a_session_asks_a_pool_and_a_wrong_key_is_one_message(tmp_path: Path) -> None:
+    site = Site.at(tmp_path)
+    with site.server(name="one"):
+        site.wait(1)
+        notes = pd.DataFrame({"note_text": TEXTS[:4]})
+        place = tmp_path / "config.yaml"
+        with notemill.Session(place, experiment="pneumonia", progress=False) as session:
+            assert list(session.ask(notes)["status"]) == ["answered"] * 4
+        (one,) = published(site.pool).endpoints
+        key = tmp_path / "key"
+        key.touch(mode=0o600)
+        key.write_text("another-key-than-the-server-asks-for")
+        address = one.endpoint.address + "/v1"
+        (tmp_path / "listed").mkdir()
+        listed = Site.at(tmp_path / "listed", endpoints=[address], api_key_file=str(key))
+        with pytest.raises(EngineRefused, match="refuses the key"):
+            answer_shard(listed.job())
+        key.write_text(one.token)
+        assert answer_shard(listed.job()).failed == 0
