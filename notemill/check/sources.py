@@ -36,6 +36,8 @@ def try_files(config: Config, ids: dict[str, list[IdColumn]]) -> Findings:
             if frozen is None or frozen.files is None:
                 if columns := _first_rows(name, cohort, found):
                     ids[name] = columns
+                if config.database:
+                    check_key_length(columns, config.database.dialect)
                 continue
             again = give_up(name, layout)
             suspects = touched(name, cohort, frozen.files, again)
@@ -52,8 +54,6 @@ def _first_rows(name: str, cohort: Cohort, found: Findings) -> list[IdColumn]:
     paths = files_of(name, cohort.files or [])
     some = dict(islice(paths.items(), _FILES))
     columns, told = first_rows(name, cohort, some, _ROWS)
-    if columns:
-        check_key_length(columns)
     kinds = [f"{column.name}: id, {column.kind}" for column in columns]
     whole = size(sum(path.stat().st_size for path in paths.values()))
     less = f"; the first {_FILES} of them can be read" if len(paths) > len(some) else ""
