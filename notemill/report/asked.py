@@ -22,6 +22,7 @@ def cohort_read(manifest: Snapshot) -> CohortRead:
     return CohortRead(
         name=manifest.cohort,
         query=manifest.source,
+        source="query" if manifest.files is None else "files",
         id_columns=[column.name for column in manifest.id_columns],
         text_column=manifest.text_column,
         same_id_different_text=manifest.same_id_different_text,

@@ -74,7 +74,8 @@ def _entities(report: Report, page: str) -> Iterator[Entity]:
             "@id": f"#cohort-{cohort.name}",
             "@type": "CreativeWork",
             "name": f"cohort {cohort.name}",
-            "description": f"Clinical notes, not part of this crate. Query: {cohort.query}",
+            "description": "Clinical notes, not part of this crate. "
+            f"{cohort.source.capitalize()}: {cohort.query.removeprefix('files: ')}",
             "dateCreated": cohort.extracted_at,
             "identifier": cohort.digest,
         }

@@ -72,8 +72,8 @@ def architecture(report: Report) -> str:
 def data(report: Report) -> str:
     return _lines(
         [
-            f"{each.name}: {told(each.notes)} notes, read on {day(each.extracted_at)}; the query "
-            "is in this report"
+            f"{each.name}: {told(each.notes)} notes, read on {day(each.extracted_at)}; the "
+            f"{each.source} {'is' if each.source == 'query' else 'are'} in this report"
             for each in report.cohorts
             if each.extracted_at
         ]

@@ -65,10 +65,12 @@ def _notes(of: CohortRead) -> Iterator[str]:
     if not of.extracted_at:
         return
     server = f" from {of.server}" if of.server else ""
-    yield f"Notes were read{server} on {day(of.extracted_at)} by one query and then frozen."
+    how = " by one query" if of.source == "query" else ""
+    yield f"Notes were read{server} on {day(of.extracted_at)}{how} and then frozen."
     rows, notes = told(of.rows), told(of.notes)
     if rows and notes:
-        yield f"The query gave {rows} rows, which are {notes} notes."
+        gave = "The query gave" if of.source == "query" else "The files have"
+        yield f"{gave} {rows} rows, which are {notes} notes."
     if of.collapsed != exactly(0) and (repeated := told(of.collapsed)):
         yield f"Rows that repeated the same identifier with the same text ({repeated}) were merged."
     if of.dropped != exactly(0) and (dropped := told(of.dropped)):

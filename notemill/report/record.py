@@ -20,6 +20,8 @@ from notemill.statistics.figure import Figure
 class CohortRead(Part):
     """Which notes: what was read, from where, when. Times are UTC.
 
+    query: the SELECT; where source is `files`, the files with the sha256 of each.
+
     rows = notes + collapsed + dropped. collapsed: the same id with the same text again; dropped:
     left out by `same_id_different_text`. notes = blank + asked; null: of blank. texts: distinct
     ones among the notes that are asked; equal texts are asked once.
@@ -27,6 +29,7 @@ class CohortRead(Part):
 
     name: str
     query: str
+    source: Literal["query", "files"] = "query"
     id_columns: list[str]
     text_column: str
     same_id_different_text: str

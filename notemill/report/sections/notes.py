@@ -33,14 +33,14 @@ def _cohort(cohort: CohortRead, report: Report) -> Iterator[Block]:
             ("digest of the notes", cohort.digest),
         ]
     )
-    yield Words("the query", cohort.query, opened=True)
+    yield Words(f"the {cohort.source}", cohort.query, opened=True)
 
 
 def _flow(cohort: CohortRead, answers: Sequence[tuple[str, Answered]]) -> Flow:
     steps = [
         Step(
             told(cohort.rows),
-            "rows of the query",
+            f"rows of the {cohort.source}",
             _there(
                 (cohort.collapsed, "came again, with the same id and the same text"),
                 (cohort.dropped, "left out: the same id with another text"),
