@@ -104,7 +104,7 @@ def test_the_words_of_the_manual_give_every_text_back(
     known: dict[str, Any] = {}
     exec(manual, known)
     rows = parquet_rows(files.file("answers.parquet"))
-    frame = known["frame"].fillna("")
+    frame = known["frame"][["llm_reason"]].fillna("")
     assert [*frame["llm_reason"]] == [row["llm_reason"] or "" for row in rows]
     assert "=b" in "".join(frame["llm_reason"])
 
