@@ -231,7 +231,7 @@ class ShardWork:
                 work.journal.spend()
                 if asking.pool:
                     ready = asking.pool.ready
-                    work.live.slots = max((each.slots for each in ready), default=None)
+                    work.live.slots = max((each.slots for each in ready), default=work.live.slots)
                     work.live.servers = max(asking.pool.size, 1)
                     work.live.given_up = work.live.servers - len(ready)
                 else:

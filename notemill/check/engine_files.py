@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from notemill.check.endpoints import endpoints_there
 from notemill.check.finding import Findings, size
-from notemill.config import Config, Engine, OllamaEngine, OpenAiEngine
+from notemill.config import Config, Engine, OllamaEngine
 from notemill.engines.ollama.store import find_model, stored_models
 from notemill.engines.record import read_record
 from notemill.errors import NotemillError
@@ -20,10 +21,14 @@ def engine_files(config: Config, run: Run, found: Findings) -> None:
     """Whether the rule `model`, which runs here, will find a run's model, the one it must be."""
     engine, where = run.engine, f"engines.{run.experiment.engine}"
     missing_image(engine, where, found)
-    if isinstance(engine, OpenAiEngine) and engine.api_key_file:
+    if engine.api_key_file:
         _key_file(engine.api_key_file, found)
+    if not engine.computes_here:
+        endpoints_there(engine, run.experiment.model, where, found)
     try:
         if isinstance(engine, OllamaEngine):
+            if not engine.models:
+                return
             _stored(config, run, engine, found)
         elif engine.weights:
             weights(engine.weights, where, found)

@@ -11,6 +11,7 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
+from notemill.check.endpoints import prove_endpoints
 from notemill.check.engine_files import missing_image, weights
 from notemill.check.finding import Findings
 from notemill.config import Config, Engine, Experiment, OllamaEngine, OpenAiEngine
@@ -25,6 +26,7 @@ from notemill.engines.process import (
     server_environment,
     with_setup,
 )
+from notemill.plan.runs import plan_runs
 
 _CONTAINERS = ("singularity", "apptainer", "podman", "docker", "nerdctl", "enroot", "udocker")
 _START_S = 100
@@ -40,6 +42,9 @@ def engine_probes(config: Config, found: Findings) -> Iterator[Callable[[], None
         users.setdefault(experiment.engine, []).append(experiment)
     for name, experiments in users.items():
         engine, where = config.engines[name], f"engines.{name}"
+        if not engine.computes_here:
+            yield partial(_endpoints, config, name, found)
+            continue
         yield partial(missing_image, engine, where, found)
         if isinstance(engine, OpenAiEngine) and engine.address:
             yield partial(_address, engine, experiments, where, found)
@@ -50,6 +55,12 @@ def engine_probes(config: Config, found: Findings) -> Iterator[Callable[[], None
                 yield partial(_stored, engine, model, where, found)
         elif engine.weights:
             yield partial(weights, engine.weights, where, found)
+
+
+def _endpoints(config: Config, name: str, found: Findings) -> None:
+    for run in plan_runs(config):
+        if run.experiment.engine == name:
+            prove_endpoints(config, run, found)
 
 
 def _starts(engine: Engine, where: str, found: Findings) -> None:

@@ -100,11 +100,9 @@ def _host(host: str, found: Findings) -> None:
 
 def _gpus(config: Config, host: str, found: Findings) -> None:
     names = {each.engine for each in config.experiments.values()}
-    # The embedded engine and one at an address use no GPU of the node.
+    # The embedded engine, one at an address and endpoints use no GPU of the node.
     settings = {
-        engine.gpu
-        for engine in (config.engines[name] for name in names)
-        if engine.kind != "llamacpp" and not getattr(engine, "address", None)
+        engine.gpu for engine in (config.engines[name] for name in names) if engine.takes_gpus
     } - {"off"}
     given = gpu_expected("auto")
     if settings and not given:

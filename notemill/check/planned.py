@@ -184,7 +184,11 @@ def _experiment(config: Config, run: Run, found: Findings) -> None:
 
 
 def _slots(engine: Engine) -> str:
-    """What a job starts."""
+    """What a job starts, or asks."""
+    if not engine.computes_here:
+        named = engine.endpoints
+        place = f"{len(named)} addresses" if isinstance(named, tuple) else str(named)
+        return f"endpoints of {place}, no GPU of its own"
     told = f"{engine.slots} slots"
     if engine.servers > 1:
         told += f" on each of {engine.servers} servers"

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from notemill.check.database import database
+from notemill.check.endpoints import proven_endpoints
 from notemill.check.finding import Finding, Findings, exit_status
 from notemill.check.planned import planned
 from notemill.check.tables import frozen_ids, planned_tables
@@ -31,6 +32,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--cluster", action="store_true", help="ask Slurm about each stage, and a node by a job"
+    )
+    parser.add_argument(
+        "--endpoints", action="store_true", help="prove each endpoint from here, as a job would"
     )
     parser.add_argument(
         "--profile", default="profiles/slurm", help="of --cluster; by default %(default)s"
@@ -69,6 +73,8 @@ def _found(given: Given) -> list[Finding]:
     if options.database:
         found += database(config, runs, ids)
     found += planned_tables(config, runs, ids)
+    if options.endpoints:
+        found += proven_endpoints(config, runs)
     if options.cluster:
         # Snakemake's plugins are a second's import.
         from notemill.check.cluster import Site, cluster  # noqa: PLC0415

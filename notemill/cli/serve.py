@@ -10,7 +10,7 @@ from pathlib import Path
 
 from notemill.cli.given import Command, Given
 from notemill.database.password import leave_password_out
-from notemill.endpoints.life import Wishes, serve
+from notemill.endpoints.life import Wishes, prepare, serve
 from notemill.endpoints.limits import DRAIN, end_of_job
 from notemill.endpoints.publication import read_token
 from notemill.endpoints.serving import Door
@@ -78,6 +78,7 @@ def _serve(given: Given) -> int:
     refuse_without_start(asked)
     place = asked.folder(folder)
     until = _end(options.hours, options.until)
+    prepare(place)
     layout = Layout(config.results)
     name = f"{platform.node()}-{os.environ.get('SLURM_JOB_ID') or os.getpid()}"
     with job_log(layout.log("serve", options.engine, name)) as log:

@@ -21,6 +21,7 @@ from pathlib import Path
 import notemill
 from notemill.answers.asking import Asking
 from notemill.answers.classing import WITHOUT_A_MEASURE
+from notemill.answers.endpoint import endpoints_for
 from notemill.answers.experiment_record import asked_of, refuse_wrong_model
 from notemill.answers.finished import Finished, finished
 from notemill.answers.journal_lines import Spent
@@ -37,6 +38,8 @@ from notemill.comparison.cost import slots_of_shards
 from notemill.comparison.repeat_record import RepeatRecord, Round, read_repeat
 from notemill.comparison.repeat_settings import SHARD, RepeatSettings, settings_of
 from notemill.comparison.sides import fields_of
+from notemill.endpoints.known import Known
+from notemill.endpoints.proven import proven_at
 from notemill.engines.gpu import gpu_here
 from notemill.engines.kinds import proven_engine
 from notemill.engines.protocol import Engine, Start
@@ -152,7 +155,7 @@ class _Repeat:
         self._texts = texts
         self._live = live
         self._gpu = live.gpu = gpu_here(job.run.engine).name
-        live.servers = job.run.engine.servers
+        live.servers = job.run.engine.servers if job.run.engine.computes_here else 1
         self._asked = 0
         self._tokens = 0
         self._engine = ""
@@ -188,14 +191,19 @@ class _Repeat:
 
         asking = Asking.of_run(run, self._model, self._spend)
         texts = (Text(*text, (asking,)) for text in self._texts)
-        await ShardAsking(
+        shard = ShardAsking(
             ended,
             progress,
             asked=self._count,
             beat=self._live.beat,
             slots=self.slots,
             restarts=run.engine.restarts,
-        ).run(texts, *(partial(self._started, run, each) for each in range(run.engine.servers)))
+        )
+        if run.engine.computes_here:
+            starts = [partial(self._started, run, each) for each in range(run.engine.servers)]
+            await shard.run(texts, *starts)
+        else:
+            await shard.run_on(texts, endpoints_for(run, partial(self._at, run)))
         failed = Counter(
             outcome.status for outcome in outcomes.values() if outcome.status != Status.ANSWERED
         )
@@ -220,8 +228,19 @@ class _Repeat:
 
     @asynccontextmanager
     async def _started(self, run: Run, server: int) -> AsyncIterator[Engine]:
+        async with proven_engine(run.engine, self._start(run, server)) as engine:
+            self._engine = engine.description
+            yield engine
+
+    @asynccontextmanager
+    async def _at(self, run: Run, known: Known) -> AsyncIterator[Engine]:
+        async with proven_at(run.engine, self._start(run, 0), known) as engine:
+            self._engine = engine.description
+            yield engine
+
+    def _start(self, run: Run, server: int) -> Start:
         job = self._job
-        start = Start(
+        return Start(
             run.task,
             run.experiment.options,
             self._model,
@@ -231,9 +250,6 @@ class _Repeat:
             server=server,
             servers=run.engine.servers,
         )
-        async with proven_engine(run.engine, start) as engine:
-            self._engine = engine.description
-            yield engine
 
     def _slots(self) -> int:
         configured = self._job.run.engine.slots

@@ -73,7 +73,7 @@ class ServerLost(NotemillError):
 class Server:
     """One engine behind one guard, with one endpoint in the folder while it is proven and ready.
 
-    idle_s: seconds without a request after which it ends; None for never.
+    idle_s: seconds without a request, while it could be asked.
     """
 
     def __init__(
@@ -83,15 +83,13 @@ class Server:
         door: Door,
         folder: Path,
         ending: Ending,
-        *,
-        idle_s: float | None = None,
     ) -> None:
         self._engine = engine
         self._start = start
         self._door = door
         self._folder = folder
         self._ending = ending
-        self._idle_s = idle_s
+        self.idle_s = 0.0
         self._token = door.token or secrets.token_urlsafe(32)
         self._tls = door.tls()
         self._look = asyncio.Event()
@@ -191,8 +189,7 @@ class Server:
                 endpoint = self._publish(endpoint)
                 renew_at = loop.time() + RENEW_S
             await watch.look(_TICK_S)
-            if self._idle_s is not None and watch.idle_s > self._idle_s:
-                self._ending.begin(f"no request for {self._idle_s / 60:g} minutes")
+            self.idle_s = watch.idle_s
             await self._tick()
         await self._drain(endpoint, watch)
 

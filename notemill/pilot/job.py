@@ -193,7 +193,11 @@ class _Pilot:
         self._check()
 
     async def _measure(self) -> None:
+        """Find the best number of slots; endpoints have theirs, which no job changes."""
         settings, classing = self._settings, self._classing
+        if not self._run.engine.computes_here:
+            self._sweep = self._nothing_measured("endpoints have their own slots")
+            return
         also = None
         if self._run.engine.slots != "auto":
             also = classing.slots_at(classing.main())
@@ -246,8 +250,7 @@ class _Pilot:
         # What earlier jobs answered is part of the sample: alone, what they left is none.
         refuse_hopeless([*self._before.values(), *self._drawn], share, page)
 
-    def _nothing_measured(self) -> Sweep:
-        ended = "there was nothing to ask"
+    def _nothing_measured(self, ended: str = "there was nothing to ask") -> Sweep:
         return Sweep(gpu=self._gpu.name, steps=[], best=None, ended=ended, measured_at=now())
 
     def record(self) -> PilotRecord:
@@ -258,11 +261,13 @@ class _Pilot:
         asked += self._asked.values()
         answers = work.journal.answers
         lines = [len(answer_line(1, sha, answers[sha])) for sha in self._lengths if sha in answers]
-        gpus = os.environ.get(GPUS_VARIABLE, "")
+        own = run.engine.computes_here
+        gpus = os.environ.get(GPUS_VARIABLE, "") if own else ""
         options = run.experiment.options
         plan = self._classing.plan(self._lengths)
         classes = class_texts(self._classing, plan, self._lengths)
         most = max(classes, key=lambda each: each.texts, default=None)
+        slots = most.slots if most else plan[-1].slots
         askings = sum(len(each._lengths) for each in self.of_all)
         return PilotRecord(
             experiment=run.experiment_id,
@@ -274,8 +279,8 @@ class _Pilot:
             gpu=self._gpu.name,
             gpu_memory_mib=self._gpu.memory_mib,
             gpus=int(gpus) if gpus.isdigit() else None,
-            slots=most.slots if most else plan[-1].slots,
-            servers=work.servers,
+            slots=slots if own else work.live.slots or slots,
+            servers=work.servers if own else max(work.live.servers - work.live.given_up, 1),
             sweep=self._sweep,
             ready_s=round(work.ready_s, 1),
             shard=work.job.shard,

@@ -49,7 +49,8 @@ def computing(
     """What the answers took, of all jobs."""
     seconds = sum(origin.seconds for origin in origins)
     gpus = _gpus(lives, pilot)
-    on_gpu = run.engine.kind != "llamacpp" and not (gpus.keys() & set(NO_GPU))
+    here = run.engine.computes_here and run.engine.kind != "llamacpp"
+    on_gpu = here and not (gpus.keys() & set(NO_GPU))
     watts = _watts(pilot)
     ended = sum(tally.statuses.values()) - sum(tally.statuses[each] for each in NOT_ASKED)
     hours = seconds / _HOUR_S

@@ -17,9 +17,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from notemill.answers.asking import Asking
+from notemill.answers.endpoint import endpoints_for
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.verdict import Status
+from notemill.endpoints.known import Known
+from notemill.endpoints.proven import proven_at
 from notemill.engines.kinds import proven_engine
 from notemill.engines.protocol import Engine, Start
 from notemill.engines.record import ModelRecord
@@ -131,14 +134,20 @@ class Work:
         if missing:
             run = self._asked.run
             asking = Asking.of_run(run, await self._model(), spend_tokens=lambda tokens: None)
-            await ShardAsking(
+            shard = ShardAsking(
                 ended,
                 progress,
                 asked=lambda _: None,
                 beat=lambda: None,
                 slots=self._asked.slots,
                 restarts=run.engine.restarts,
-            ).run((Text(sha, text, (asking,)) for sha, text in missing.items()), engine)
+            )
+            wanted = (Text(sha, text, (asking,)) for sha, text in missing.items())
+            if run.engine.computes_here:
+                await shard.run(wanted, engine)
+            else:
+                progress.begin()
+                await shard.run_on(wanted, endpoints_for(run, self._at))
         return outcomes
 
     async def _model(self) -> ModelRecord:
@@ -149,8 +158,17 @@ class Work:
 
     @asynccontextmanager
     async def _start(self) -> AsyncIterator[Engine]:
+        async with proven_engine(self._asked.run.engine, await self._begin()) as engine:
+            yield engine
+
+    @asynccontextmanager
+    async def _at(self, known: Known) -> AsyncIterator[Engine]:
+        async with proven_at(self._asked.run.engine, await self._begin(), known) as engine:
+            yield engine
+
+    async def _begin(self) -> Start:
         run = self._asked.run
-        start = Start(
+        return Start(
             run.task,
             run.experiment.options,
             await self._model(),
@@ -158,8 +176,6 @@ class Work:
             self._threads,
             self._asked.slots,
         )
-        async with proven_engine(run.engine, start) as engine:
-            yield engine
 
 
 async def _in_thread(function: Callable[[], _Value]) -> _Value:

@@ -110,7 +110,7 @@ class _Gathering:
             experiment=run.experiment_id,
             name=run.name,
             model=run.experiment.model,
-            on_gpu=run.engine.kind != "llamacpp" and run.engine.gpu != "off",
+            on_gpu=_on_gpu(run.engine) and run.engine.gpu != "off",
             texts=texts,
             notes=manifest.counts.notes if manifest else None,
             answered=answered,
@@ -313,6 +313,11 @@ def _mean_rate(lives: Sequence[Live]) -> float | None:
     return round(ended / seconds, 3) if ended and seconds else None
 
 
+def _on_gpu(engine: Engine) -> bool:
+    """Whether its jobs' hours are GPU hours; those of endpoints are their servers'."""
+    return engine.kind != "llamacpp" and engine.computes_here
+
+
 def _gpu_hours(
     shards: Sequence[Shard],
     texts: int | None,
@@ -321,7 +326,7 @@ def _gpu_hours(
     engine: Engine,
 ) -> GpuHours:
     """repeated_s: seconds of the repeat, of which nothing is estimated."""
-    on_gpu = engine.kind != "llamacpp"
+    on_gpu = _on_gpu(engine)
     used = sum(
         shard.seconds * (shard.live.servers if on_gpu and shard.live else 1) for shard in shards
     )

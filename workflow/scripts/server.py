@@ -13,7 +13,7 @@ from notemill.plan.runs import plan_runs
 
 leave_password_out()
 with job_log(snakemake.log[0]) as log:
-    from notemill.endpoints.life import Wishes, serve
+    from notemill.endpoints.life import Wishes, prepare, serve
     from notemill.endpoints.limits import end_of_job
     from notemill.endpoints.serving import Door
     from notemill.paths import Layout
@@ -23,6 +23,7 @@ with job_log(snakemake.log[0]) as log:
     config = read_config(snakemake.config)
     asked = planned_server(config, plan_runs(config), snakemake.wildcards.served)
     log.info("%s serves %s", asked.name, asked.told)
+    prepare(asked.folder())
     starts = starts_of(
         asked,
         Layout(config.results),

@@ -115,12 +115,14 @@ class Pooled(Job):
         super().__init__(task, lambda _: ANSWER, texts, **changes)
         self.places = {place.known.name: place for place in places}
         self.passed_over: dict[str, str] = {}
+        self.ever = dict(self.places)
         self.may_grow = True
         self.looks = 0
         self.wait_s = wait_s
 
     def look(self) -> Seen:
         self.looks += 1
+        self.ever |= self.places
         there = [
             replace(place.known, draining=place.state == "draining")
             for place in self.places.values()
@@ -130,10 +132,10 @@ class Pooled(Job):
     async def run_async(self) -> None:
         found = Endpoints(
             look=self.look,
-            start=lambda known: self.places[known.name].started(),
+            start=lambda known: self.ever[known.name].started(),
             wait_s=self.wait_s,
             slots=2,
-            watch=lambda known: self.places[known.name],  # type: ignore[arg-type, return-value]
+            watch=lambda known: self.ever[known.name],  # type: ignore[arg-type, return-value]
         )
         try:
             await asyncio.wait_for(self.asking.run_on(self.texts(), found), 60)
