@@ -75,7 +75,7 @@ def test_a_wrong_token_is_named_and_asks_nothing(server: Serving, tmp_path: Path
     folder = write_project(tmp_path)
     publish(folder / "endpoints", one.name, renewed(one.endpoint), "another-token-than-its-own")
     listed = notemill(folder, "servers").stdout
-    assert "something else answers there, or it has another token" in listed
+    assert "what answers there is no notemill server, or has another token" in listed
     proven = notemill(folder, "servers", "--test")
     assert proven.returncode == 1 and "refuses the key" in proven.stdout
     (folder / "endpoints" / f"{one.name}.token").chmod(0o644)
