@@ -316,6 +316,7 @@ class TestCheck:
         clinical = database.database
         database.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "
                          "narrow", clinical)  # fmt: skip
+        database.execute("GRANT USAGE ON SCHEMA public TO narrow", clinical)
         passfile = site.folder / "narrow"
         passfile.touch(mode=0o600)
         passfile.write_text("*:*:*:narrow:narrow-secret\n")
