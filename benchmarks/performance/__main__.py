@@ -3,14 +3,15 @@
     python -m benchmarks.performance [--quick] [--part answering --part plan] [--repeats 3] \
         [--only L40S:8:1:radiology] [--draw]
 
-A part that is measured alone takes the place of its former measurements; the others stay. --draw
-measures nothing.
+A part that is measured alone takes the place of its former measurements, and so does a line with
+--only; the others stay. --draw measures nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from typing import Any
 
 from benchmarks.performance import answering, records, stages
 from benchmarks.performance.page import write_page
@@ -30,11 +31,14 @@ def main() -> None:
     for name in chosen:
         print(name, flush=True)
         machine = records.this_machine(quick=options.quick)
-        measured: list[records.Measurement] = []
+        measured = [
+            each
+            for each in (parts[name].measurements if name in parts and options.only else [])
+            if _told(each.line) not in options.only
+        ]
         remarks: list[str] = []
         for each in _measured(name, options, repeats, remarks):
-            line = ":".join(map(str, each.line.values()))
-            print(f"  {line} {each.way}: {each.value} {each.unit}", flush=True)
+            print(f"  {_told(each.line)} {each.way}: {each.value} {each.unit}", flush=True)
             measured.append(each)
             # Each as it comes: what is stopped after hours has what it had.
             parts[name] = records.as_part(machine, measured, remarks)
@@ -47,17 +51,27 @@ def main() -> None:
 def _measured(
     name: str, options: argparse.Namespace, repeats: int, remarks: list[str]
 ) -> Iterator[records.Measurement]:
-    """A part's measurements; what stops it becomes a remark, for the other parts are worth it."""
+    """A part's measurements; what stops a line or a part is a remark: the others are worth it."""
+    if name != "answering":
+        yield from _remarked(name, stages.STAGES[name](options.quick, repeats), remarks)
+        return
+    for line in answering.lines(quick=options.quick):
+        if not options.only or _told(vars(line)) in options.only:
+            what = f"{name}, {_told(vars(line))},"
+            yield from _remarked(what, answering.measure(line, repeats), remarks)
+
+
+def _told(line: dict[str, Any]) -> str:
+    return ":".join(map(str, line.values()))
+
+
+def _remarked(
+    what: str, measured: Iterator[records.Measurement], remarks: list[str]
+) -> Iterator[records.Measurement]:
     try:
-        if name != "answering":
-            yield from stages.STAGES[name](options.quick, repeats)
-            return
-        for line in answering.lines(quick=options.quick):
-            told = ":".join(map(str, vars(line).values()))
-            if not options.only or told in options.only:
-                yield from answering.measure(line, repeats)
+        yield from measured
     except Exception as error:
-        remarks.append(f"{name} stopped: {type(error).__name__}: {error}")
+        remarks.append(f"{what} stopped: {type(error).__name__}: {error}")
         print(f"  {remarks[-1]}", flush=True)
 
 

@@ -20,7 +20,7 @@ from benchmarks.performance.ours import MODEL
 from notemill.config import OllamaEngine
 from notemill.engines.ollama.server import running_ollama
 from tests.oracle import WEIGHTS
-from tests.servers.real_ollama import make_store
+from tests.servers.real_ollama import THREADS, make_store
 
 VARIABLE = "NOTEMILL_OLLAMA"
 """The program; without it that line is left out."""
@@ -33,6 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     program = Path(os.environ[VARIABLE])
     _, _, modelfile = WEIGHTS.with_name("Modelfile").read_text().partition("\n")  # after FROM
+    modelfile += f"PARAMETER num_thread {THREADS['num_thread']}\n"
     with tempfile.TemporaryDirectory(prefix="notemill-ollama-") as folder:
         store = make_store(program, WEIGHTS, Path(folder), MODEL, modelfile)
         engine = OllamaEngine(kind="ollama", command=[str(program)], models=store)

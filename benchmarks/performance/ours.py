@@ -25,7 +25,8 @@ from notemill.plan.runs import plan_runs
 from tests.workflow.project import REPOSITORY
 
 COHORT = "all"
-MODEL = "model"
+MODEL = "model:latest"
+"""With a tag, without which Ollama does not list it."""
 
 
 @dataclass(frozen=True)
