@@ -53,10 +53,8 @@ def test_notes_of_omop_get_a_table_that_joins_by_note_id(
         values["experiments"]["pneumonia"]["options"] = {"num_ctx": 1024, "num_predict": 200}
         project = Project(tmp_path / "project", values)
         checked = [sys.executable, "-m", "notemill", "check", "--database", "--json"]
-        checked += ["--configfile", "config.yaml"]
-        said = subprocess.run(
-            checked, cwd=project.folder, capture_output=True, text=True, check=False
-        )
+        checked += ["-d", str(project.folder), "--configfile", str(project.folder / "config.yaml")]
+        said = subprocess.run(checked, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         assert said.returncode == 0, said.stdout + said.stderr
         assert "note_id integer: id, integer" in str(json.loads(said.stdout))
         done = project.snakemake()
