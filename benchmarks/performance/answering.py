@@ -19,8 +19,9 @@ from typing import Any
 import pymysql
 
 from benchmarks.performance import clients, ollama, texts
+from benchmarks.performance.clients import MODEL
 from benchmarks.performance.gpus import ANSWER_TOKENS, CHARACTERS_A_TOKEN, GPUS, Speed
-from benchmarks.performance.ours import MODEL, Prepared
+from benchmarks.performance.ours import Prepared
 from benchmarks.performance.records import REPOSITORY, Measurement
 from tests.servers import debian
 from tests.servers.mariadb import PACKAGES, MariaDB

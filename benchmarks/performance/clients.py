@@ -18,6 +18,8 @@ from notemill.config import Options
 from notemill.tasks.task import Task
 
 PATH = "/v1/chat/completions"
+MODEL = "model:latest"
+"""With a tag, without which Ollama does not list it."""
 Insert = Callable[[int, str], None]
 """A row of a note's number and its answer, written and committed."""
 

@@ -26,7 +26,7 @@ def main() -> None:
 
     config = InferenceConfig(
         server_type="endpoint",
-        model_name_or_path="model",
+        model_name_or_path="model:latest",
         endpoint_url=f"http://127.0.0.1:{port}",
         max_concurrent_generations=int(slots),
         metric_interval=3600,

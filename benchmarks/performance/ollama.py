@@ -15,8 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from benchmarks.performance.clients import PATH
-from benchmarks.performance.ours import MODEL
+from benchmarks.performance.clients import MODEL, PATH
 from notemill.config import OllamaEngine
 from notemill.engines.ollama.server import running_ollama
 from tests.oracle import WEIGHTS

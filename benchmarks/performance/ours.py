@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.performance.clients import MODEL
 from notemill.answers.job import answer_shard
 from notemill.answers.recut import JournaledAnswers
 from notemill.answers.work import ShardJob
@@ -25,8 +26,6 @@ from notemill.plan.runs import plan_runs
 from tests.workflow.project import REPOSITORY
 
 COHORT = "all"
-MODEL = "model:latest"
-"""With a tag, without which Ollama does not list it."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import signal
 from typing import Any
 
 from benchmarks.performance.batching import Batching, tokens_of
+from benchmarks.performance.clients import MODEL
 from benchmarks.performance.gpus import GPUS, Speed
 from tests.servers.standin.answers import answer_text
 from tests.servers.standin.prompts import Prompt
@@ -60,7 +61,7 @@ class _Connection(asyncio.Protocol):
 
     async def _respond(self, path: bytes, body: bytes, *, last: bool) -> None:
         status = 200
-        reply: dict[str, Any] = {"object": "list", "data": [{"id": "model", "object": "model"}]}
+        reply: dict[str, Any] = {"object": "list", "data": [{"id": MODEL, "object": "model"}]}
         if path.endswith(b"/chat/completions"):
             status, reply = await self._chat(json.loads(body))
         elif path == b"/stats":
