@@ -31,6 +31,7 @@ def chart(
     curves: Mapping[str, Sequence[tuple[float, float]]],
 ) -> str:
     """Curves of (x, y), all above 0, both axes logarithmic."""
+    curves = {name: sorted(set(curve)) for name, curve in curves.items()}
     points = [point for curve in curves.values() for point in curve]
     xs = sorted({x for x, _ in points})
     low, high = _decades([y for _, y in points])
@@ -45,12 +46,12 @@ def chart(
     body = [_text(_LEFT, 24, title, "title"), _text(_LEFT - 50, 44, up)]
     for tick in _ticks(low, high):
         y = y_of(tick)
-        body += [_line(_LEFT, y, _RIGHT, y), _text(_LEFT - 8, y + 4, f"{tick:,g}", anchor="end")]
+        body += [_line(_LEFT, y, _RIGHT, y), _text(_LEFT - 8, y + 4, _number(tick), anchor="end")]
     last = -math.inf
     for x in xs:
         body.append(_line(x_of(x), _TOP, x_of(x), _BOTTOM))
         if x_of(x) - last > 40:
-            body.append(_text(x_of(x), _BOTTOM + 18, f"{x:,g}", anchor="middle"))
+            body.append(_text(x_of(x), _BOTTOM + 18, _number(x), anchor="middle"))
             last = x_of(x)
     body.append(_text((_LEFT + _RIGHT) / 2, _BOTTOM + 40, across, anchor="middle"))
     labels: list[float] = []
@@ -91,6 +92,10 @@ def _ticks(low: float, high: float) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [step * 10.0**power for power in powers for step in steps]
     return [tick for tick in ticks if 0.999 * low <= tick <= 1.001 * high]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:

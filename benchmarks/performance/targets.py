@@ -8,6 +8,11 @@ from statistics import median
 from benchmarks.performance.gpus import GPUS
 from benchmarks.performance.records import Part
 
+_BECAUSE = {
+    "extract": "the client reads and drops; extract reads in Python, hashes, sorts and compresses "
+    "each text, and writes it twice",
+    "load": "besides its rows each shard's file costs some milliseconds to open and check",
+}
 Parts = Mapping[str, Part]
 Row = tuple[str, str, str, str, str]
 
@@ -95,7 +100,8 @@ def _stages(parts: Parts) -> Iterator[Row]:
     ]  # fmt: skip
     for name, what, value, aim, least, unit in wanted:
         part = parts.get(name)
-        why = "; ".join(filter(None, [_each(part, what), _busy(part)])) if part else ""
+        told = [_each(part, what), _BECAUSE.get(name, ""), _busy(part)] if part else []
+        why = "; ".join(filter(None, told))
         yield _row(what, value(part) if part else None, aim, least=least, why=why, unit=unit)
 
 
