@@ -111,7 +111,7 @@ class Pool:
         try:
             return await asyncio.to_thread(self._endpoints.look)
         except NoFolder as error:
-            return Seen([], {error.where: error.what})
+            return Seen([], {error.where or "": error.what})
 
     async def _seen(self, before: Seen) -> Seen:
         """What is there now; what was there before where one can't look."""
