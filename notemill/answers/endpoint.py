@@ -151,7 +151,7 @@ class EndpointServer(Server):
                 self._versions.failed()
         if standing and standing.state == "draining":
             raise EngineDraining("it takes nothing new")
-        self._watch = watch
+        self._watch, self._guarded = watch, standing is not None
         self._slots = self._known.slots or (standing.slots if standing else self._endpoints.slots)
         self._share = Share(self._slots)
         self._share.closed = self._leaving
@@ -179,7 +179,19 @@ class EndpointServer(Server):
                 self.last_ready = time.monotonic()
         for end in ends:
             if isinstance(end, Exception):
+                if isinstance(end, EngineGone) and not end.__cause__ and await self._vanished():
+                    self._queue.give_back_lost(self._number)
                 raise end
+
+    async def _vanished(self) -> bool:
+        """Whether the guard went with its engine, or was ending: most likely no text's doing."""
+        if not self._guarded:
+            return False
+        try:
+            standing = await self._watch.standing()
+        except EngineGone:
+            return True
+        return standing is not None and standing.state == "draining"
 
     async def _look_after_it(self) -> None:
         heard = time.monotonic()

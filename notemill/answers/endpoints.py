@@ -16,6 +16,7 @@ from notemill.answers.shares import Shares
 from notemill.answers.texts import Queue, Text
 from notemill.answers.versions import Versions
 from notemill.endpoints.known import Known, Seen
+from notemill.endpoints.publication import NoFolder
 from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import log
 
@@ -92,7 +93,7 @@ class Pool:
                 raise end
 
     async def _look(self) -> None:
-        seen = await asyncio.to_thread(self._endpoints.look)
+        seen = await self._first_seen()
         self._versions.expect(sum(not known.draining for known in seen.known))
         while True:
             self._take(seen)
@@ -104,6 +105,13 @@ class Pool:
                 await asyncio.sleep(_LOOK_S)
             self._sort_out()
             seen = await self._seen(seen)
+
+    async def _first_seen(self) -> Seen:
+        """What is there at the start: the first server makes the folder, and may come later."""
+        try:
+            return await asyncio.to_thread(self._endpoints.look)
+        except NoFolder as error:
+            return Seen([], {error.where or "": error.what})
 
     async def _seen(self, before: Seen) -> Seen:
         """What is there now; what was there before where one can't look."""

@@ -27,7 +27,9 @@ A cancellation (SIGTERM) at any point ends all engines and leaves.
 Where a job asks endpoints (notemill.answers.endpoints), which others ask too and no job starts:
 what is tried alone is alone for all (the guard sees to it), a timeout beside others is none, and a
 request that was not begun goes back to the queue. One that is lost cools down and is proven again,
-as often as it takes; after `restarts` losses without a text ended between it is left alone.
+as often as it takes; after `restarts` losses without a text ended between it is left alone. Where
+the guard itself went, with its job or node, what was in flight goes back to the queue, each text
+once: a text that takes whole servers with it is set aside by the second.
 """
 
 from __future__ import annotations

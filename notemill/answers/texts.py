@@ -34,10 +34,11 @@ class Aside:
     """A text that is set aside for one asking. Servers by their number.
 
     unheard: those that had no word for it though they talk; lost_alone: those that were lost while
-    they were asked nothing else.
+    they were asked nothing else; lost_beside: the one that was lost with it and others in flight.
     """
 
     text: Text
+    lost_beside: int | None = None
     unheard: set[int] = field(default_factory=set)
     lost_alone: list[int] = field(default_factory=list)
 
@@ -55,6 +56,7 @@ class Queue:
         self._given_back: deque[Text] = deque()  # before those that are still to come
         self._exhausted = False
         self._aside: list[Aside] = []
+        self._given_back_once: set[str] = set()
         self._open = 0
         self._bell = asyncio.Event()
         self.living = set(range(servers))
@@ -86,6 +88,19 @@ class Queue:
         if text.askings:
             self._given_back.insert(0 if first else len(self._given_back), text)
         self.finish()
+        self._ring()
+
+    def give_back_lost(self, server: int) -> None:
+        """Texts that this server was lost with, side by side, most likely not for their sake: any
+        server may begin them. Each text is given back so but once."""
+        back = [
+            aside
+            for aside in self._aside
+            if aside.lost_beside == server and aside.text.text_sha256 not in self._given_back_once
+        ]
+        self._aside = [aside for aside in self._aside if aside not in back]
+        self._given_back.extend(aside.text for aside in back)
+        self._given_back_once.update(aside.text.text_sha256 for aside in back)
         self._ring()
 
     def finish(self) -> None:

@@ -175,7 +175,7 @@ class Server:
             finally:
                 self.guard.state = "starting"
                 self.own.clear()
-                withdraw(self._folder, self.name)
+                self._withdraw()
 
     def _refuse_more(self, losses: int, error: Exception) -> None:
         if losses <= self._engine.restarts:
@@ -273,6 +273,12 @@ class Server:
             log.warning("can't renew: %s", error)  # a file system may be away for a moment
         self._published = True
         return endpoint
+
+    def _withdraw(self) -> None:
+        try:
+            withdraw(self._folder, self.name)
+        except NotemillError as error:
+            log.warning("can't take %s out: %s; it expires by itself", self.name, error.what)
 
     async def _reach(self, endpoint: Endpoint) -> None:
         """Come to the endpoint as a client would. Raises EngineRefused when that is impossible."""

@@ -13,7 +13,7 @@ from notemill.engines.ollama.refusals import Refused, not_loaded
 from notemill.engines.protocol import End, EngineGone, Question, Reply, RequestFailed
 from notemill.engines.replies import Said, Tokens, read_reply
 from notemill.engines.spliced import USER, Spliced, as_json
-from notemill.errors import NotemillError
+from notemill.errors import EngineRefused, NotemillError
 
 _BUSY_PAUSE_S = 0.5
 _GET_S = 60.0
@@ -79,6 +79,8 @@ class OllamaClient(Client):
         self.address = address
         self.is_elsewhere = http is not None
         self._model = model
+        self.holds_to: str | None = None
+        """A digest that the model of its name must have beside every answer, None for any."""
         self._think = options.think
         self._options = {
             "num_ctx": options.num_ctx,
@@ -136,12 +138,29 @@ class OllamaClient(Client):
             chat = await self._chatted(self._bodies.body(question), alone=question.alone)
         except Refused as refusal:
             raise refusal.meaning() from None
+        if self.holds_to is not None:
+            await self._refuse_another()
         return Reply(
             text=chat.message.content,
             end=_ENDS.get(chat.done_reason or "", End.ABORTED) if chat.done else End.ABORTED,
             prompt_tokens=chat.prompt_eval_count,
             answer_tokens=chat.eval_count,
         )
+
+    async def _refuse_another(self) -> None:
+        try:
+            digest = await self.digest()
+        except EngineRefused:
+            raise
+        except NotemillError as error:  # a gateway's moment
+            raise RequestFailed(error.what) from None
+        if digest != self.holds_to:
+            raise EngineRefused(
+                f"its model '{self._model}' has become another: its digest is {digest}, and was "
+                f"{self.holds_to}",
+                where=self.address,
+                remedy="let it have the recorded model again; the last answer is not taken",
+            )
 
     def _body(self, question: Question) -> dict[str, Any]:
         sampling = {

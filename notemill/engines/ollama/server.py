@@ -89,7 +89,9 @@ async def proven_ollama_at(
         version = await client.version()
         check_version(version)
         client.description = f"ollama {version}"
-        refuse_digest(await client.digest(), start.record, where=at.address)
+        digest = await client.digest()
+        refuse_digest(digest, start.record, where=at.address)
+        client.holds_to = digest  # others may pull there, and Ollama takes it from the next request
         await client.preload(engine.start_timeout_s)
         await _prove_memory(client, engine.gpu == "required", start.options)
         await client.prove(

@@ -9,7 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from notemill.engines.protocol import AnswerTimeout, EngineGone, NotBegun
+from notemill.endpoints.publication import NoFolder
+from notemill.endpoints.standing import Standing
+from notemill.engines.protocol import AnswerTimeout, EngineGone, NotBegun, Question, Reply
 from notemill.errors import EngineRefused, NotemillError
 from notemill.tasks.task import Task
 from tests.unit.answers.endpoints import Place, Pooled, quick
@@ -18,6 +20,23 @@ from tests.unit.conftest import ANSWER
 
 __all__ = ["quick"]
 pytestmark = pytest.mark.usefixtures("quick")
+
+
+class Fragile(Place):
+    """One whose guard goes with it when it dies of text 7, and is back a moment later."""
+
+    async def ask(self, question: Question, timeout_s: float) -> Reply:
+        if not question.user.endswith("\ntext 7"):
+            return await super().ask(question, timeout_s)
+        self.engine.questions.append(question)
+        self.state = "gone"
+        raise DEATH
+
+    async def standing(self) -> Standing | None:
+        try:
+            return await super().standing()
+        finally:
+            self.state = "ready"
 
 
 def test_each_text_is_asked_once_over_all_endpoints(task: Task) -> None:
@@ -82,6 +101,31 @@ def test_one_that_is_killed_cools_down_and_is_proven_before_it_returns(
     assert "endpoint killed is back" in caplog.text
     # Those in flight when it was killed, and no others, were asked again.
     assert sum(count - 1 for count in Counter(job.asked()).values()) <= 3
+
+
+def test_what_was_in_flight_at_a_guard_that_vanished_goes_to_the_others_at_once(task: Task) -> None:
+    """A killed server of many slots: trying each of its texts alone would idle all others."""
+    killed, other = Place("killed", slots=16), Place("other", slots=2)
+    job = Pooled(task, 60, killed, other)
+
+    def after() -> None:
+        if len(killed.texts) >= 17:
+            killed.state = "gone"
+            job.places.pop("killed", None)
+
+    killed.after = after
+    assert Counter(job.run().statuses.values()) == {"answered": 60}
+    assert len(killed.texts) + len(other.texts) - 60 > 8, "few were in flight"
+    assert killed.alone == other.alone == []
+
+
+def test_a_text_that_takes_whole_servers_with_it_ends_and_the_others_are_answered(
+    task: Task,
+) -> None:
+    statuses = (job := Pooled(task, 60, *(Fragile(name, slots=4) for name in "abc"))).run().statuses
+    assert statuses.pop("sha 7") == "server_error"
+    assert Counter(statuses.values()) == {"answered": 59}
+    assert Counter(job.asked())["text 7"] <= 4
 
 
 def test_one_that_stays_away_keeps_no_text(task: Task) -> None:
@@ -195,6 +239,38 @@ def test_a_job_waits_for_the_first_endpoint(task: Task) -> None:
 
     job.look = later  # type: ignore[method-assign, assignment]
     assert Counter(job.run().statuses.values()) == {"answered": 5}
+
+
+def test_a_folder_that_the_first_server_makes_is_waited_for_and_named(task: Task) -> None:
+    job = Pooled(task, 5, wait_s=0.1)
+
+    def missing() -> object:
+        raise NoFolder("this folder of endpoints does not exist", where="/there", remedy="serve")
+
+    job.look = missing  # type: ignore[method-assign, assignment]
+    with pytest.raises(NotemillError, match=r"no endpoint .*: /there: this folder of endpoints"):
+        job.run()
+    job = Pooled(task, 5, Place("first"))
+    looks = iter([missing, missing])
+    look = job.look
+    job.look = lambda: next(looks, look)()  # type: ignore[method-assign, assignment, return-value]  # noqa: PLW0108
+    assert Counter(job.run().statuses.values()) == {"answered": 5}
+
+
+def test_a_job_that_waits_for_endpoints_ends_when_it_is_told_to(task: Task) -> None:
+    gone = Place("gone")
+    gone.state = "gone"
+    job = Pooled(task, 5, gone, wait_s=60)
+    look = job.look
+
+    def later() -> object:
+        if job.looks == 5:
+            job._asyncio_task.get_loop().call_soon_threadsafe(job.cancel)
+        return look()
+
+    job.look = later  # type: ignore[method-assign, assignment]
+    job.run_cancelled()
+    assert job.records == []
 
 
 def test_a_server_started_anew_under_its_name_is_another(task: Task) -> None:
