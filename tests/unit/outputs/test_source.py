@@ -167,6 +167,15 @@ def test_odd_names_and_ten_thousand_of_them_stay(clinic: Clinic) -> None:
     assert row["\ud800"] == "\udfff"
 
 
+def test_what_extract_takes_can_be_written_however_deep_it_is(clinic: Clinic) -> None:
+    deep = "[" * 199 + '"]]{\\"["' + "]" * 199
+    lines = [f'{{"visit": {n}, "note": "{note}", "d": {deep}}}' for n, note in enumerate("ab")]
+    files = files_of(clinic, lines)
+    files.deliver("a.jsonl")
+    assert files.file("a.jsonl").read_text().count(f'"d": {deep}}}') == 2
+    assert len(json_rows(files.file("a.jsonl"))) == 2
+
+
 def test_columns_of_one_name_are_kept_apart(clinic: Clinic) -> None:
     files = files_of(clinic, ["visit,note,x,x_2,x,", "1,one,a,b,c,d"], file="notes.csv")
     files.deliver("a.jsonl")

@@ -325,6 +325,15 @@ def test_a_file_that_is_written_to_all_the_time_is_refused(source: Source) -> No
         writer.join()
 
 
+@pytest.mark.parametrize("depth", [201, 900])
+def test_what_is_deeper_than_results_can_be_written_with_is_refused(
+    source: Source, depth: int
+) -> None:
+    nested = "[" * (depth - 1) + "]" * (depth - 1)
+    source.write("a.jsonl", f'{{"id": 1, "text": "one", "d": {nested}}}\n')
+    assert "too deep: more than 200" in source.refusal("a.jsonl").what
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_header_that_comes_again_is_no_note(source: Source, mark: str) -> None:
     source.write("a.csv", f"\ufeffid,text\n1,one\n{mark}id,text\n2,PRIVATE\n")
