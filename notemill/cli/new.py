@@ -192,7 +192,10 @@ def _asked(question: str, default: str, read: Callable[[list[str]], Any], lines:
 def _next(name: str, folder: Path, config: Config | None, directory: Path | None) -> str:
     there = f" -d {directory}" if directory else ""
     experiment, engine, model = name, "ollama", "llama3.1:8b-instruct-q8_0"
+    answers = "results_table: {}_results"
     if config:
+        if config.database is None:
+            answers = 'outputs: ["answers/{{cohort}}/{}.csv"]'
         first = next(iter(config.experiments.values()))
         engine, model = first.engine, first.model
         if name.lower() in map(str.lower, config.experiments):
@@ -208,7 +211,7 @@ Next:
     task: {name}
     engine: {engine}
     model: {model}
-    results_table: {experiment}_results
+    {answers.format(experiment)}
 
 3. python -m notemill check{there}
 4. snakemake --profile profiles/slurm{there} -- pilot     (without Slurm: profiles/local)"""

@@ -15,7 +15,7 @@ from notemill.locks import LockedFile
 from notemill.logs import log
 from notemill.notes.manifest import Frozen, read_frozen
 from notemill.notes.sources.changes import same_contents, touched
-from notemill.notes.sources.files import files_of
+from notemill.notes.sources.files import check_each_once, files_of
 from notemill.paths import Layout
 
 _FILES = "files, no query"
@@ -80,7 +80,7 @@ def check_files(config: Config) -> dict[str, list[str]]:
             continue
         frozen = read_frozen(layout.frozen(name))
         if frozen is None or frozen.files is None:
-            files_of(name, cohort.files)
+            check_each_once(name, files_of(name, cohort.files))
         elif suspects := touched(name, cohort, frozen.files, give_up(name, layout)):
             found[name] = [*suspects]
     return found

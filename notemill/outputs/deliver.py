@@ -20,7 +20,7 @@ from notemill.outputs.csv import Csv
 from notemill.outputs.delivered import Delivered, edition, output_paths
 from notemill.outputs.forms import Form
 from notemill.outputs.jsonl import JsonLines, Source, SourceMembers
-from notemill.outputs.origin import known, origin_of
+from notemill.outputs.origin import known, origin_of, tells_of
 from notemill.outputs.parquet import Parquet
 from notemill.outputs.proof import prove
 from notemill.outputs.rows import OrderedRows
@@ -101,11 +101,12 @@ def _written(
             form.write(partial, form.made(rows.batches()))
             values = prove(partial, form, form.made(rows.batches()), path)
             sha256 = sha256_of_file(partial)
+            if sha256 != before or not tells_of(place, sha256):
+                # First: a kill between both leaves a file that is known by what it replaces.
+                told = origin_of(place, kind, sha256, before, values, work, origins, rows)
+                told.write(origin_of_output(place))
             if sha256 == before:
                 raise _AsItWas
-            # First: a kill between both leaves a file that is known by what it replaces.
-            told = origin_of(place, kind, sha256, before, values, work, origins, rows)
-            told.write(origin_of_output(place))
     except _AsItWas:
         log.info("%s holds these very rows already; it was not written", path)
     else:
@@ -142,11 +143,12 @@ def _source(rows: OrderedRows, work: Load, cohort: Cohort) -> Source | None:
     if read is None:
         return None
     ids = [] if read.numbered else cohort.id_columns
-    left_out, taken = {*ids, cohort.text_column}, set(rows.schema.names)
+    left_out = {*ids} if read.messages else {*ids, cohort.text_column}
+    taken = set(rows.schema.names)
 
     def rows_again() -> Iterator[SourceMembers]:
         for row in read_again(work.manifest.cohort, cohort, read):
             assert row.whole is not None
-            yield row.ids, joined(beside(row.whole, left_out, taken))
+            yield row.ids, joined(beside(row.whole, left_out, taken, messages=read.messages))
 
     return rows_again

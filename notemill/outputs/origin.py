@@ -78,6 +78,15 @@ def known(path: Path, work: Load) -> str | None:
     return found
 
 
+def tells_of(path: Path, sha256: str) -> bool:
+    """Whether what stands beside the file that `known` knows is of these bytes.
+
+    It is not where a kill left it beside the file that was to be replaced.
+    """
+    origin = Origin.model_validate_json(origin_of_output(path).read_bytes())
+    return origin.sha256 == sha256
+
+
 def origin_of(
     path: Path,
     form: str,

@@ -6,6 +6,8 @@ import json
 from collections.abc import Collection
 from typing import Any
 
+from notemill.config.cohort import MESSAGE
+
 _DECODER = json.JSONDecoder()
 _BLANKS = " \t\r\n"
 
@@ -35,7 +37,15 @@ def members(line: str) -> dict[str, str]:
 
 def joined(row: dict[str, str]) -> str:
     """Members of an object, in their order. row: each value as JSON."""
-    return ", ".join(f"{json.dumps(key, ensure_ascii=False)}: {row[key]}" for key in row)
+    return ", ".join(f"{_quoted(key)}: {row[key]}" for key in row)
+
+
+def _quoted(key: str) -> str:
+    try:
+        key.encode()
+    except UnicodeEncodeError:  # half a character, which JSON can write as an escape alone
+        return json.dumps(key)
+    return json.dumps(key, ensure_ascii=False)
 
 
 def _after(line: str, place: int, sign: str) -> int:
@@ -53,14 +63,23 @@ def _blank(line: str, place: int) -> int:
 
 
 def beside(
-    whole: str | dict[str, Any], left_out: Collection[str], taken: Collection[str]
+    whole: str | dict[str, Any],
+    left_out: Collection[str],
+    taken: Collection[str],
+    *,
+    messages: bool = False,
 ) -> dict[str, str]:
     """What a source's row has beside its ids and its text: by name each value as JSON.
 
     whole: the line, or the values of a CSV or Parquet file; left_out: names of ids and text; taken:
     names that a line has of its own; what the source calls so gets source_ before its name.
+    messages: the line is one of chat messages, whose text is the member that holds them.
     """
+    if messages and isinstance(whole, str) and whole.lstrip(_BLANKS).startswith("["):
+        return {}
     row = members(whole) if isinstance(whole, str) else {k: _told(v) for k, v in whole.items()}
+    if messages:
+        left_out = {*left_out, _holder(row)}
     others = {name: value for name, value in row.items() if name not in left_out}
     found: dict[str, str] = {}
     for name, value in others.items():
@@ -69,6 +88,13 @@ def beside(
             free = f"source_{free}"
         found[free] = value
     return found
+
+
+def _holder(row: dict[str, str]) -> str:
+    """The member of a line that has its chat message in it."""
+    if row.get("body", "").startswith("{"):
+        return "body"
+    return "messages" if "messages" in row else MESSAGE
 
 
 def _told(value: Any) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
+from itertools import product
 from pathlib import Path
 
 from notemill.config import Config
 from notemill.errors import NotemillError
+from notemill.notes.sources.files import fixed_folder
 from notemill.outputs.delivered import output_paths
 from notemill.paths import origin_of_output
 from notemill.tasks.run import Run
@@ -23,7 +26,12 @@ def check_outputs(config: Config, runs: Sequence[Run]) -> None:
     seen: dict[str, tuple[str, str]] = {}
     results = config.results.resolve()
     for run, cohort, path in _all(runs):
-        key, place = f"experiments.{run.name}.outputs", path.resolve()
+        key = f"experiments.{run.name}.outputs"
+        try:
+            place = path.resolve()
+        except (OSError, RuntimeError):
+            problems.append(f"{key}: {path} is a link that leads back to itself")
+            continue
         problems += _misplaced(key, path, place, results)
         problems += _among_sources(config, key, path, place)
         for each in (place, origin_of_output(place)):
@@ -63,9 +71,19 @@ def _misplaced(key: str, path: Path, place: Path, results: Path) -> Iterator[str
 
 def _among_sources(config: Config, key: str, path: Path, place: Path) -> Iterator[str]:
     """A file that a cohort would read as its notes."""
+    written = [path.absolute(), place, origin_of_output(place)]
     for name, cohort in config.cohorts.items():
         for pattern in cohort.files or []:
-            absolute = str(pattern.absolute())
-            if fnmatch(str(place), absolute) or place == pattern.resolve():
+            pairs = product(map(os.path.normpath, written), _spelled(pattern))
+            if any(one == other or fnmatch(one, other) for one, other in pairs):
                 yield f"{key}: {path} is among the files that cohort {name} reads ({pattern})"
                 return
+
+
+def _spelled(pattern: Path) -> set[str]:
+    """What a pattern may match, links followed too; ** stands for no folder as well."""
+    whole, folder = os.path.abspath(pattern), fixed_folder(pattern)  # noqa: PTH100
+    rest = os.path.relpath(whole, folder)
+    # realpath, which takes a link to itself for a file.
+    found = {whole, os.path.realpath(pattern), os.path.join(os.path.realpath(folder), rest)}  # noqa: PTH118
+    return found | {each.replace("/**/", "/") for each in found}

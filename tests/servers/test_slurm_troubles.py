@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import time
@@ -17,6 +18,8 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.slurm import CommandFailed, SlurmCluster
 from tests.servers.standin import store
 from tests.servers.test_end_to_end import (
+    COLLAPSED,
+    ROWS,
     config,
     every_answer_is_right,
     fill,
@@ -202,12 +205,13 @@ def test_a_job_that_neither_squeue_nor_sacct_shows_is_tried_again(run: Run) -> N
 
 
 @pytest.mark.parametrize("reached_from", ["login", "compute"])
-def test_only_jobs_that_use_the_database_have_its_password(
+def test_only_jobs_that_use_the_database_have_its_password_and_files_are_written_there_too(
     run: Run, database: MariaDB, reached_from: str
 ) -> None:
     settings = run.project.config["database"]
     Path(settings["option_file"]).write_text(f"[client]\nuser={database.user}\n")
     settings["reached_from"] = reached_from
+    run.project.config["experiments"]["pneumonia"]["outputs"] = "out/{cohort}.csv"
     run.hold.touch()
     run.start(1, **{PASSWORD_VARIABLE: database.password})
 
@@ -227,6 +231,13 @@ def test_only_jobs_that_use_the_database_have_its_password(
     assert PASSWORD_VARIABLE in psutil.Process(run.driver.pid).environ()
     run.ends_well()
     assert database.password not in run.output
+    table = database.execute("SELECT patientvisitid, llm_explanation FROM clinical.PNA_Results")
+    with (run.project.folder / "out" / "visits.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == ROWS - COLLAPSED
+    told = [(row["patientvisitid"], row["llm_explanation"]) for row in rows]
+    answered = [pair for pair, row in zip(told, rows, strict=True) if row["status"] == "answered"]
+    assert sorted(answered) == sorted(map(tuple, table))
 
 
 def of_script(run: Run, name: str) -> list[psutil.Process]:

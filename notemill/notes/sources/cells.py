@@ -10,7 +10,7 @@ from notemill.errors import NotemillError
 from notemill.notes.sources.broken import BrokenLines, LineError, some
 from notemill.notes.sources.ids import Ids
 from notemill.notes.sources.lines import too_long
-from notemill.notes.sources.row import SourceRow, Wanted
+from notemill.notes.sources.row import SourceRow, Wanted, apart
 from notemill.notes.sources.stream import MOST_BYTES, Opened
 
 _DELIMITERS = ",;\t|"
@@ -23,6 +23,7 @@ def csv_rows(file: Opened, wanted: Wanted, ids: Ids, broken: BrokenLines) -> Ite
     header, delimiter = _header(lines, file, wanted)
     positions = [header.index(name) for name in wanted.ids]
     text = header.index(wanted.text)
+    names = apart(header)
     ids.hold([IdColumn(name=name, kind="text") for name in wanted.ids], wanted.name)
     records = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
@@ -32,6 +33,8 @@ def csv_rows(file: Opened, wanted: Wanted, ids: Ids, broken: BrokenLines) -> Ite
             if not cells:
                 continue
             lines.check()
+            if [cells[0].removeprefix("\ufeff"), *cells[1:]] == header:
+                raise LineError("the header once more: are two files in one?")
             if len(cells) != len(header):
                 raise LineError(
                     f"{len(cells)} cells, and the header has {len(header)}; is a text with a "
@@ -46,7 +49,7 @@ def csv_rows(file: Opened, wanted: Wanted, ids: Ids, broken: BrokenLines) -> Ite
         except csv.Error as error:
             broken.add(lines.first, f"no CSV: {error}")
         else:
-            whole = dict(zip(header, cells, strict=True)) if wanted.whole else None
+            whole = dict(zip(names, cells, strict=True)) if wanted.whole else None
             yield SourceRow(lines.first, values, cells[text], whole)
 
 

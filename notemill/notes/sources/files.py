@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from notemill.errors import NotemillError
@@ -17,7 +17,7 @@ def files_of(cohort: str, patterns: Sequence[Path]) -> dict[str, Path]:
     that were moved together are the same files. Raises NotemillError where nothing matches, and for
     what is no file.
     """
-    base = os.path.commonpath([_fixed_folder(pattern) for pattern in patterns])
+    base = os.path.commonpath([fixed_folder(pattern) for pattern in patterns])
     found: dict[str, Path] = {}
     for pattern in patterns:
         matches = [path for path in _matches(pattern) if _is_file(path, pattern, cohort)]
@@ -30,6 +30,23 @@ def files_of(cohort: str, patterns: Sequence[Path]) -> dict[str, Path]:
             )
         found |= {_name(path, base): path for path in matches}
     return dict(sorted(found.items()))
+
+
+def check_each_once(cohort: str, paths: Mapping[str, Path]) -> None:
+    """Raise NotemillError for one file by two names, by a link: its notes would come twice."""
+    seen: dict[tuple[int, int], str] = {}
+    for name, path in paths.items():
+        try:
+            stat = path.stat()
+        except OSError:  # gone by now; whoever opens it says so
+            continue
+        other = seen.setdefault((stat.st_dev, stat.st_ino), name)
+        if other != name:
+            raise NotemillError(
+                f"two files of cohort '{cohort}' are one, by a link: {other} and {name}",
+                where=str(path),
+                remedy=f"take the link away, or name each file once in cohorts.{cohort}.files",
+            )
 
 
 def _matches(pattern: Path) -> list[Path]:
@@ -53,7 +70,7 @@ def _is_file(path: Path, pattern: Path, cohort: str) -> bool:
     )
 
 
-def _fixed_folder(pattern: Path) -> str:
+def fixed_folder(pattern: Path) -> str:
     """The folder above a path and above its first wildcard."""
     place = Path(os.path.abspath(pattern))  # noqa: PTH100  (a link stays one)
     if not os.path.lexists(pattern):

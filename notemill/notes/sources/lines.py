@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -12,6 +13,10 @@ from notemill.notes.sources.ids import Ids, check_written
 from notemill.notes.sources.messages import Messages
 from notemill.notes.sources.row import SourceRow, Wanted
 from notemill.notes.sources.stream import MOST_BYTES, Opened
+
+_DEEPEST = 200
+_NESTING = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[{\]}]')
+"""A text, or where a list or an object begins or ends."""
 
 
 def json_rows(
@@ -73,6 +78,9 @@ def _taken(value: dict[str, Any], name: str) -> Any:
 
 
 def _value(line: str) -> Any:
+    # How deep a parser gets depends on who calls it, and results are written beside these lines.
+    if line.count("[") + line.count("{") > _DEEPEST and _depth(line) > _DEEPEST:
+        raise LineError(f"JSON that is too deep: more than {_DEEPEST}")
     try:
         return _DECODER.decode(line)
     except json.JSONDecodeError as error:
@@ -81,6 +89,15 @@ def _value(line: str) -> Any:
         raise
     except (ValueError, RecursionError):
         raise LineError("JSON that is too deep, or a number of thousands of digits") from None
+
+
+def _depth(line: str) -> int:
+    """How deep lists and objects lie within each other."""
+    depth = deepest = 0
+    for found in _NESTING.finditer(line):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -41,6 +41,18 @@ class Wanted:
         return (self.name, line) if FILE in self.ids else (line,)
 
 
+def apart(names: list[str]) -> list[str]:
+    """Names of columns, of which those that stand there again get a number: x, x_2, x_3."""
+    found: dict[str, None] = {}
+    for name in names:
+        free, number = name, 1
+        while free in found or (number > 1 and free in names):
+            number += 1
+            free = f"{name}_{number}"
+        found[free] = None
+    return [*found]
+
+
 def wanted_of(name: str, cohort: Cohort, file: str, *, whole: bool) -> Wanted:
     """What a cohort wants of one of its files."""
     return Wanted(

@@ -12,7 +12,7 @@ from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.notes.sources.broken import BrokenLines
 from notemill.notes.sources.cells import csv_rows
-from notemill.notes.sources.files import files_of
+from notemill.notes.sources.files import check_each_once, files_of
 from notemill.notes.sources.ids import Ids
 from notemill.notes.sources.lines import json_rows
 from notemill.notes.sources.messages import Messages
@@ -52,6 +52,7 @@ class SourceFiles:
         too many; when a file can't be read, and when one changed since the first was opened.
         """
         paths = files_of(self._name, self._cohort.files or [])
+        check_each_once(self._name, paths)
         broken, messages = BrokenLines(self._name), Messages()
         for file, path in paths.items():
             broken.file = file

@@ -12,7 +12,7 @@ from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.notes.sources.broken import BrokenLines, LineError, some
 from notemill.notes.sources.ids import Ids
-from notemill.notes.sources.row import SourceRow, Wanted
+from notemill.notes.sources.row import SourceRow, Wanted, apart
 from notemill.notes.sources.stream import Opened
 
 _BYTES_AT_ONCE = 4 << 20
@@ -65,10 +65,22 @@ def _rows(
     """A batch's rows; a text that is no UTF-8 is a LineError."""
     values = [_id_values(batch.column(column.name), column, file, wanted) for column in columns]
     texts = _texts(batch.column(wanted.text))
-    whole = batch.to_pylist() if wanted.whole else [None] * len(batch)
+    whole = _whole(batch) if wanted.whole else [None] * len(batch)
     rows = zip(zip(*values, strict=True), texts, whole, strict=True)
     for number, row in enumerate(rows, before + 1):
         yield SourceRow(number, *row)
+
+
+def _whole(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """All values of each row by the column's name; times finer than Python's own as text."""
+    finest = pa.time64("ns")
+    columns = [
+        column.cast(pa.string()) if column.type == finest else column for column in batch.columns
+    ]
+    named: list[dict[str, Any]] = pa.RecordBatch.from_arrays(
+        columns, names=apart(batch.schema.names)
+    ).to_pylist()
+    return named
 
 
 def _rows_at_once(group: Any) -> int:

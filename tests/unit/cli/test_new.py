@@ -81,6 +81,24 @@ def test_the_block_that_it_shows_is_one_that_the_check_takes(
     assert "m:1 over chest" in capsys.readouterr().out
 
 
+def test_the_block_names_a_file_where_there_is_no_database(project: Path, capsys: Capture) -> None:
+    write_task(project / "mine")
+    cohort = {"files": str(project / "in.csv"), "id_columns": ["visit"], "text_column": "note"}
+    (project / "in.csv").write_text("visit,note\n1,one\n")
+    values = config_values(tasks="mine", results=str(project / "results"))
+    del values["database"], values["experiments"]["cough"]["results_table"]
+    values["experiments"]["cough"]["outputs"] = str(project / "out" / "cough.csv")
+    values["cohorts"] = {"chest": cohort}
+    file = project / "my.yaml"
+    file.write_text(yaml.safe_dump(values, sort_keys=False))
+    assert new("fever", "--defaults", "--configfile", str(file)) == 0
+    block = capsys.readouterr().out.partition("`experiments:`\n")[2].partition("\n3. ")[0]
+    values["experiments"] |= yaml.safe_load(block)
+    file.write_text(yaml.safe_dump(values, sort_keys=False))
+    main(["check", "--configfile", str(file)])
+    assert "answers go to answers/chest/fever.csv" in capsys.readouterr().out
+
+
 def test_the_tasks_are_the_configurations_or_those_named(project: Path, capsys: Capture) -> None:
     (project / "config").mkdir()
     (project / "config" / "config.yaml").write_text(yaml.safe_dump(config_values(tasks="mine")))

@@ -35,8 +35,10 @@ class FromFiles(Files):
         return Cohort(**self.changes)
 
 
-def files_of(clinic: Clinic, lines: list[str], **changes: Any) -> FromFiles:
-    source = clinic.folder / "notes.jsonl"
+def files_of(
+    clinic: Clinic, lines: list[str], file: str = "notes.jsonl", **changes: Any
+) -> FromFiles:
+    source = clinic.folder / file
     source.write_text("\n".join(lines) + "\n")
     files = FromFiles(clinic, write_task(clinic.folder / "tasks"))
     cohort = {"files": [source], "id_columns": ["visit"], "text_column": "note", "shards": 3}
@@ -127,3 +129,55 @@ def test_values_of_tables_become_json() -> None:
     whole = {"id": 1, "x": float("nan"), "y": b"\x00\xff", "z": [float("inf"), {"a": (1, 2)}]}
     told = {k: json.loads(v) for k, v in beside(whole, {"id"}, {"y"}).items()}
     assert told == {"x": "nan", "source_y": "00ff", "z": ["inf", {"a": [1, 2]}]}
+
+
+def test_every_shape_of_a_chat_message_leaves_its_text_out_and_keeps_the_rest(
+    clinic: Clinic,
+) -> None:
+    message = {"role": "user", "content": "PRIVATE"}
+    lines = [
+        message | {"ward": 1, "body": "no message"},
+        [message],
+        {"messages": [message], "ward": 2, "content": "beside"},
+        {"custom_id": "a", "body": {"messages": [message]}, "messages": 3},
+    ]
+    files = files_of(clinic, [*map(json.dumps, lines)], id_columns=None, text_column=None)
+    files.deliver("a.jsonl")
+    rows = json_rows(files.file("a.jsonl"))
+    assert "PRIVATE" not in files.file("a.jsonl").read_text().replace("of PRIVATE", "")
+    ours = rows[1].keys()
+    assert [{name: row[name] for name in row.keys() - ours} for row in rows] == [
+        {"role": "user", "ward": 1, "body": "no message"},
+        {},
+        {"ward": 2, "content": "beside"},
+        {"custom_id": "a", "messages": 3},
+    ]
+
+
+def test_odd_names_and_ten_thousand_of_them_stay(clinic: Clinic) -> None:
+    many = {f"f{number}": number for number in range(10_000)}
+    names = '"\\ud800": "\\udfff", "\\u0000others": 1, "\u2028": "\u2028"'
+    line = json.dumps({"visit": 1, "note": "one"} | many)[:-1] + f", {names}}}"
+    files = files_of(clinic, [line])
+    files.deliver("a.jsonl")
+    content = files.file("a.jsonl").read_text()
+    assert names in content
+    (row,) = json_rows(files.file("a.jsonl"))
+    assert many.items() <= row.items()
+    assert row["\ud800"] == "\udfff"
+
+
+def test_what_extract_takes_can_be_written_however_deep_it_is(clinic: Clinic) -> None:
+    deep = "[" * 199 + '"]]{\\"["' + "]" * 199
+    lines = [f'{{"visit": {n}, "note": "{note}", "d": {deep}}}' for n, note in enumerate("ab")]
+    files = files_of(clinic, lines)
+    files.deliver("a.jsonl")
+    assert files.file("a.jsonl").read_text().count(f'"d": {deep}}}') == 2
+    assert len(json_rows(files.file("a.jsonl"))) == 2
+
+
+def test_columns_of_one_name_are_kept_apart(clinic: Clinic) -> None:
+    files = files_of(clinic, ["visit,note,x,x_2,x,", "1,one,a,b,c,d"], file="notes.csv")
+    files.deliver("a.jsonl")
+    (row,) = json_rows(files.file("a.jsonl"))
+    assert (row["x"], row["x_2"], row["x_3"], row[""]) == ("a", "b", "c", "d")

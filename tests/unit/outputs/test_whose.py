@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from notemill.errors import NotemillError
+from notemill.files import sha256_of_file
 from notemill.outputs import deliver as stage
 from notemill.outputs import proof
 from notemill.outputs.deliver import prepare
@@ -89,8 +90,17 @@ def test_a_kill_between_a_file_and_what_tells_of_it_is_made_good(
         files.deliver("a.jsonl", experiment=OTHER)
     monkeypatch.undo()
     assert files.file("a.jsonl").read_bytes() == before
+    assert told(files).sha256 != sha256_of_file(files.file("a.jsonl"))
+    # The prompt of before again, whose file is there: what stands beside it tells of it too.
+    files.deliver("a.jsonl")
+    assert files.file("a.jsonl").read_bytes() == before
+    assert told(files).sha256 == sha256_of_file(files.file("a.jsonl"))
     files.deliver("a.jsonl", experiment=OTHER)
     assert {row["experiment"] for row in json_rows(files.file("a.jsonl"))} == {OTHER}
+
+
+def told(files: Files) -> Origin:
+    return Origin.model_validate_json(origin_of_output(files.file("a.jsonl")).read_bytes())
 
 
 def test_a_value_that_comes_back_otherwise_puts_no_file_there(

@@ -71,6 +71,38 @@ def test_a_file_that_a_pattern_of_a_cohort_would_take_up_is_refused(tmp_path: Pa
         plan_runs(config(database=None, **found))
 
 
+@pytest.mark.parametrize(
+    ("pattern", "output"),
+    [
+        ("notes/**/*.jsonl", "notes/new.jsonl"),
+        ("notes/../notes/*.jsonl", "notes/new.jsonl"),
+        ("link/*.jsonl", "notes/new.jsonl"),
+        ("notes/*.jsonl", "link/new.jsonl"),
+        ("notes/*.json*", "notes/new.csv"),  # by what stands beside it
+        ("latest.jsonl", "notes/in.jsonl"),
+    ],
+)
+def test_another_spelling_of_what_a_cohort_would_take_up_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, output: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = values(tmp_path, {"one": output})
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "in.jsonl").rename(tmp_path / "notes" / "in.jsonl")
+    (tmp_path / "link").symlink_to("notes")
+    (tmp_path / "latest.jsonl").symlink_to("notes/in.jsonl")
+    found["cohorts"]["chest"]["files"] = pattern
+    with pytest.raises(NotemillError, match=r"among the files that cohort chest reads"):
+        plan_runs(config(database=None, **found))
+
+
+def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").symlink_to("a.csv")
+    (tmp_path / "loop").symlink_to("loop")
+    assert "back to itself" in refusal(tmp_path, {"one": str(tmp_path / "a.csv")})
+    assert "back to itself" in refusal(tmp_path, {"one": str(tmp_path / "loop" / "a.csv")})
+
+
 def test_one_file_for_two_cohorts_is_refused_and_a_name_with_cohort_passes(tmp_path: Path) -> None:
     found = values(tmp_path, {"one": str(tmp_path / "a.csv")}) | two_cohorts(tmp_path)
     with pytest.raises(NotemillError, match=r"one file for cohorts a and b"):

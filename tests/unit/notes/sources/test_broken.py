@@ -323,3 +323,37 @@ def test_a_file_that_is_written_to_all_the_time_is_refused(source: Source) -> No
     finally:
         done.set()
         writer.join()
+
+
+@pytest.mark.parametrize("depth", [201, 900])
+def test_what_is_deeper_than_results_can_be_written_with_is_refused(
+    source: Source, depth: int
+) -> None:
+    nested = "[" * (depth - 1) + "]" * (depth - 1)
+    source.write("a.jsonl", f'{{"id": 1, "text": "one", "d": {nested}}}\n')
+    assert "too deep: more than 200" in source.refusal("a.jsonl").what
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_header_that_comes_again_is_no_note(source: Source, mark: str) -> None:
+    source.write("a.csv", f"\ufeffid,text\n1,one\n{mark}id,text\n2,PRIVATE\n")
+    refused = source.refusal("a.csv")
+    assert "a.csv, line 3: the header once more" in refused.what
+
+
+@pytest.mark.parametrize("how", ["symlink", "hard link", "folder"])
+def test_one_file_by_two_names_is_refused_and_by_two_patterns_read_once(
+    source: Source, how: str
+) -> None:
+    path = source.write("d/a.jsonl", '{"role": "user", "content": "one"}\n')
+    columns = {"id_columns": None, "text_column": None}
+    if how == "symlink":
+        (source.folder / "d" / "latest.jsonl").symlink_to(path)
+    elif how == "hard link":
+        (source.folder / "d" / "b.jsonl").hardlink_to(path)
+    else:
+        (source.folder / "d" / "loop").symlink_to(".")
+    refused = source.refusal("**/*.jsonl", **columns)
+    assert "are one, by a link: d/a.jsonl and" in refused.what
+    patterns = ["d/a.jsonl", "d/../d/a.*", "*/a.jsonl"]
+    assert source.read(patterns, **columns) == {("d/a.jsonl", 1): "one"}

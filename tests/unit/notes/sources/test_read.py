@@ -238,3 +238,27 @@ def test_a_plan_that_looks_at_files_imports_nothing_heavy() -> None:
     code = f"import sys, notemill.notes.sources.changes; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_finest_times_and_columns_of_one_name_come_whole(source: Source) -> None:
+    names = ["id", "text", "at", "x", "x"]
+    columns = [pa.array([1]), pa.array(["one"]), pa.array([1], pa.time64("ns"))]
+    table = pa.Table.from_arrays([*columns, pa.array([5]), pa.array([6])], names=names)
+    pq.write_table(table, source.folder / "a.parquet")
+    (row,) = source.again("a.parquet", source.extract("a.parquet"))
+    assert row.whole == {"id": 1, "text": "one", "at": "00:00:00.000000001", "x": 5, "x_2": 6}
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_all_members_of_a_packed_file_are_read_empty_ones_too(source: Source, ending: str) -> None:
+    pack = PACKED[ending]
+    members = [b"", b"id,text\n1,o", b"ne\n", b"", b"2,two\n"]
+    (source.folder / f"a.csv{ending}").write_bytes(b"".join(map(pack, members)))
+    assert source.read(f"a.csv{ending}") == {("1",): "one", ("2",): "two"}
+
+
+def test_ids_that_differ_by_a_blank_a_case_or_a_mark_are_apart(source: Source) -> None:
+    ids = ["a", "A", "a ", "a\t", "a\0", " ", "\u2028", "\u00e9", "e\u0301"]
+    lines = [json.dumps({"id": each, "text": "one"}, ensure_ascii=False) for each in ids]
+    source.write("a.jsonl", "\n".join(lines))
+    assert set(source.read("a.jsonl")) == {(each,) for each in ids}
