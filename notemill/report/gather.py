@@ -115,10 +115,9 @@ class _Gathering:
             return None
         manifest, told = self._cohorts[cohort]
         shards = shards_there(self._layout, manifest, run, self._cut(cohort))
-        database = self._config.database
-        storing = run.experiment.results_table is None or database is None
-        storing = storing or database.dialect != POSTGRESQL
-        tally = counted(shards, manifest, run, storing_nul=storing)
+        database = self._config.database if run.experiment.results_table else None
+        storing_nul = database is None or database.dialect != POSTGRESQL
+        tally = counted(shards, manifest, run, storing_nul=storing_nul)
         self._engines[run.experiment_id] |= tally.engines
         answer = answered(self._layout, told, run, shards, tally, self._smallest)
         whose = f"{run.name} over {cohort}"
