@@ -115,7 +115,7 @@ def test_a_server_that_goes_away_between_two_rows_is_told(
                 cursor.execute(f"KILL {session}")
         return "x"
 
-    monkeypatch.setattr("notemill.notes.rows._ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("notemill.notes.rows.ROWS_AT_ONCE", 1)
     monkeypatch.setattr("notemill.notes.rows.checked_text", killed)
     query = "SELECT visit, REPEAT('x', 100000) AS note FROM notes"
     with pytest.raises(NotemillError, match="the database closed the connection"):
