@@ -45,6 +45,8 @@ KINDS = {
     "side": "CREATE TYPE side AS ENUM ('a', 'A ', '🩺')",
 }
 """Types of ids that someone makes first."""
+CAST_TO_JOIN = ("side", 'VARCHAR(20) COLLATE "und-x-icu"')
+"""Those that PostgreSQL compares with no text, or asks how."""
 CHEST = {
     "query": "SELECT visit, note FROM notes",
     "id_columns": ["visit"],
@@ -288,4 +290,11 @@ def test_ids_go_through_and_back(
             clinic.run(KINDS[kind])
         return Loads(clinic, write_task(clinic.folder / "tasks"))
 
-    go_through_and_back(loads, kind, data.draw(lists_of(POSTGRES[kind])))
+    # PostgreSQL gives CHAR with the blanks that mean nothing to it.
+    read = "visit::text" if kind == "CHAR(8)" else "visit"
+    go_through_and_back(loads, kind, data.draw(lists_of(POSTGRES[kind])), read)
+    theirs = 'n.visit::text COLLATE "C"' if kind in CAST_TO_JOIN else "n.visit"
+    same = f"SELECT FROM ids n WHERE r.visit = {theirs}"
+    alone = f"SELECT visit FROM answers r WHERE NOT EXISTS ({same})"
+    with database.connect() as connection:
+        assert connection.execute(alone.encode()).fetchall() == []
