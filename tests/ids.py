@@ -77,13 +77,18 @@ def lists_of(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     return st.lists(values, min_size=1, max_size=25, unique=True)
 
 
-def go_through_and_back(make: Callable[[], Loads], kind: str, ids: list[Any]) -> None:
-    """Each id that the database gives comes back as it was, with its own note's answer."""
+def go_through_and_back(
+    make: Callable[[], Loads], kind: str, ids: list[Any], read: str = "visit"
+) -> None:
+    """Each id that the database gives comes back as it was, with its own note's answer.
+
+    read: how the database is asked for the ids that it should give.
+    """
     loads = make()
     clinic = loads.clinic
     clinic.run(f"CREATE TABLE ids (n INTEGER, visit {kind}, note TEXT)")
     clinic.run("INSERT INTO ids VALUES (?, ?, ?)", [(n, v, f"of {n}") for n, v in enumerate(ids)])
-    given = dict(_read(loads, "SELECT visit, n FROM ids ORDER BY n DESC"))  # CHAR strips blanks
+    given = dict(_read(loads, f"SELECT {read}, n FROM ids ORDER BY n DESC"))  # CHAR strips blanks
     numbers = ", ".join(map(str, given.values()))
     query = f"SELECT visit, note FROM ids WHERE n IN ({numbers})"
     manifest = clinic.extract(query=query, shards=2)

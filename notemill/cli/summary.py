@@ -47,6 +47,8 @@ def _table(report: LoadReport) -> Table:
     table.add_row("answered", str(report.answered))
     for status, count in sorted(report.failed_by_status.items()):
         table.add_row(f"failed: {status}", str(count))
+    if report.nul:
+        table.add_row("of them, answers with a NUL character", str(report.nul))
     if not report.failed:
         table.add_row("failed", "0")
     if report.gate is not None:

@@ -63,7 +63,11 @@ def postgres_engine(database: Database, url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: Any) -> None:
-        _set_up_session(connection, database.schemas)
+        try:
+            _set_up_session(connection, database.schemas)
+        except NotemillError:
+            connection.close()
+            raise
 
     return engine
 
@@ -176,7 +180,20 @@ def _set_up_session(connection: Any, schemas: list[str]) -> None:
         if schemas:
             quoted = ", ".join('"' + schema + '"' for schema in schemas)
             cursor.execute("SELECT set_config('search_path', %s, false)", (quoted,))
+            cursor.execute("SELECT current_schemas(false)")
+            _refuse_missing(schemas, cursor.fetchone()[0])
     connection.commit()
+
+
+def _refuse_missing(schemas: list[str], there: list[str]) -> None:
+    """The server passes over them without a word, and tables would be made in the next one."""
+    if missing := [schema for schema in schemas if schema not in there]:
+        raise NotemillError(
+            f"the database has no schema {', '.join(missing)}, or your account may not use it",
+            where="database.schemas",
+            remedy="correct the name (upper and lower case count), or ask its administrators: "
+            f'CREATE SCHEMA "{missing[0]}" AUTHORIZATION your account, or GRANT USAGE ON it',
+        )
 
 
 @contextmanager

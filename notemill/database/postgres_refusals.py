@@ -23,6 +23,7 @@ _CONNECTION = ("connection failed", "connection timeout", "failed to resolve", "
 _LOGIN = re.compile(
     r"password|authentication|no pg_hba\.conf entry|role \"|database \"|permission denied"
 )
+_NO_TLS = "server does not support SSL"
 _CERTIFICATE = re.compile(r"certificate|SSL|TLS", re.IGNORECASE)
 _WANTS_TO_WRITE = re.compile(
     r"at or near \"(ALTER|CREATE|DELETE|DROP|INSERT|MERGE|TRUNCATE|UPDATE)\"|data-modifying",
@@ -151,6 +152,14 @@ def _not_connected(text: str, where: str, doing: str) -> NotemillError:
             remedy="check user and database in database.url, and the password (~/.pgpass, mode "
             f"0600, with a line for this host, port, database and user; or {PASSWORD_VARIABLE}, "
             "PGPASSWORD)",
+        )
+    if _NO_TLS in text:
+        return NotemillError(
+            f"the database can't be reached, while {doing}: {told}",
+            where=where,
+            remedy="this server speaks no TLS, which database.tls (or sslmode in the URL) asks "
+            f"for: {_ADMINISTRATORS} to turn it on, or leave the section out where the network is "
+            "to be trusted",
         )
     if _CERTIFICATE.search(text):
         return NotemillError(

@@ -60,6 +60,7 @@ def load(database: Database, work: Load) -> LoadReport:
                 connection, partial(write_and_prove, connection, tables, work, origins, rows, way)
             )
     report = report_of(work, origins, proof, time.monotonic() - started, removed=removed)
+    report = report.model_copy(update={"nul": rows.untaken})
     log.info(
         "reconciled: %d notes = %d answered + %d failed%s + %d blank; "
         "%d values read back and equal",

@@ -6,6 +6,7 @@ names the column. In the journal and the result shard the answer stays what it w
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -15,27 +16,30 @@ import pyarrow.compute as pc
 from notemill.answers.verdict import Status
 from notemill.errors import NotemillError
 from notemill.load.lines import bytes_of
-from notemill.load.tables import Tables
 
 _WHY = "nul_character"
+_DETAIL = 1024
+"""Characters of it that are told."""
 
 
-def without_nul(batch: pa.RecordBatch, tables: Tables) -> tuple[pa.RecordBatch, int]:
+def without_nul(
+    batch: pa.RecordBatch, ids: Collection[str], answers: Collection[str]
+) -> tuple[pa.RecordBatch, int]:
     """The batch with failures in the place of answers that hold a NUL; how many those are.
 
-    batch: with the columns of the staging table. Raises NotemillError for an id with one.
+    batch: of a result shard. ids, answers: the columns of it that name the note, and that a
+    failure has not. Raises NotemillError for an id with a NUL.
     """
-    beside = {column.name for column in tables.failures.columns} | set(tables.id_names)
     details: dict[int, str] = {}
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         for row in _rows_with_nul(column):
-            if name in tables.id_names:
+            if name in ids:
                 raise NotemillError(
                     f"an id in column '{name}' holds a NUL character, which PostgreSQL can't store",
-                    where=tables.results.name,
+                    where=f"id_columns: {name}",
                     remedy="leave that note out of a cohort of another name; nothing was changed",
                 )
-            if name not in beside:
+            if name in answers:
                 details[row] = f"{details[row]}; " if row in details else ""
                 details[row] += f"{name}: {_WHY}"
     told = np.zeros(batch.num_rows, dtype=bool)
@@ -46,10 +50,12 @@ def without_nul(batch: pa.RecordBatch, tables: Tables) -> tuple[pa.RecordBatch, 
         if name == "status":
             column = pc.if_else(gone, pa.scalar(Status.SCHEMA.value, column.type), column)
         elif name == "detail":
-            said = pa.array([details.get(row) for row in range(batch.num_rows)], column.type)
+            said = pa.array(
+                [details.get(row, "")[:_DETAIL] for row in range(batch.num_rows)], column.type
+            )
             column = pc.if_else(gone, said, column)
             column = pc.replace_substring(column, "\0", "\\0")  # our own words
-        elif name not in beside:
+        elif name in answers:
             column = pc.if_else(gone, pa.scalar(None, column.type), column)
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema), len(details)

@@ -33,7 +33,8 @@ class LoadReport(Record):
     evidence: answered notes by the grade of their evidence (answers/grades.py), all grades named;
     None where the task names none. not_relevant: settled by the task's gate; gate: of each of its
     rules the notes that it settled (`not_relevant`), and that were sent `cut` and `whole`; None
-    where the task has none.
+    where the task has none. nul: answers with a NUL character, which PostgreSQL can't store: their
+    notes are among the failed ones, by the status `schema`.
     """
 
     cohort: str
@@ -55,5 +56,6 @@ class LoadReport(Record):
     load_seconds: float
     evidence: dict[str, int] | None = None
     not_relevant: int = 0
+    nul: int = 0
     gate: dict[str, dict[str, int]] | None = None
     outputs: list[Output] = Field(default_factory=list)

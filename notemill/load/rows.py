@@ -50,7 +50,10 @@ class Asked:
 
 
 class Rows:
-    """All rows of a load, those of answered notes and the others apart, in the order of the ids."""
+    """All rows of a load, those of answered notes and the others apart, in the order of the ids.
+
+    untaken: answers among the latter, because the database can't store a NUL.
+    """
 
     def __init__(self, tables: Tables, batches: Iterable[pa.RecordBatch]) -> None:
         """batches: with the columns of the staging table; all are taken when this is entered."""
@@ -58,18 +61,18 @@ class Rows:
         self._tables = tables
         self._batches = batches
         self._sorted: dict[str, Sorted] = {}
-        self._untaken = 0
+        self.untaken = 0
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with self._stack:  # closed at once where something fails
             for batch in self._batches:
                 self._add(_as_tables_hold_them(self._storable(batch)))
-            if self._untaken:
+            if self.untaken:
                 log.warning(
                     "%d answers hold a NUL character, which PostgreSQL can't store: their notes "
                     "are in %s, as '%s'",
-                    *(self._untaken, self._tables.failures.name, Status.SCHEMA.value),
+                    *(self.untaken, self._tables.failures.name, Status.SCHEMA.value),
                 )
             self._stack = self._stack.pop_all()
         return self
@@ -86,8 +89,10 @@ class Rows:
         """What the database can store: PostgreSQL takes no NUL, and such an answer is a failure."""
         if self._tables.dialect != POSTGRESQL:
             return batch
-        kept, untaken = without_nul(batch, self._tables)
-        self._untaken += untaken
+        tables = self._tables
+        answers = set(tables.results.columns.keys()) - set(tables.failures.columns.keys())
+        kept, untaken = without_nul(batch, tables.id_names, answers)
+        self.untaken += untaken
         return kept
 
     def _add(self, batch: pa.RecordBatch) -> None:

@@ -23,6 +23,8 @@ from notemill.notes.text import UndecodedText
 _DIGITS = 38
 """Of a decimal in a shard."""
 _EXACTLY = Context(prec=_DIGITS)
+_AS_TEXT = "cast it in the query to text (MySQL: CHAR)"
+"""Not to CHAR everywhere: PostgreSQL's is one character long, and cuts the others off."""
 
 
 def column_positions(names: Iterable[str], cohort: Cohort, cohort_name: str) -> list[int]:
@@ -122,13 +124,16 @@ class IdReader:
         elif isinstance(value, Unfit):
             what, remedy = value.what, "cast it in the query to TEXT, or leave those rows out"
         elif kind is int and type(value) is int:
-            what, remedy = "holds a number beyond 64 bits", "cast it in the query to CHAR"
+            what, remedy = "holds a number beyond 64 bits", _AS_TEXT
         elif kind is None:
             what = f"is of a kind that can't name a note ({type(value).__name__})"
-            remedy = "cast it in the query to CHAR or to an integer"
+            remedy = f"{_AS_TEXT}, or to an integer"
         elif kind is type(value) is Decimal:
             what = "has more digits after the point on one row than on the first, or more than 38"
-            remedy = "cast it in the query to CHAR"
+            remedy = (
+                "cast it in the query to DECIMAL(38, n), n being the digits after the point on the "
+                "row that has most of them"
+            )
         else:
             what = f"holds {kind.__name__} on one row and {type(value).__name__} on another"
             remedy = "cast it in the query to one type"

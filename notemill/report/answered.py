@@ -16,6 +16,7 @@ from notemill.answers.shard import ShardOrigin, read_answers, read_origin
 from notemill.answers.verdict import NOT_ASKED, Status
 from notemill.errors import NotemillError
 from notemill.files import read_json
+from notemill.load.nul import without_nul
 from notemill.load.report import LoadReport
 from notemill.look.words import IN_WORDS
 from notemill.notes.manifest import Manifest
@@ -64,8 +65,12 @@ def shards_there(layout: Layout, manifest: Manifest, run: Run, cut: str) -> Shar
     return Shards(paths, origins, len(manifest.shards))
 
 
-def counted(shards: Shards, manifest: Manifest, run: Run) -> Tally:
-    """All rows of the shards, counted."""
+def counted(shards: Shards, manifest: Manifest, run: Run, *, storing_nul: bool = True) -> Tally:
+    """All rows of the shards, counted.
+
+    storing_nul: whether an answer with a NUL character is one where the answers go; it is a
+    failure in a table of PostgreSQL.
+    """
     columns = answer_columns(run.task, run.experiment.answer_prefix, manifest.id_columns)
     dates = [column.name for column in manifest.id_columns if column.kind in _DATES]
     tally = Tally(columns, run.task.json_schema, time=dates[0] if dates else None)
@@ -73,9 +78,10 @@ def counted(shards: Shards, manifest: Manifest, run: Run) -> Tally:
     wanted = tally.columns(
         evidence=bool(evidence_columns(run.task.evidence)), gate=run.task.gate is not None
     )
+    answers = {column.column for column in [*columns, *evidence_columns(run.task.evidence)]}
     for path in shards.paths:
         for batch in read_answers(path, _ROWS, columns=wanted):
-            tally.add(batch)
+            tally.add(batch if storing_nul else without_nul(batch, (), answers)[0])
     return tally
 
 

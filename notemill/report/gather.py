@@ -12,6 +12,7 @@ from notemill.clock import now
 from notemill.comparison.record import read_comparison
 from notemill.comparison.repeat_record import read_repeat
 from notemill.config import Config
+from notemill.database.keys import POSTGRESQL
 from notemill.errors import NotemillError
 from notemill.evaluation.record import read_evaluation
 from notemill.notes.manifest import Manifest, read_manifest
@@ -114,7 +115,9 @@ class _Gathering:
             return None
         manifest, told = self._cohorts[cohort]
         shards = shards_there(self._layout, manifest, run, self._cut(cohort))
-        tally = counted(shards, manifest, run)
+        database = self._config.database if run.experiment.results_table else None
+        storing_nul = database is None or database.dialect != POSTGRESQL
+        tally = counted(shards, manifest, run, storing_nul=storing_nul)
         self._engines[run.experiment_id] |= tally.engines
         answer = answered(self._layout, told, run, shards, tally, self._smallest)
         whose = f"{run.name} over {cohort}"

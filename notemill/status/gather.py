@@ -17,6 +17,8 @@ from notemill.answers.sweep import compared
 from notemill.comparison.repeat_settings import SHARD as REPEAT
 from notemill.config import Config, Engine
 from notemill.errors import NotemillError
+from notemill.files import read_json
+from notemill.load.report import LoadReport
 from notemill.notes.manifest import Manifest, read_frozen
 from notemill.paths import Layout, cut_name, live, shard_names
 from notemill.pilot.record import PilotRecord, read_pilot
@@ -103,6 +105,7 @@ class _Gathering:
         jobs = self._jobs(shards, pilot, pilot_state, repeat)
         running = (job for job in jobs if job.state is ShardState.RUNNING)
         rate = sum(job.texts_per_s for job in running if job.shard != REPEAT)
+        loaded = self._is_loaded(shards)
         lives = [shard.live for shard in shards if shard.live]
         finished = [shard.finished for shard in shards if shard.finished is not None]
         return ExperimentStatus(
@@ -127,9 +130,9 @@ class _Gathering:
             uncounted_shards=sum(shard.uncounted for shard in shards),
             pilot=pilot_state,
             repeat=repeat.state,
-            loaded=self._is_loaded(shards),
+            loaded=loaded,
             jobs=jobs,
-            remarks=self._remarks(manifest, shards, answered),
+            remarks=self._remarks(manifest, shards, answered, loaded=loaded),
             timeline=timeline([*lives, *([pilot.live] if pilot else [])], finished),
         )
 
@@ -208,9 +211,11 @@ class _Gathering:
             return 0.0
 
     def _remarks(
-        self, manifest: Manifest | None, shards: Sequence[Shard], answered: int
+        self, manifest: Manifest | None, shards: Sequence[Shard], answered: int, *, loaded: bool
     ) -> list[str]:
         remarks = []
+        if loaded and (untaken := self._untaken()):
+            remarks.append(untaken)
         if together := self._together():
             remarks.append(
                 f"asked in the same jobs as {', '.join(together)}: hours are its part of theirs"
@@ -228,6 +233,20 @@ class _Gathering:
                 "option makes another experiment"
             )
         return remarks
+
+    def _untaken(self) -> str | None:
+        """Answers here that are failures in the tables, because those can't store them."""
+        path = self._layout.load(self._cohort, self._run.experiment_id)
+        try:
+            report = read_json(LoadReport, path, problem="no load report", remedy="delete it")
+        except (OSError, NotemillError):
+            return None
+        if not report.nul:
+            return None
+        return (
+            f"{report.nul} notes whose answers hold a NUL character are in {report.failures_table} "
+            "as 'schema': PostgreSQL can't store them"
+        )
 
     def _together(self) -> list[str]:
         """Names of the tasks that were asked beside this one."""

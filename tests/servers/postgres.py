@@ -74,9 +74,6 @@ class Postgres:
             # Commits survive a kill of the server, not a power cut: a test wants no more.
             "fsync=off",
             "shared_buffers=32MB",
-            "ssl=on",
-            f"ssl_cert_file={self.certificate}",
-            f"ssl_key_file={self.certificate.with_suffix('.key')}",
             *self.settings,
         )
         options = [word for setting in settings for word in ("-c", setting)]
@@ -204,6 +201,10 @@ class Postgres:
         daemon.stop()
         if not (self._data / "PG_VERSION").is_file():
             raise ServerFailed(f"initdb made no database in {self._data}\n{tail(self._log)}")
+        # In its file, so that `ALTER SYSTEM` can change it.
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.write(f"ssl = on\nssl_cert_file = '{self.certificate}'\n")
+            file.write(f"ssl_key_file = '{key}'\n")
 
 
 def program(name: str) -> str:

@@ -10,12 +10,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
+from notemill.cli import summary
+from notemill.config import read_config
 from notemill.database import postgres as postgres_session
 from notemill.errors import NotemillError
 from notemill.load import loader
 from notemill.load.proof import Prover
 from notemill.load.rehearsal import prepare_tables
+from notemill.report.count import exactly
+from notemill.report.gather import gather as gather_report
+from notemill.status.gather import gather as gather_status
 from tests.ids import POSTGRES, go_through_and_back, lists_of
 from tests.servers.clinic import ServerClinic
 from tests.servers.loads import everything
@@ -28,11 +34,25 @@ from tests.servers.test_load_mariadb import (
 from tests.servers.test_load_mariadb_ways import (
     test_a_server_that_ends_in_the_middle_of_a_load_leaves_what_was_there,  # noqa: F401
 )
-from tests.unit.conftest import write_task
+from tests.unit.conftest import config_values, write_task
 from tests.unit.load.rows import FAILURES, RESULTS
-from tests.unit.loads import Loads, compared_by_value
+from tests.unit.loads import ID, Loads, compared_by_value
 
 ALL_BYTES = bytes(range(256))
+KINDS = {
+    "CITEXT": "CREATE EXTENSION citext",
+    "ward": "CREATE DOMAIN ward AS VARCHAR(20) CHECK (value <> '')",
+    "side": "CREATE TYPE side AS ENUM ('a', 'A ', '🩺')",
+}
+"""Types of ids that someone makes first."""
+CAST_TO_JOIN = ("side", 'VARCHAR(20) COLLATE "und-x-icu"')
+"""Those that PostgreSQL compares with no text, or asks how."""
+CHEST = {
+    "query": "SELECT visit, note FROM notes",
+    "id_columns": ["visit"],
+    "text_column": "note",
+    "shards": 3,
+}
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +109,27 @@ def test_a_nul_in_an_answer_leaves_its_note_one_row_that_says_so(
     ]
     told = loads.clinic.rows("SELECT detail FROM answers_failures WHERE visit IN (1, 4)")
     assert told == [("llm_reason: nul_character",)] * 2
+    # And report, summary and status say the same.
+    report.write(loads.clinic.layout.load("chest", ID))
+    config = read_config(
+        config_values(
+            results=str(loads.clinic.layout.results),
+            tasks=str(loads.clinic.folder / "tasks"),
+            database=loads.clinic.database.model_dump(mode="json", exclude_none=True),
+            cohorts={"chest": CHEST},
+        )
+    )
+    (answers,) = gather_report(config, [loads.work().run]).answers
+    assert (answers.answered, answers.failed) == (exactly(1), exactly(3))
+    (status,) = gather_status(config, [loads.work().run]).experiments
+    assert status.loaded
+    assert status.remarks[0].startswith("2 notes whose answers hold a NUL character are in answers")
+    console = Console(record=True)
+    console.print(summary._table(report))
+    rows = [line.split("│") for line in console.export_text().splitlines() if "│" in line]
+    shown = {row[1].strip(): row[2].strip() for row in rows}
+    assert (shown["answered"], shown["failed: schema"]) == ("1", "3")
+    assert shown["of them, answers with a NUL character"] == "2"
 
 
 class TestATrigger:
@@ -245,9 +286,15 @@ def test_ids_go_through_and_back(
 ) -> None:
     def loads() -> Loads:
         clinic = ServerClinic(database, tmp_path_factory.mktemp("clinic"))
-        clinic.run("CREATE EXTENSION IF NOT EXISTS citext")
-        clinic.run("CREATE DOMAIN ward AS VARCHAR(20) CHECK (value <> '')")
-        clinic.run("CREATE TYPE side AS ENUM ('a', 'A ', '🩺')")
+        if kind in KINDS:
+            clinic.run(KINDS[kind])
         return Loads(clinic, write_task(clinic.folder / "tasks"))
 
-    go_through_and_back(loads, kind, data.draw(lists_of(POSTGRES[kind])))
+    # PostgreSQL gives CHAR with the blanks that mean nothing to it.
+    read = "visit::text" if kind == "CHAR(8)" else "visit"
+    go_through_and_back(loads, kind, data.draw(lists_of(POSTGRES[kind])), read)
+    theirs = 'n.visit::text COLLATE "C"' if kind in CAST_TO_JOIN else "n.visit"
+    same = f"SELECT FROM ids n WHERE r.visit = {theirs}"
+    alone = f"SELECT visit FROM answers r WHERE NOT EXISTS ({same})"
+    with database.connect() as connection:
+        assert connection.execute(alone.encode()).fetchall() == []

@@ -23,6 +23,7 @@ from notemill.notes.extract import extract
 from notemill.notes.manifest import Manifest
 from notemill.paths import Layout
 from tests.servers.clinic import ServerClinic
+from tests.servers.daemon import wait_until
 from tests.servers.loads import everything
 from tests.servers.postgres import Postgres
 from tests.servers.standin import store
@@ -125,6 +126,24 @@ class TestTls:
             Database.model_validate({"url": named, "tls": ca | {"verify_identity": False}})
         )
 
+    def test_refuses_a_server_that_speaks_none(self, database: Postgres, tmp_path: Path) -> None:
+        plain = self.settings(database, tmp_path)
+        assert self.cipher(plain)
+        self.turn(database, "off")
+        try:
+            with pytest.raises(NotemillError, match="server does not support SSL") as refused:
+                self.cipher(self.settings(database, tmp_path, tls={"ca": database.certificate}))
+            assert "speaks no TLS" in refused.value.remedy
+            assert self.cipher(plain) is None
+        finally:
+            self.turn(database, "on")
+
+    def turn(self, database: Postgres, to: str) -> None:
+        """TLS of all sessions to come."""
+        database.execute(f"ALTER SYSTEM SET ssl = {to}")
+        database.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: database.execute("SHOW ssl") == [(to,)], 60, f"TLS is not {to}")
+
 
 class TestExtract:
     def test_takes_ids_of_each_kind_exactly(self, notes: Database, tmp_path: Path) -> None:
@@ -221,6 +240,18 @@ class TestExtract:
         query = "SELECT visit, note FROM notes"
         ward = notes.model_copy(update={"schemas": ["Ward", "public"]})
         assert extracted(ward, tmp_path, query).counts.notes == 1
+
+    def test_refuses_a_schema_that_the_server_would_pass_over_in_silence(
+        self, notes: Database, database: Postgres, tmp_path: Path
+    ) -> None:
+        database.execute("CREATE SCHEMA theirs", database.database)
+        try:
+            for name in ("ward", "theirs"):
+                wrong = notes.model_copy(update={"schemas": [name, "public"]})
+                with pytest.raises(NotemillError, match=f"has no schema {name}, or your account"):
+                    extracted(wrong, tmp_path, "SELECT visit, note FROM notes")
+        finally:
+            database.execute("DROP SCHEMA theirs", database.database)
 
     def test_takes_percent_signs_and_the_users_own_date_style(
         self, notes: Database, database: Postgres, tmp_path: Path
