@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from notemill.answers.opening import opened
-from notemill.answers.work import ShardJob, ShardWork
+from notemill.answers.shard_job import ShardJob
+from notemill.answers.work import ShardWork
 from notemill.engines.protocol import End, EngineGone, PromptTooLong, Question, Reply
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
