@@ -147,7 +147,7 @@ def _job(folder: Path, texts: int) -> Any:
     """A job on one shard of distinct notes, some 2,000 bytes each."""
     from instant import SCHEMA  # noqa: PLC0415  (beside this file)
 
-    from notemill.answers.work import ShardJob  # noqa: PLC0415
+    from notemill.answers.shard_job import ShardJob  # noqa: PLC0415
     from notemill.engines.record import ModelRecord  # noqa: PLC0415
     from notemill.paths import Layout  # noqa: PLC0415
     from notemill.plan.runs import plan_runs  # noqa: PLC0415

@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.performance.clients import MODEL
 from notemill.answers.job import answer_shard
 from notemill.answers.recut import JournaledAnswers
-from notemill.answers.work import ShardJob
+from notemill.answers.shard_job import ShardJob
 from notemill.config import Config, OpenAiEngine, read_config
 from notemill.engines.kinds import record_model
 from notemill.logs import log

@@ -12,9 +12,10 @@ from notemill.answers.opening import opened_together
 from notemill.answers.outcome import Outcome
 from notemill.answers.refusal import told_once
 from notemill.answers.shard import ShardOrigin, read_failed, read_origin, write_answers
+from notemill.answers.shard_job import ShardJob
 from notemill.answers.slots import classing_of
 from notemill.answers.terminated import until_terminated
-from notemill.answers.work import ShardJob, ShardWork
+from notemill.answers.work import ShardWork
 from notemill.counts import Watched
 from notemill.engines.record import read_record
 from notemill.errors import NotemillError

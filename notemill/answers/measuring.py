@@ -3,9 +3,6 @@
 One number after another, doubled each time, with an engine started for each. A step asks texts that
 were not asked yet, and what it answers counts, so a sweep costs the starts of its engines alone. It
 asks until its steady part, after each slot's first text and before its last, holds enough of them.
-
-Texts differ, so a step's speed is not compared as it is: a text's seconds are fitted to its tokens,
-and all steps are compared by what they would do with the average text of the sweep.
 """
 
 from __future__ import annotations
@@ -16,10 +13,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import numpy as np
-
 from notemill.answers.classes import tokens_of_bytes
 from notemill.answers.classing import Classing
+from notemill.answers.evened import Measured, evened
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import EngineLost, Text
 from notemill.answers.sweep import EVENED_FROM, Step, Sweep, compared, fewest_of_fastest
@@ -68,7 +64,7 @@ async def sweep(
     Raises NotemillError when `also`, or not even one slot, can be had, or for what ends any job.
     """
     deadline = time.monotonic() + 60 * limits.minutes
-    measured: list[_Measured] = []
+    measured: list[Measured] = []
     counted: dict[str, int] = {}
     context = classing.main()
 
@@ -101,7 +97,7 @@ async def sweep(
         ended = _why_ended(measured, slots, more, limits, deadline)
         none_yet = all(each.error for each in measured)
         slots = slots // 2 if none_yet else min(2 * slots, limits.most_slots)
-    steps = _evened(measured)
+    steps = evened(measured)
     done = Sweep(
         gpu=gpu,
         steps=steps,
@@ -127,15 +123,6 @@ async def sweep(
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """A step, what ended in its steady part, and why it could not be made."""
-
-    step: Step
-    outcomes: list[Outcome]
-    error: NotemillError | None
-
-
-@dataclass(frozen=True)
 class _Asked:
     """What a step asks: texts by chance that fit the context, and who is told of their ends."""
 
@@ -145,7 +132,7 @@ class _Asked:
     max_failures: float | None
     told: Ended
 
-    async def step(self, slots: int, texts: int, deadline: float, *, needed: bool) -> _Measured:
+    async def step(self, slots: int, texts: int, deadline: float, *, needed: bool) -> Measured:
         """Ask with so many slots until enough has ended. needed: a lost engine is started again."""
         work = self.work
         of_all = slots * work.servers  # what is measured is the job: its servers share its CPUs
@@ -155,7 +142,7 @@ class _Asked:
 
         @asynccontextmanager
         async def start(slots: int, context: int, server: int) -> AsyncIterator[Engine]:
-            started = work.started(slots, context, server)
+            started = work.engines.started(slots, context, server)
             async with started as engine, power.watched(once=server == 0):
                 yield engine
 
@@ -188,7 +175,7 @@ class _Asked:
             watts=power.mean,
             why_not=problem.what if problem else "",
         )
-        return _Measured(step, meter.steady, problem)
+        return Measured(step, meter.steady, problem)
 
 
 class _Meter:
@@ -231,7 +218,7 @@ class _Meter:
 
 
 def _why_ended(
-    measured: list[_Measured], slots: int, more: bool, limits: Limits, deadline: float
+    measured: list[Measured], slots: int, more: bool, limits: Limits, deadline: float
 ) -> str:
     """Why there is no further step after this number of slots, empty when there is one.
 
@@ -247,7 +234,7 @@ def _why_ended(
         return f"{step.slots} slots can't be had: {step.why_not}"
     if slots >= limits.most_slots:
         return "it was not to try more (pilot.most_slots)"
-    up_to_now = [step for step in _evened(measured) if step.slots <= slots]
+    up_to_now = [step for step in evened(measured) if step.slots <= slots]
     rates = [step.even_per_s for step in sorted(up_to_now, key=lambda step: step.slots)]
     # Two in a row: one may be chance.
     if len(rates) > 2 and max(rates[-2:]) < _A_GAIN * max(rates[:-2]):
@@ -262,37 +249,6 @@ def _best(steps: list[Step], ended: str) -> int | None:
         return None
     taken = fewest_of_fastest(steps)
     return taken.slots if taken else None
-
-
-def _evened(measured: list[_Measured]) -> list[Step]:
-    """The steps with what each would do with the average text of all."""
-    told = [each for each in measured if each.outcomes and not each.error]
-    if not told:
-        return [each.step for each in measured]
-    average = np.mean([_tokens(each) for step in told for each in step.outcomes], axis=0)
-    return [
-        each.step.model_copy(update={"even_per_s": round(float(_even_rate(each, average)), 4)})
-        if each in told
-        else each.step
-        for each in measured
-    ]
-
-
-def _even_rate(measured: _Measured, average: np.ndarray) -> float:
-    """Texts a second at the average text, by least squares of a text's seconds on its tokens."""
-    tokens = np.array([_tokens(outcome) for outcome in measured.outcomes])
-    seconds = np.array([outcome.seconds for outcome in measured.outcomes])
-    own, rate = seconds.mean(), measured.step.texts_per_s
-    if len(seconds) < EVENED_FROM or not own:
-        return rate
-    # Centred: the mean text of the step takes its mean seconds.
-    slopes, *_ = np.linalg.lstsq(tokens - tokens.mean(axis=0), seconds - own, rcond=None)
-    expected = own + float((average - tokens.mean(axis=0)) @ slopes)
-    return rate * own / expected if expected > own / 2 else rate
-
-
-def _tokens(outcome: Outcome) -> tuple[int, int]:
-    return outcome.prompt_tokens, outcome.answer_tokens
 
 
 def _told(step: Step) -> str:

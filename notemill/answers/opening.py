@@ -9,9 +9,10 @@ from functools import partial
 
 from notemill.answers.experiment_record import refuse_wrong_model
 from notemill.answers.journal import Journal, JournalKey
-from notemill.answers.live import LiveFile
+from notemill.answers.live_file import LiveFile
+from notemill.answers.shard_job import ShardJob
 from notemill.answers.verdict import STATUSES, is_answer
-from notemill.answers.work import ShardJob, ShardWork
+from notemill.answers.work import ShardWork
 from notemill.counts import Counts
 from notemill.database.keys import IdColumn
 from notemill.engines.record import ModelRecord, read_record

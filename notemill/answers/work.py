@@ -2,84 +2,42 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import (
-    AsyncIterator,
     Callable,
     Collection,
     Iterable,
     Iterator,
 )
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from pathlib import Path
 
+from notemill.answers.allowed import allowed_failures, refuse_more_failures
 from notemill.answers.asking import Asking
-from notemill.answers.endpoint import Endpoints, endpoints_for
+from notemill.answers.engines import Engines, StartWith
 from notemill.answers.experiment_record import keep_record
 from notemill.answers.journal import Journal
-from notemill.answers.live import LiveFile
+from notemill.answers.live_file import LiveFile
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
+from notemill.answers.shard_job import ShardJob
 from notemill.answers.verdict import Status
 from notemill.counts import Counts
-from notemill.endpoints.known import Known
-from notemill.endpoints.proven import proven_at
-from notemill.engines.client import Client
-from notemill.engines.kinds import proven_engine
-from notemill.engines.protocol import Engine, EngineDraining, EngineGone, Start
+from notemill.engines.protocol import Engine
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.notes.manifest import Manifest, ShardEntry
 from notemill.notes.texts import longest_first, read_texts, text_bytes
-from notemill.paths import Layout
 from notemill.progress import Progress
 from notemill.tasks.gate import WHOLE, Gated
 from notemill.tasks.gate_patterns import Range
-from notemill.tasks.run import Run
-
-
-@dataclass(frozen=True)
-class ShardJob:
-    """One shard of a run. threads: CPU threads for the engine."""
-
-    run: Run
-    layout: Layout
-    cohort: str
-    cut: str
-    shard: str
-    engine_log: Path
-    threads: int
-
-    @property
-    def notes(self) -> Path:
-        return self.layout.notes(self.cohort, self.cut, self.shard)
-
-    @property
-    def manifest(self) -> Path:
-        return self.layout.manifest(self.cohort, self.cut)
-
-    @property
-    def log(self) -> str:
-        """The job's log, below the results; empty where it lies elsewhere."""
-        log = self.engine_log.with_name(self.engine_log.name.removesuffix(".engine.log") + ".log")
-        within = log.is_relative_to(self.layout.results)
-        return str(log.relative_to(self.layout.results)) if within else ""
-
-    @property
-    def output(self) -> Path:
-        return self.layout.answers(self.cohort, self.run.experiment_id, self.cut, self.shard)
-
+from notemill.tasks.task import Task
 
 _LAST = 160
 """Texts that are asked in the order of their lengths at a shard's or a class's end."""
 
 Ended = Callable[[str, Outcome], None]
-StartWith = Callable[[int, int, int], AbstractAsyncContextManager[Engine]]
-"""Starts an engine with so many slots of so many tokens, as the server of this number."""
 
 
 @dataclass
@@ -113,7 +71,6 @@ class ShardWork:
     given_up: NotemillError | None = None
     told: Ended | None = None
     counts: Counts = field(default_factory=Counts)
-    _lost: set[str] = field(default_factory=set)
 
     @property
     def entry(self) -> ShardEntry:
@@ -123,7 +80,7 @@ class ShardWork:
     @property
     def servers(self) -> int:
         """Servers that the job starts; endpoints come as they are."""
-        return self.job.run.engine.servers if self.job.run.engine.computes_here else 1
+        return self.job.servers
 
     @property
     def settled(self) -> int:
@@ -211,9 +168,9 @@ class ShardWork:
     ) -> None:
         """Ask about texts, for all tasks, with engines of so many slots each, started for it.
 
-        start: in the place of `started`; ended: told of each end; restarts, max_failures (texts
-        with which the job goes on): by default as configured. context: tokens of each slot, by
-        default the experiment's num_ctx; with fewer, texts that don't fit stay missing, and
+        start: in the place of `Engines.started`; ended: told of each end; restarts, max_failures
+        (texts with which the job goes on): by default as configured. context: tokens of each slot,
+        by default the experiment's num_ctx; with fewer, texts that don't fit stay missing, and
         `beyond` says so. needs_all: whether it ends with the first server that stays away. Raises
         as ShardAsking.run does.
         """
@@ -262,72 +219,27 @@ class ShardWork:
             beyond=lambda text_sha256: self.beyond.update({text_sha256: context}),
         )
         if not self.job.run.engine.computes_here:
-            await asking.run_on(texts, self._endpoints)
+            await asking.run_on(texts, self.engines.endpoints)
             return
-        begin = start or self.started
+        begin = start or self.engines.started
         starts = [partial(begin, slots, context, server) for server in range(self.servers)]
         self.counts.slots = slots * self.servers
         await asking.run(texts, *starts)
 
-    @asynccontextmanager
-    async def started(self, slots: int, context: int, server: int = 0) -> AsyncIterator[Engine]:
-        """A proven engine with so many slots of so many tokens: the server of this number."""
-        run, began = self.job.run, time.monotonic()
-        start = self._start(slots, context, server)
-        async with self._life(str(server)), proven_engine(run.engine, start) as engine:
-            self._is_ready(engine, began)
-            if isinstance(engine, Client) and engine.own_metrics:
-                self.counts.own[server] = engine.own_metrics
-            try:
-                yield engine
-            finally:
-                self.counts.own.pop(server, None)
+    @cached_property
+    def engines(self) -> Engines:
+        """Engines for this work and those beside it, started for it or at endpoints."""
+        return Engines(self.job, self.record, self._tasks, self.counts, self._is_ready)
 
-    @asynccontextmanager
-    async def _at(self, known: Known) -> AsyncIterator[Engine]:
-        """A proven engine at an endpoint."""
-        run, began = self.job.run, time.monotonic()
-        start = self._start(known.slots or 1, run.experiment.options.num_ctx, 0)
-        async with self._life(known.name), proven_at(run.engine, start, known) as engine:
-            self._is_ready(engine, began)
-            yield engine
-
-    @property
-    def _endpoints(self) -> Endpoints:
-        return endpoints_for(self.job.run, self._at)
-
-    def _start(self, slots: int, context: int, server: int) -> Start:
-        job, run = self.job, self.job.run
-        return Start(
-            run.task,
-            run.experiment.options.model_copy(update={"num_ctx": context}),
-            self.record,
-            job.engine_log,
-            job.threads,
-            slots,
-            beside=tuple(work.job.run.task for work in self.beside),
-            server=server,
-            servers=self.servers,
-        )
+    def _tasks(self) -> tuple[Task, ...]:
+        """Those that are asked beside the first."""
+        return tuple(work.job.run.task for work in self.beside)
 
     def _is_ready(self, engine: Engine, began: float) -> None:
         for work in self.together:
             work.ready_s, work.engine = time.monotonic() - began, engine.description
             keep_record(self.job.layout, work.job.run, self.record, work.asked_with)
             work.counts.engine, work.counts.progressed = engine.description, time.time()
-
-    @asynccontextmanager
-    async def _life(self, server: str) -> AsyncIterator[None]:
-        """Of a server's engine: one that was lost before is counted as started again."""
-        self.counts.restarts += server in self._lost
-        try:
-            yield
-            self._lost.discard(server)
-        except EngineDraining:
-            raise
-        except EngineGone:
-            self._lost.add(server)
-            raise
 
     def _keep(self, text_sha256: str, outcome: Outcome) -> None:
         if outcome.status == Status.ANSWERED:
@@ -345,7 +257,7 @@ class ShardWork:
         max_failed_share of them."""
         texts, share = len(self.wanted), self.job.run.experiment.max_failed_share
         try:
-            most = _allowed_failures(share, texts) if allowed is None else allowed
+            most = allowed_failures(share, texts) if allowed is None else allowed
             refuse_more_failures(len(self.failures), texts, most)
         except NotemillError as error:
             self.given_up = error
@@ -370,21 +282,3 @@ class ShardWork:
         progress = Progress(unit, total=total, on_bar=True)
         progress.resume_at(total - sum(len(work.left()) for work in self.together))
         return progress
-
-
-def _allowed_failures(share: float, texts: int) -> int:
-    """Failed texts that a job may end with: the share of its texts, one at least unless it is 0."""
-    # Rounded first: 0.29 of 100 are 29, not the 28.999999999999996 of the multiplication.
-    return max(1, math.floor(round(share * texts, 6))) if share else 0
-
-
-def refuse_more_failures(failed: int, texts: int, allowed: float) -> None:
-    """Raise NotemillError when more of the texts have failed than is allowed."""
-    if failed > allowed:
-        raise NotemillError(
-            f"{failed} of {texts} texts have no valid answer, "
-            "more than max_failed_share allows; answers so far are kept in the journal",
-            where="this log's lines above give the reasons",
-            remedy="correct the prompt, the schema, num_ctx or num_predict; or, if failures "
-            "are to be expected, raise max_failed_share of the experiment",
-        )

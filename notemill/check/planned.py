@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from notemill.check.answer_cost import answer_cost, told_cost, warn_of_cost
+from notemill.check.cohorts import check_cohort
 from notemill.check.engine_files import engine_files
 from notemill.check.finding import Findings, size
 from notemill.check.gate import check_gate_on
-from notemill.config import Cohort, Config, Engine, Experiment
+from notemill.config import Config, Engine, Experiment
 from notemill.database.connect import connect
 from notemill.errors import NotemillError
 from notemill.files import check_folder
 from notemill.metrics.token import read_token
-from notemill.notes.frozen import check_cohorts
-from notemill.notes.manifest import read_frozen
 from notemill.outputs.delivered import output_paths
 from notemill.outputs.origin import check_output
 from notemill.paths import CUTS, Layout, cut_name
@@ -25,8 +24,6 @@ from notemill.plan.runs import plan_runs
 from notemill.tasks.run import Run
 
 _LITTLE_SPACE = 1 << 30
-_FEW_TEXTS, _MANY_TEXTS = 20, 100_000
-"""Texts a shard: an engine's start costs more than these; these take most of a day."""
 _CHARACTERS_A_TOKEN = 4
 _ROOM = 4
 """A note should have one part in so many of the context."""
@@ -39,7 +36,7 @@ def planned(config: Config) -> tuple[list[Run], Findings]:
     _database_files(config, found)
     _metrics(config, found)
     for name, cohort in config.cohorts.items():
-        _cohort(config, name, cohort, found)
+        check_cohort(config, name, cohort, found)
     runs = list(_runs(config, found))
     for run in runs:
         _experiment(config, run, found)
@@ -125,56 +122,6 @@ def _database_files(config: Config, found: Findings) -> None:
     else:
         where = "compute nodes" if config.database.reached_from == "compute" else "this machine"
         found.ok(f"database {config.database.url}, reached from {where}")
-
-
-def _cohort(config: Config, name: str, cohort: Cohort, found: Findings) -> None:
-    layout = Layout(config.results)
-    ids = ", ".join(cohort.id_columns)
-    shards = f"{cohort.shards} shard{'s' if cohort.shards > 1 else ''}"
-    head = f"cohort {name}: {shards}, ids {ids}"
-    if (
-        cohort.query
-        and cohort.same_id_different_text != "error"
-        and "order by" not in cohort.query.lower()
-    ):
-        found.warn(
-            f"cohort {name}: the {cohort.same_id_different_text} row of an id is kept, and the "
-            "query has no order",
-            where=f"cohorts.{name}.query",
-            remedy="add an ORDER BY, or it is left to the database which text is asked",
-        )
-    try:
-        check_cohorts(config.model_copy(update={"cohorts": {name: cohort}}))
-        frozen = read_frozen(layout.frozen(name))
-    except NotemillError as error:
-        found.refused(error)
-        return
-    if frozen is None:
-        found.ok(f"{head}; not read yet")
-        return
-    texts, notes = frozen.counts.texts, frozen.counts.notes
-    moved = f"; its answers move from {frozen.cut} shards" if frozen.cut != cohort.shards else ""
-    found.ok(f"{head}; read on {frozen.extracted_at}: {notes} notes, {texts} texts to ask{moved}")
-    shard_sizes(name, cohort.shards, texts, found)
-
-
-def shard_sizes(name: str, shards: int, texts: int, found: Findings) -> None:
-    """Warn of shards so small or so large that GPU time or a night is lost."""
-    each = texts / shards
-    where = f"cohorts.{name}.shards: {shards}"
-    if shards > 1 and each < _FEW_TEXTS:
-        found.warn(
-            f"cohort {name}: about {each:.0f} texts a shard, for each of which an engine starts",
-            where=where,
-            remedy=f"fewer shards: {max(1, texts // 5000)}, say. Nothing is asked again",
-        )
-    if each > _MANY_TEXTS:
-        found.warn(
-            f"cohort {name}: about {each:.0f} texts a shard; at ten a second a job takes "
-            f"{each / 36000:.0f} hours",
-            where=where,
-            remedy=f"more shards: {min(2000, -(-texts // 10_000))}, say. Nothing is asked again",
-        )
 
 
 def _experiment(config: Config, run: Run, found: Findings) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from pymysql.constants import FIELD_TYPE
 from sqlalchemy.exc import DBAPIError
 
+from notemill.check.cohorts import shard_sizes
+from notemill.check.column_types import id_kind, own_type
 from notemill.check.finding import Findings
-from notemill.check.planned import shard_sizes
 from notemill.config import Cohort
 from notemill.database.cursor import PostgresRows
-from notemill.database.keys import BYTES_A_CHARACTER, POSTGRESQL, IdColumn, check_key_length
+from notemill.database.keys import POSTGRESQL, IdColumn, check_key_length
 from notemill.database.postgres_refusals import TOO_SLOW
 from notemill.database.refusals import error_code
 from notemill.evaluation.source import cells_of_rows
@@ -32,18 +32,6 @@ _EXACTLY = {
 """Ids that are told apart by every byte."""
 LOOK_S = 60
 """What a look at a query's first rows, or a count over it, may cost."""
-_NAMES = {number: name for name, number in vars(FIELD_TYPE).items() if isinstance(number, int)} | {
-    FIELD_TYPE.TINY: "TINYINT",
-    FIELD_TYPE.SHORT: "SMALLINT",
-    FIELD_TYPE.INT24: "MEDIUMINT",
-    FIELD_TYPE.LONG: "INT",
-    FIELD_TYPE.LONGLONG: "BIGINT",
-    FIELD_TYPE.NEWDECIMAL: "DECIMAL",
-    FIELD_TYPE.VAR_STRING: "VARCHAR",
-    FIELD_TYPE.STRING: "CHAR",
-    FIELD_TYPE.BLOB: "TEXT or BLOB",
-}
-_SIZED = (FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING)
 _NOT_WRAPPED = {1060, 1064, 1248}
 """Errors of a query that is no table expression: a name given twice, or no plain SELECT."""
 _DOES_MORE = re.compile(r"\binto\s+(outfile|dumpfile)\b|^\s*(call|do|load)\b", re.IGNORECASE)
@@ -77,12 +65,12 @@ def try_query(
         )
         return None
     check_key_length(reader.columns, connection.dialect.name)
-    kinds = {column.name: f"id, {_kind(column)}" for column in reader.columns}
+    kinds = {column.name: f"id, {id_kind(column)}" for column in reader.columns}
     kinds[cohort.text_column] = "the note's text"
     found.ok(
         f"cohort {name}: the query gives rows",
         [
-            f"{key}{_type(column)}: {kinds.get(key, 'not used')}"
+            f"{key}{own_type(column)}: {kinds.get(key, 'not used')}"
             for key, column in zip(look.names, look.description, strict=True)
         ],
     )
@@ -285,21 +273,3 @@ def _too_slow(error: DBAPIError) -> bool:
     # MariaDB's max_statement_time, MySQL's max_execution_time, PostgreSQL's statement_timeout,
     # SQLite's progress handler.
     return error_code(error) in (1969, 3024, TOO_SLOW) or "interrupted" in str(error.orig)
-
-
-def _kind(column: IdColumn) -> str:
-    if column.length:
-        return f"{column.kind} of up to {column.length}"
-    return f"{column.kind} with {column.scale} decimals" if column.scale else column.kind
-
-
-def _type(column: Any) -> str:
-    """The database's own type of a column, where the driver tells it."""
-    if column[1] is None:
-        return ""
-    if isinstance(column[1], str):
-        return f" {column[1]}"
-    number, length = column[1], column[3]
-    name = _NAMES.get(number, f"type {number}")
-    sized = f"({length // BYTES_A_CHARACTER})" if number in _SIZED and length else ""
-    return f" {name}{sized}"

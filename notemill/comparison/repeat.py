@@ -25,7 +25,7 @@ from notemill.answers.endpoint import endpoints_for
 from notemill.answers.experiment_record import asked_of, refuse_wrong_model
 from notemill.answers.finished import Finished, finished
 from notemill.answers.journal_lines import Spent
-from notemill.answers.live import LiveFile
+from notemill.answers.live_file import LiveFile
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
 from notemill.answers.refusal import told_once

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from notemill.config import Engine
-from notemill.config.engine import is_encrypted_or_local
+from notemill.config.addresses import is_encrypted_or_local
 from notemill.endpoints.publication import Published, published
 from notemill.engines.api_key import api_key
 from notemill.engines.protocol import At, Start

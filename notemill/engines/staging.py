@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from notemill.config.engine import Stage
+from notemill.config.every_engine import Stage
 from notemill.errors import EngineRefused, NotemillError
 from notemill.files import explained, sync
 from notemill.logs import log

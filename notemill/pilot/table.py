@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal, TextIO
@@ -16,9 +15,10 @@ from rich.text import Text
 from notemill.answers.sweep import Step
 from notemill.answers.verdict import Status
 from notemill.pilot.advice import Advice
-from notemill.pilot.estimate import CantTell, Estimate, Range
+from notemill.pilot.estimate import CantTell, Estimate
 from notemill.pilot.record import AskedText, ClassTexts, PilotRecord, settled_share
 from notemill.pilot.report import NoPilot, PilotReport
+from notemill.pilot.words import duration, many, some, span, speed
 
 REMEDIES = {
     Status.TRUNCATED: "raise num_predict, or ask for shorter answers in the prompt",
@@ -107,7 +107,7 @@ def _measured(report: PilotReport, console: Console) -> Table:
     ended = Counter(text.status for text in asked)
     answered = ended.pop(Status.ANSWERED, 0)
     before = (
-        f"; {_many(record.asked_before)} of the shard had an answer before"
+        f"; {many(record.asked_before)} of the shard had an answer before"
         if record.asked_before
         else ""
     )
@@ -115,13 +115,13 @@ def _measured(report: PilotReport, console: Console) -> Table:
     _row(
         table,
         "asked",
-        f"{_many(len(asked))} texts of shard {record.shard}, which has "
-        f"{_many(record.shard_texts.texts)}: {_many(answered)} answered, "
-        f"{_many(sum(ended.values()))} failed{before}",
+        f"{many(len(asked))} texts of shard {record.shard}, which has "
+        f"{many(record.shard_texts.texts)}: {many(answered)} answered, "
+        f"{many(sum(ended.values()))} failed{before}",
     )
     for row in _gate(record):
         _row(table, *row)
-    _row(table, "took", f"{_time(record.seconds)}{ready}")
+    _row(table, "took", f"{duration(record.seconds)}{ready}")
     if record.asked:
         _row(table, "prompts", _tokens(record.asked, "prompt_tokens"))
         _row(table, "answers", _tokens(record.asked, "answer_tokens"))
@@ -129,11 +129,11 @@ def _measured(report: PilotReport, console: Console) -> Table:
     share = f" ({beyond / texts:.1%})" if beyond else ""
     for each in record.classes if len(record.classes) > 1 else []:
         _row(table, "class", _of_class(each, record))
-    _row(table, "beyond num_ctx", f"{_many(beyond)} of {_many(texts)} texts{share}")
+    _row(table, "beyond num_ctx", f"{many(beyond)} of {many(texts)} texts{share}")
     attempts = sorted(Counter(text.attempts for text in asked).items())
-    _row(table, "attempts", ", ".join(f"{_many(many)} took {of}" for of, many in attempts) or "-")
+    _row(table, "attempts", ", ".join(f"{many(count)} took {of}" for of, count in attempts) or "-")
     for status, count in ended.most_common():
-        _row(table, f"failed: {status}", f"{_many(count)}: {_remedy(status)}", style="yellow")
+        _row(table, f"failed: {status}", f"{many(count)}: {_remedy(status)}", style="yellow")
     return table
 
 
@@ -143,7 +143,7 @@ def _gate(record: PilotRecord) -> Iterator[tuple[str, str]]:
         return
     texts = record.settled + record.shard_texts.texts
     share = f" ({settled_share(record):.1%})" if texts else ""
-    told = f"settles {_many(record.settled)} of {_many(texts)} texts{share}"
+    told = f"settles {many(record.settled)} of {many(texts)} texts{share}"
     if record.settled == texts:
         told += ": all of them, so nothing is asked. Is a pattern too wide?"
     elif not record.settled:
@@ -179,7 +179,7 @@ def _sweep(record: PilotRecord, console: Console) -> Table:
         rate = step.rate
         gain = f"{rate / before - 1:+.0%}" if before and rate else ""
         watts = f"{step.watts:.0f}" if step.watts is not None else ""
-        told = _speed(rate) if rate else ""
+        told = speed(rate) if rate else ""
         best = step.slots == record.sweep.best
         style = "bold green" if best else ""
         _row(table, str(step.slots), told, gain, watts, _of_step(step, best), style=style)
@@ -190,15 +190,15 @@ def _sweep(record: PilotRecord, console: Console) -> Table:
 
 
 def _of_class(each: ClassTexts, record: PilotRecord) -> str:
-    told = f"{_many(each.texts)} texts with {each.context:,} tokens of context, {each.slots} slots"
+    told = f"{many(each.texts)} texts with {each.context:,} tokens of context, {each.slots} slots"
     rate = record.sweep.rate(each.slots) if record.sweep.steps else 0.0
-    return f"{told}: {_speed(rate)} texts/s if they were average ones" if rate else told
+    return f"{told}: {speed(rate)} texts/s if they were average ones" if rate else told
 
 
 def _of_step(step: Step, best: bool) -> str:
     if step.why_not:
         return f"not to be had: {step.why_not}"
-    return f"{_many(step.texts)} texts in {_time(step.seconds)}{', taken' if best else ''}"
+    return f"{many(step.texts)} texts in {duration(step.seconds)}{', taken' if best else ''}"
 
 
 def _advice(report: PilotReport, console: Console) -> Table:
@@ -223,25 +223,25 @@ def _estimated(
 ) -> list[tuple[str, str, str, str]]:
     on_gpus = record.gpu not in ("CPU", "address")
     unit = "GPU time" if on_gpus else "job time"
-    jobs = f"{_some(now.texts_left, 'text')} in {_some(now.jobs, 'job')}"
-    rows = [(unit, now.whole_hours, advised.whole_hours, _some(now.texts, "text"))]
+    jobs = f"{some(now.texts_left, 'text')} in {some(now.jobs, 'job')}"
+    rows = [(unit, now.whole_hours, advised.whole_hours, some(now.texts, "text"))]
     if 0 < now.texts_left < now.texts:
         rows.append(("  of it left", now.left_hours, advised.left_hours, jobs))
     told = [
         (
             name,
-            _time(3600 * here.expected, longest="h"),
-            _time(3600 * there.expected, longest="h"),
-            f"{_span(here, 3600, longest='h')}: {why}",
+            duration(3600 * here.expected, longest="h"),
+            duration(3600 * there.expected, longest="h"),
+            f"{span(here, 3600, longest='h')}: {why}",
         )
         for name, here, there, why in rows
     ]
-    at_once = _some(now.gpus * now.gpus_a_job, "GPU" if on_gpus else "job")
+    at_once = some(now.gpus * now.gpus_a_job, "GPU" if on_gpus else "job")
     rounds = f", {now.rounds} jobs one after the other" if now.rounds > 1 else ""
-    why = f"{_span(now.wall_s)}: {at_once} at once{rounds}; a queue's waiting comes on top"
+    why = f"{span(now.wall_s)}: {at_once} at once{rounds}; a queue's waiting comes on top"
     if not now.texts_left:
         return [*told, *(("", "", "", remark) for remark in now.remarks)]
-    wall = "wall time", _time(now.wall_s.expected), _time(advised.wall_s.expected), why
+    wall = "wall time", duration(now.wall_s.expected), duration(advised.wall_s.expected), why
     return [*told, wall, *(("", "", "", remark) for remark in now.remarks)]
 
 
@@ -272,44 +272,3 @@ def _next(report: PilotReport) -> list[str]:
     if isinstance(report.estimate, CantTell) or report.estimate.texts_left:
         lines.append("Then run it all: `snakemake` with the profile of the pilot.")
     return lines
-
-
-def _many(count: int) -> str:
-    return f"{count:,}"
-
-
-def _some(count: int, of: str) -> str:
-    return f"{count:,} {of}{'' if count == 1 else 's'}"
-
-
-_UNITS = (("s", 1, 120), ("min", 60, 120), ("h", 3600, 72), ("days", 86400, math.inf))
-"""Name, seconds, and how many are better told in the next one."""
-
-
-def _unit(seconds: float, longest: str) -> tuple[str, int]:
-    for name, length, most in _UNITS:
-        if seconds < most * length or name == longest:
-            return name, length
-    raise AssertionError
-
-
-def _time(seconds: float, *, longest: str = "days") -> str:
-    """In the unit that fits, to three figures; in none above `longest`."""
-    name, length = _unit(seconds, longest)
-    return f"{_figures(seconds / length)} {name}"
-
-
-def _span(of: Range, factor: float = 1, *, longest: str = "days") -> str:
-    """The range's ends in one unit."""
-    name, length = _unit(of.high * factor, longest)
-    low, high = (_figures(end * factor / length) for end in (of.low, of.high))
-    return f"{low} to {high} {name}"
-
-
-def _speed(per_s: float) -> str:
-    """Three figures, those of a round number too."""
-    return f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:#.3g}".rstrip(".")
-
-
-def _figures(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

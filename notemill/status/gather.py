@@ -12,22 +12,20 @@ from pathlib import Path
 
 import notemill
 from notemill.answers.experiment_record import experiment_record
-from notemill.answers.live import Live
-from notemill.answers.sweep import compared
 from notemill.comparison.repeat_settings import SHARD as REPEAT
-from notemill.config import Config, Engine
+from notemill.config import Config
 from notemill.errors import NotemillError
 from notemill.files import read_json
 from notemill.load.report import LoadReport
 from notemill.notes.manifest import Manifest, read_frozen
 from notemill.paths import Layout, cut_name, live, shard_names
 from notemill.pilot.record import PilotRecord, read_pilot
+from notemill.status.hours import gpu_hours, mean_rate, on_gpu, seconds_left
 from notemill.status.jobs import job_of, sorted_jobs
 from notemill.status.reading import Reading, Seen, is_there, names_in, server_time
 from notemill.status.repeated import RepeatSeen, repeat_seen
 from notemill.status.report import (
     ExperimentStatus,
-    GpuHours,
     Job,
     Shards,
     ShardState,
@@ -113,7 +111,7 @@ class _Gathering:
             experiment=run.experiment_id,
             name=run.name,
             model=run.experiment.model,
-            on_gpu=_on_gpu(run.engine) and run.engine.gpu != "off",
+            on_gpu=on_gpu(run.engine) and run.engine.gpu != "off",
             texts=texts,
             notes=manifest.counts.notes if manifest else None,
             answered=answered,
@@ -122,9 +120,9 @@ class _Gathering:
             settled=settled if run.task.gate else None,
             left=left,
             texts_per_s=round(rate, 3),
-            mean_texts_per_s=_mean_rate(lives),
-            seconds_left=_seconds_left(shards, left, rate),
-            gpu_hours=_gpu_hours(shards, texts, record, repeat.seconds, run.engine),
+            mean_texts_per_s=mean_rate(lives),
+            seconds_left=seconds_left(shards, left, rate),
+            gpu_hours=gpu_hours(shards, texts, record, repeat.seconds, run.engine),
             tokens=sum(shard.tokens for shard in shards),
             shards=Shards(total=len(shards), **Counter(shard.state.value for shard in shards)),
             uncounted_shards=sum(shard.uncounted for shard in shards),
@@ -297,88 +295,3 @@ def _with_pilot(shards: list[Shard], manifest: Manifest | None, pilot: Seen | No
         else shard
         for shard in shards
     ]
-
-
-def _seconds_left(shards: Sequence[Shard], left: float | None, rate: float) -> float | None:
-    """At the present speed. Of a class's last texts the longest come first, so these weigh more."""
-    if left is None:
-        return None
-    running = [shard for shard in shards if shard.state is ShardState.RUNNING]
-    for shard in running:
-        if shard.live and shard.live.left is not None:
-            rate += shard.live.left_per_s - shard.live.texts_per_s
-    left += _heavier(running)
-    return round(max(left, 0.0) / rate, 1) if rate > 0 else None
-
-
-def _heavier(shards: Sequence[Shard]) -> float:
-    """By how much the texts that these shards have left weigh more than they count."""
-    told = [shard.live for shard in shards if shard.state is not ShardState.DONE and shard.live]
-    return sum(
-        each.left - ((each.texts or 0) - each.answered - sum(each.failed.values()))
-        for each in told
-        if each.left is not None
-    )
-
-
-def _mean_rate(lives: Sequence[Live]) -> float | None:
-    """Texts ended a second while jobs ran: their last jobs', over the time that any of them ran."""
-    spans = sorted((live.started_at.timestamp(), live.renewed_at.timestamp()) for live in lives)
-    seconds, until = 0.0, 0.0
-    for start, end in spans:
-        seconds += max(end - max(start, until), 0.0)
-        until = max(until, end)
-    ended = sum(live.ended for live in lives)
-    return round(ended / seconds, 3) if ended and seconds else None
-
-
-def _on_gpu(engine: Engine) -> bool:
-    """Whether its jobs' hours are GPU hours; those of endpoints are their servers'."""
-    return engine.kind != "llamacpp" and engine.computes_here
-
-
-def _gpu_hours(
-    shards: Sequence[Shard],
-    texts: int | None,
-    record: PilotRecord | None,
-    repeated_s: float,
-    engine: Engine,
-) -> GpuHours:
-    """repeated_s: seconds of the repeat, of which nothing is estimated."""
-    on_gpu = _on_gpu(engine)
-    used = sum(
-        shard.seconds * (shard.live.servers if on_gpu and shard.live else 1) for shard in shards
-    )
-    repeated_s *= engine.servers if on_gpu else 1
-    ran = [shard for shard in shards if shard.answered or shard.failed]
-    ended = sum(shard.answered + sum(shard.failed.values()) for shard in ran)
-    settled = sum(shard.settled for shard in shards)
-    # Of a shard that has not begun the gate has settled none yet: it will be as in the others.
-    begun = sum(shard.texts or 0 for shard in shards if shard.settled)
-    if texts is not None and begun:
-        texts = round(texts * (1 - settled / begun))
-    estimated, source = None, None
-    if texts is not None and record and _only_the_pilot(ran, record):
-        per_s = _pilots_rate(record)
-        if per_s:
-            gpus = record.servers if on_gpu else 1
-            estimated, source = used + gpus * (texts - ended) / per_s, "pilot"
-    elif texts is not None and ended:
-        # What running jobs ended may be longer than the rest: as many average ones as it weighs.
-        ended_evenly = min(max(ended - _heavier(ran), 0.1 * ended), texts)
-        estimated, source = used * texts / ended_evenly, "run"
-    return GpuHours(
-        used=round((used + repeated_s) / 3600, 4),
-        estimated=None if estimated is None else round((estimated + repeated_s) / 3600, 4),
-        estimated_from=source,
-    )
-
-
-def _only_the_pilot(ran: Sequence[Shard], record: PilotRecord) -> bool:
-    return all(shard.seen is None and shard.name == record.shard for shard in ran)
-
-
-def _pilots_rate(record: PilotRecord) -> float:
-    """Texts a second of one job at the slots that the pilot chose, 0 if it can't tell."""
-    rates = {step.slots: step.rate for step in compared(record.sweep.steps)}
-    return rates.get(record.slots) or max(rates.values(), default=0.0)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from notemill.answers.job import answer_shard
 from notemill.answers.recut import JournaledAnswers
-from notemill.answers.work import ShardJob
+from notemill.answers.shard_job import ShardJob
 from notemill.config import Cohort, Config, read_config
 from notemill.engines.kinds import record_model
 from notemill.notes.extract import extract

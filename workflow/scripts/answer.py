@@ -14,7 +14,7 @@ from notemill.plan.runs import runs_of
 leave_password_out()
 with job_log(snakemake.log[0]):
     from notemill.answers.job import answer_shards
-    from notemill.answers.work import ShardJob
+    from notemill.answers.shard_job import ShardJob
     from notemill.metrics import watching
     from notemill.paths import Layout, experiment_of_answers
 

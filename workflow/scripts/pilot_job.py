@@ -13,7 +13,7 @@ from notemill.plan.runs import runs_of
 
 leave_password_out()
 with job_log(snakemake.log[0]):
-    from notemill.answers.work import ShardJob
+    from notemill.answers.shard_job import ShardJob
     from notemill.paths import Layout
     from notemill.pilot.job import run_pilots
 

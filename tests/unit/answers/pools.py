@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from notemill.answers import asking
+from notemill.answers.allowed import refuse_more_failures
 from notemill.answers.asking import Asking
 from notemill.answers.outcome import Outcome
 from notemill.answers.pool import ShardAsking, Text
-from notemill.answers.work import refuse_more_failures
 from notemill.config import Options
 from notemill.engines.protocol import Engine, EngineGone, Question, Reply, RequestFailed
 from notemill.progress import Progress

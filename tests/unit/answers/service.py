@@ -20,8 +20,9 @@ from typing import Any
 
 import pytest
 
+from notemill.answers.engines import Engines
 from notemill.answers.opening import opened
-from notemill.answers.work import ShardJob, ShardWork
+from notemill.answers.shard_job import ShardJob
 from notemill.engines.protocol import End, EngineGone, PromptTooLong, Question, Reply
 from notemill.engines.record import ModelRecord
 from notemill.errors import NotemillError
@@ -188,14 +189,14 @@ def job_of(
 
     @asynccontextmanager
     async def started(
-        work: ShardWork, slots: int, context: int, server: int = 0
+        engines: Engines, slots: int, context: int, server: int = 0
     ) -> AsyncIterator[_Engine]:
         began = time.monotonic()
         async with gpu.started(slots, context) as engine:
-            work.ready_s, work.engine = time.monotonic() - began, engine.description
+            engines._ready(engine, began)
             yield engine
 
-    monkeypatch.setattr(ShardWork, "started", started)
+    monkeypatch.setattr(Engines, "started", started)
     return ShardJob(run, layout, COHORT, clinic.cut(COHORT), "0000", Path("/nosuch/log"), 1)
 
 

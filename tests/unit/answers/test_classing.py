@@ -14,8 +14,9 @@ from notemill.answers.classes import LengthClass
 from notemill.answers.classing import BY_CONTEXT, Classing
 from notemill.answers.opening import opened
 from notemill.answers.outcome import Outcome
+from notemill.answers.shard_job import ShardJob
 from notemill.answers.slots import classing_of
-from notemill.answers.work import ShardJob, ShardWork
+from notemill.answers.work import ShardWork
 from notemill.errors import EngineRefused
 from tests.unit.answers.service import COHORT, Machine, at_once, job_of, texts_of
 from tests.unit.conftest import Clinic

@@ -10,7 +10,7 @@ import pytest
 from notemill.answers import job as answer_job
 from notemill.answers.job import answer_shard
 from notemill.answers.opening import opened
-from notemill.answers.work import ShardJob
+from notemill.answers.shard_job import ShardJob
 from notemill.engines.protocol import Question, Reply
 from notemill.errors import NotemillError
 from notemill.pilot import job as pilot_job

@@ -1,4 +1,4 @@
-"""notemill.answers.live: what a job's file says, and that it never costs the job anything."""
+"""notemill.answers.live and live_file: what a job says, never at the cost of the job."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from notemill.answers import live as module
+from notemill.answers import live_file as module
 from notemill.answers.journal_lines import Spent
-from notemill.answers.live import History, Live, LiveFile, State, read_live
+from notemill.answers.live import History, Live, State, read_live
+from notemill.answers.live_file import LiveFile
 from notemill.errors import NotemillError
 from notemill.locks import Held
 from notemill.logs import Terminated

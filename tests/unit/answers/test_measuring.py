@@ -10,9 +10,9 @@ import pytest
 from notemill.answers.classing import Classing
 from notemill.answers.measuring import Limits, sweep
 from notemill.answers.opening import opened
+from notemill.answers.shard_job import ShardJob
 from notemill.answers.slots import classing_of, keep_slots, measured_slots
 from notemill.answers.sweep import Sweep
-from notemill.answers.work import ShardJob
 from notemill.errors import NotemillError
 from tests.unit.answers.service import Machine, at_once, job_of, journaled, shard_on
 from tests.unit.conftest import Clinic

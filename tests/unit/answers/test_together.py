@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.tasks import asked, notes, tasks
-from notemill.answers import opening, slots, work
+from notemill.answers import engines, opening, slots
 from notemill.answers.job import answer_shards
 from notemill.answers.live import read_live
 from notemill.answers.opening import opened
 from notemill.answers.shard import read_origin
-from notemill.answers.work import ShardJob
+from notemill.answers.shard_job import ShardJob
 from notemill.config import Config, Engine
 from notemill.engines.protocol import EngineGone, Question, Reply, Start
 from notemill.engines.record import ModelRecord
@@ -103,7 +103,7 @@ class Ward:
         async def proven(_: Engine, start: Start) -> AsyncIterator[Asked]:
             yield engine
 
-        self._patch.setattr(work, "proven_engine", proven)
+        self._patch.setattr(engines, "proven_engine", proven)
         jobs = self.jobs(*names)
         run = run_pilots if pilot else answer_shards
         run(jobs, [job.run.experiment_id for job in jobs])

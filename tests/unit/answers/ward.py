@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from notemill.answers import work
+from notemill.answers import engines
 from notemill.answers.job import answer_shards
 from notemill.answers.opening import opened
-from notemill.answers.work import ShardJob
+from notemill.answers.shard_job import ShardJob
 from notemill.config import Config, Engine
 from notemill.engines.protocol import End, PromptTooLong, Question, Reply, Start
 from notemill.engines.record import ModelRecord
@@ -159,7 +159,7 @@ class Ward:
             self.servers.append(server)
             yield server
 
-        self._patch.setattr(work, "proven_engine", proven)
+        self._patch.setattr(engines, "proven_engine", proven)
 
     def run(
         self,

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from notemill.config.engine import Stage
+from notemill.config.every_engine import Stage
 from notemill.engines import staging
 from notemill.engines.staging import Interrupted, Part, leave_all, staged
 from notemill.errors import EngineRefused, NotemillError
@@ -125,7 +125,7 @@ def test_an_interrupted_copy_leaves_nothing_half(part: Part, disk: Path) -> None
 JOB = """
 import hashlib, sys, time
 from pathlib import Path
-from notemill.config.engine import Stage
+from notemill.config.every_engine import Stage
 from notemill.engines import staging
 
 source, disk, name, how = sys.argv[1:]

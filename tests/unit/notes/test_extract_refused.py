@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from notemill.answers.job import answer_shard
-from notemill.answers.work import ShardJob
+from notemill.answers.shard_job import ShardJob
 from notemill.errors import NotemillError
 from notemill.files import write_text
 from notemill.load.work import load_of

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from notemill.answers.opening import opened
+from notemill.answers.shard_job import ShardJob
 from notemill.answers.slots import WITHOUT_A_MEASURE, measured_slots
-from notemill.answers.work import ShardJob
 from notemill.errors import NotemillError
 from notemill.pilot import job as pilot_job
 from notemill.pilot.estimate import CantTell, ShardCount, estimate

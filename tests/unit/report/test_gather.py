@@ -13,7 +13,7 @@ import pytest
 
 from notemill.answers.columns import AnswerColumn
 from notemill.answers.journal_lines import Spent
-from notemill.answers.live import LiveFile
+from notemill.answers.live_file import LiveFile
 from notemill.config import Config, read_config
 from notemill.errors import NotemillError
 from notemill.paths import live

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from notemill.answers.journal_lines import Spent
-from notemill.answers.live import LiveFile
+from notemill.answers.live_file import LiveFile
 from notemill.answers.outcome import Outcome
 from notemill.answers.shard import ShardOrigin, write_answers
 from notemill.answers.verdict import Status as Ending

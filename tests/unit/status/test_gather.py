@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from notemill.answers.live import LiveFile, read_live
+from notemill.answers.live import read_live
+from notemill.answers.live_file import LiveFile
 from notemill.config import read_config
 from notemill.errors import NotemillError
 from notemill.files import write_text

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from notemill.answers.journal_lines import Spent
-from notemill.answers.live import LiveFile
+from notemill.answers.live_file import LiveFile
 from notemill.errors import NotemillError
 from notemill.logs import Terminated
 from notemill.paths import live
