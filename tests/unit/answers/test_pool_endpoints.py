@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 import pytest
 
 from notemill.endpoints.publication import NoFolder
-from notemill.endpoints.standing import Standing
-from notemill.engines.protocol import AnswerTimeout, EngineGone, NotBegun, Question, Reply
+from notemill.engines.protocol import (
+    AnswerTimeout,
+    Engine,
+    EngineGone,
+    NotBegun,
+    Question,
+    Reply,
+)
 from notemill.errors import EngineRefused, NotemillError
 from notemill.tasks.task import Task
 from tests.unit.answers.endpoints import Place, Pooled, quick
@@ -32,11 +39,9 @@ class Fragile(Place):
         self.state = "gone"
         raise DEATH
 
-    async def standing(self) -> Standing | None:
-        try:
-            return await super().standing()
-        finally:
-            self.state = "ready"
+    def started(self) -> AbstractAsyncContextManager[Engine]:
+        self.state = "ready"
+        return super().started()
 
 
 def test_each_text_is_asked_once_over_all_endpoints(task: Task) -> None:
