@@ -180,7 +180,7 @@ class EndpointServer(Server):
         for end in ends:
             if isinstance(end, Exception):
                 if isinstance(end, EngineGone) and not end.__cause__ and await self._vanished():
-                    self._queue.give_back_lost(self._number)
+                    self._queue.give_back_lost(engine)
                 raise end
 
     async def _vanished(self) -> bool:

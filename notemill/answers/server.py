@@ -180,7 +180,7 @@ class Server:
                 self.leave()
                 return
             except BaseException:
-                self._queue.put_aside(Aside(part, lost_beside=self._number))
+                self._queue.put_aside(Aside(part, lost_beside=engine))
                 askings = tuple(each.askings[0] for each in left)
                 self._queue.give_back(text._replace(askings=askings))
                 raise

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from notemill.answers.asking import Asking
+from notemill.answers.heard import Heard
 
 MOST_SET_ASIDE = 100
 
@@ -34,11 +35,12 @@ class Aside:
     """A text that is set aside for one asking. Servers by their number.
 
     unheard: those that had no word for it though they talk; lost_alone: those that were lost while
-    they were asked nothing else; lost_beside: the one that was lost with it and others in flight.
+    they were asked nothing else; lost_beside: the engine that was lost while it was asked
+    others too.
     """
 
     text: Text
-    lost_beside: int | None = None
+    lost_beside: Heard | None = None
     unheard: set[int] = field(default_factory=set)
     lost_alone: list[int] = field(default_factory=list)
 
@@ -90,13 +92,15 @@ class Queue:
         self.finish()
         self._ring()
 
-    def give_back_lost(self, server: int) -> None:
-        """Texts that this server was lost with, side by side, most likely not for their sake: any
+    def give_back_lost(self, engine: Heard) -> None:
+        """Texts that this engine was lost with, side by side, most likely not for their sake: any
         server may begin them. Each text is given back so but once."""
         back = [
             aside
             for aside in self._aside
-            if aside.lost_beside == server and aside.text.text_sha256 not in self._given_back_once
+            if aside.lost_beside is engine
+            and not aside.met
+            and aside.text.text_sha256 not in self._given_back_once
         ]
         self._aside = [aside for aside in self._aside if aside not in back]
         self._given_back.extend(aside.text for aside in back)

@@ -6,12 +6,18 @@ import asyncio
 import logging
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from notemill.endpoints.publication import NoFolder
-from notemill.endpoints.standing import Standing
-from notemill.engines.protocol import AnswerTimeout, EngineGone, NotBegun, Question, Reply
+from notemill.engines.protocol import (
+    AnswerTimeout,
+    EngineGone,
+    NotBegun,
+    Question,
+    Reply,
+)
 from notemill.errors import EngineRefused, NotemillError
 from notemill.tasks.task import Task
 from tests.unit.answers.endpoints import Place, Pooled, quick
@@ -32,11 +38,9 @@ class Fragile(Place):
         self.state = "gone"
         raise DEATH
 
-    async def standing(self) -> Standing | None:
-        try:
-            return await super().standing()
-        finally:
-            self.state = "ready"
+    def started(self) -> Any:
+        self.state = "ready"
+        return super().started()
 
 
 def test_each_text_is_asked_once_over_all_endpoints(task: Task) -> None:

@@ -248,9 +248,10 @@ def test_a_lost_engine_closes_the_connection_so_that_nothing_half_said_is_taken(
 
 
 def test_a_client_that_goes_frees_its_slot() -> None:
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def endless(request: web.BaseRequest) -> web.StreamResponse:
+        begun.set()
         try:
             while request.transport and not request.transport.is_closing():
                 await asyncio.sleep(0.01)
@@ -259,9 +260,10 @@ def test_a_client_that_goes_frees_its_slot() -> None:
         return web.Response()
 
     async def use(site: Site) -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
-                await site.ask(data=b"x")
+        asked = asyncio.create_task(site.ask(data=b"x"))
+        await begun.wait()
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
         await asyncio.wait_for(ended.wait(), 20)
         while (await site.standing()).in_flight:
             await asyncio.sleep(0.01)
