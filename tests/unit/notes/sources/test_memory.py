@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.workflow.project import REPOSITORY
@@ -46,7 +48,15 @@ def large_csv(path: Path) -> None:
         writer.writerows((number, f"{number}{LONG}") for number in range(500))
 
 
-@pytest.mark.parametrize("write", [wide_lines, large_csv])
+def one_row_group(path: Path) -> None:
+    """500 notes of a megabyte in one row group of Parquet."""
+    texts = pa.chunked_array([pa.array([LONG], pa.large_string())] * 500)  # one, in memory
+    notes = pa.table({"id": pa.array(range(500)), "text": texts})
+    pq.write_table(notes, path, use_dictionary=False)
+    assert pq.ParquetFile(path).num_row_groups == 1
+
+
+@pytest.mark.parametrize("write", [wide_lines, large_csv, one_row_group])
 def test_memory_stays_below_400_mib(tmp_path: Path, write: Callable[[Path], None]) -> None:
     write(tmp_path / "notes")
     command = [sys.executable, "-c", STEP, str(tmp_path / "notes"), str(tmp_path / "results")]
