@@ -29,7 +29,7 @@ texts = st.none() | st.sampled_from(["", "  ", "cough", "Cough", INVALID]) | st.
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several parts of the spool, as a large table takes."""
     monkeypatch.setattr(spool, "_PART_BYTES", 300)
-    monkeypatch.setattr(module, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 3)
 
 
 @given(rows=st.lists(st.tuples(visits, texts), min_size=1, max_size=25), last=st.booleans())
@@ -41,7 +41,7 @@ def test_every_row_of_the_query_is_accounted_for(
     clinic.run("INSERT INTO notes VALUES (?, CAST(? AS TEXT))", rows)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spool, "_PART_BYTES", 300)  # several parts, as a large table takes
-        patch.setattr(module, "_ROWS_AT_ONCE", 3)
+        patch.setattr(module, "ROWS_AT_ONCE", 3)
         patch.setattr(spool, "_ROWS_A_RUN", 4)
         patch.setattr(conflicts, "_PARTS", 4)
         manifest = clinic.extract(same_id_different_text="last" if last else "first")
