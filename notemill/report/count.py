@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict, model_validator
 
 
@@ -48,3 +50,8 @@ class Named(Part):
 def exactly(count: int) -> Count:
     """A count that is told as it is."""
     return Count(low=count, high=count)
+
+
+def added(counts: Sequence[Count]) -> Count:
+    """Counts of notes that have nothing in common."""
+    return Count(low=sum(each.low for each in counts), high=sum(each.high for each in counts))

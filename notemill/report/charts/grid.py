@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
@@ -11,7 +11,7 @@ from markupsafe import Markup
 from notemill.look.words import printed
 from notemill.report import quality, tables
 from notemill.report.blocks import Block, Drawing, Shown
-from notemill.report.count import Count
+from notemill.report.count import Count, added
 from notemill.report.tables import Cell, Column, Table
 
 MOST_CLASSES = 10
@@ -108,7 +108,7 @@ def heat(name: str, of: Grid) -> Markup:
 
 def pairs(caption: str, of: Grid, most: int) -> Table:
     """The cells of a grid in which something is, a row each, the largest first; at most so many."""
-    totals = [_together(counts) for counts in of.table.cells]
+    totals = [added(counts) for counts in of.table.cells]
     found = [
         (row, column, count)
         for row, counts in enumerate(of.table.cells)
@@ -134,7 +134,3 @@ def pairs(caption: str, of: Grid, most: int) -> Table:
         Column("share of the row"),
     ]
     return Table(caption, headings, cells, left_out)
-
-
-def _together(counts: Sequence[Count]) -> Count:
-    return Count(low=sum(each.low for each in counts), high=sum(each.high for each in counts))

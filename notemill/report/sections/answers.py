@@ -9,7 +9,7 @@ from notemill.report import tables
 from notemill.report.blocks import Block, Drawing, Facts, Heading, Section, Shown, Text, left
 from notemill.report.charts.lines import histogram
 from notemill.report.charts.marks import bar
-from notemill.report.count import Count, Named, exactly
+from notemill.report.count import Count, Named, added, exactly
 from notemill.report.numbers import capital, figure, listed, significant
 from notemill.report.numbers import count as counted
 from notemill.report.record import Across, Answered, FieldAnswered, Histogram, Report
@@ -180,7 +180,7 @@ def _classes(caption: str, named: Sequence[Named], what: str, of: Count, most: i
 
 def _across(field: str, across: Across, most: int) -> Table:
     """Ranges below each other; of each the share of every class, those with the most notes."""
-    totals = [_sum(row).middle for row in across.cells]
+    totals = [added(row).middle for row in across.cells]
     order = sorted(range(len(totals)), key=lambda place: -totals[place])[:_ACROSS]
     named = [place for place in range(len(totals)) if place in order]
     others = [place for place in range(len(totals)) if place not in order]
@@ -201,14 +201,10 @@ def _across(field: str, across: Across, most: int) -> Table:
 def _range(across: Across, column: int, groups: Sequence[Sequence[int]]) -> list[Cell]:
     all_of = exactly(across.notes[column])
     shares = [
-        tables.counted_share(_sum([across.cells[place][column] for place in group]), all_of)
+        tables.counted_share(added([across.cells[place][column] for place in group]), all_of)
         for group in groups
     ]
     return [tables.text(across.columns[column]), tables.counted(all_of), *shares]
-
-
-def _sum(counts: Sequence[Count]) -> Count:
-    return Count(low=sum(each.low for each in counts), high=sum(each.high for each in counts))
 
 
 def _histogram(of: Histogram) -> Iterator[Block]:
