@@ -42,6 +42,9 @@ def serve(settings: Settings, faults: Faults) -> NoReturn:
         raise StartError(f"listen tcp {settings.host}:{settings.port}: bind: {reason}") from error
 
     def end(*_: object) -> None:
+        # One signal ends it: a second one would wait for what the first one holds.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         application.scheduler.unload()
         os._exit(0)
 
