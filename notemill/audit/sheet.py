@@ -7,14 +7,17 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill, Protection
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
+from openpyxl.writer.excel import ExcelWriter
 
 from notemill.files import written_whole
 from notemill.look.words import printed
@@ -86,7 +89,16 @@ def write_sheet(path: Path, guide: Guide, rows: Sequence[Row]) -> None:
     book.properties.creator = book.properties.lastModifiedBy = "notemill"
     book.properties.created = book.properties.modified = _MADE
     with written_whole(path) as partial:
-        book.save(partial)
+        _save(book, partial)
+
+
+def _save(book: Workbook, path: Path) -> None:
+    """As `book.save` does, which would write the present time into the file and its members."""
+    saved = BytesIO()
+    ExcelWriter(book, ZipFile(saved, "w")).save()
+    with ZipFile(saved) as timed, ZipFile(path, "w", ZIP_DEFLATED) as timeless:
+        for name in timed.namelist():
+            timeless.writestr(ZipInfo(name, _MADE.timetuple()[:6]), timed.read(name), ZIP_DEFLATED)
 
 
 def _fill_notes(sheet: Worksheet, guide: Guide, rows: Sequence[Row]) -> None:

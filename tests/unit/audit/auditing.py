@@ -104,7 +104,9 @@ class Auditing:
         return status
 
     def draw(self, *arguments: str, readers: str = "ana,ben") -> None:
-        assert self.run("draw", "--readers", readers, *arguments) == 0, self.told
+        """The same texts each time, so that an estimate's chance is the same too."""
+        seed = [] if "--seed" in arguments else ["--seed", "7"]
+        assert self.run("draw", "--readers", readers, *seed, *arguments) == 0, self.told
 
     def read(self, *sheets: Path, name: str = "audit") -> str:
         assert self.run("read", *sheets, "--name", name) == 0, self.told

@@ -88,8 +88,9 @@ def test_the_same_seed_draws_the_same_texts_whatever_the_number_of_shards(
     assert drawn(auditing, "again") == before
     auditing.draw("--texts", "60", "--seed", "6", "--name", "other")
     assert drawn(auditing, "other") != before
-    auditing.draw("--texts", "60", "--name", "a")
-    auditing.draw("--texts", "60", "--name", "b")
+    for name in ("a", "b"):
+        unseeded = ("--readers", "ana,ben", "--texts", "60", "--name", name)
+        assert auditing.run("draw", *unseeded) == 0
     assert drawn(auditing, "a") != drawn(auditing, "b")  # no two alike unless it is asked for
 
 
