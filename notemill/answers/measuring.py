@@ -135,7 +135,7 @@ class _Asked:
     async def step(self, slots: int, texts: int, deadline: float, *, needed: bool) -> Measured:
         """Ask with so many slots until enough has ended. needed: a lost engine is started again."""
         work = self.work
-        of_all = slots * work.servers  # what is measured is the job: its servers share its CPUs
+        of_all = slots * work.job.servers  # what is measured is the job: its servers share its CPUs
         meter = _Meter(self.texts, of_all, max(texts, _TEXTS_A_SLOT * of_all), deadline)
         power = Power()
         work.ready_s = 0.0

@@ -78,11 +78,6 @@ class ShardWork:
         return self.manifest.shard(self.job.shard)
 
     @property
-    def servers(self) -> int:
-        """Servers that the job starts; endpoints come as they are."""
-        return self.job.servers
-
-    @property
     def settled(self) -> int:
         """Texts that the gate settled, which are not asked."""
         return sum(each.settled for each in self.gated.values())
@@ -198,13 +193,13 @@ class ShardWork:
                     work.live.given_up = work.live.servers - len(ready)
                     self.counts.slots = sum(each.slots for each in ready)
                 else:
-                    work.live.given_up = self.servers - asking.living
+                    work.live.given_up = self.job.servers - asking.living
                     self.counts.slots = slots * asking.living
                 work.live.beat()
 
         for work in self.together:
             work.sizes = self.sizes
-            work.live.slots, work.live.servers = slots, self.servers
+            work.live.slots, work.live.servers = slots, self.job.servers
             if work.live.left is None:
                 work.live.left = sum(map(self._weights, work.left()))
         asking = ShardAsking(
@@ -222,8 +217,8 @@ class ShardWork:
             await asking.run_on(texts, self.engines.endpoints)
             return
         begin = start or self.engines.started
-        starts = [partial(begin, slots, context, server) for server in range(self.servers)]
-        self.counts.slots = slots * self.servers
+        starts = [partial(begin, slots, context, server) for server in range(self.job.servers)]
+        self.counts.slots = slots * self.job.servers
         await asking.run(texts, *starts)
 
     @cached_property

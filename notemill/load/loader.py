@@ -59,8 +59,8 @@ def load(database: Database, work: Load) -> LoadReport:
             removed, proof = in_one_transaction(
                 connection, partial(write_and_prove, connection, tables, work, origins, rows, way)
             )
-    report = report_of(work, origins, proof, time.monotonic() - started, removed=removed)
-    report = report.model_copy(update={"nul": rows.untaken})
+    seconds = time.monotonic() - started
+    report = report_of(work, origins, proof, seconds, removed=removed, nul=rows.untaken)
     log.info(
         "reconciled: %d notes = %d answered + %d failed%s + %d blank; "
         "%d values read back and equal",
@@ -276,9 +276,16 @@ def _record(columns: Iterable[sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
 
 
 def report_of(
-    work: Load, origins: list[ShardOrigin], proof: Proof, seconds: float, *, removed: int = 0
+    work: Load,
+    origins: list[ShardOrigin],
+    proof: Proof,
+    seconds: float,
+    *,
+    removed: int = 0,
+    nul: int = 0,
 ) -> LoadReport:
-    """What a load came to. proof: of what it wrote; removed: rows of no note of the cohort."""
+    """What a load came to. proof: of what it wrote; removed: rows of no note of the cohort; nul: as
+    LoadReport has it."""
     experiment = work.run.experiment
     counts = Counter(proof.counts)
     blank = counts.pop(Status.BLANK.value, 0)
@@ -297,6 +304,7 @@ def report_of(
         failed_by_status=dict(counts),
         blank=blank,
         not_relevant=not_relevant,
+        nul=nul,
         removed=removed,
         values_compared=proof.values,
         asked=sum(origin.asked for origin in origins),

@@ -164,7 +164,7 @@ class Pilot:
             gpu_memory_mib=self._gpu.memory_mib,
             gpus=int(gpus) if gpus.isdigit() else None,
             slots=slots if own else work.live.slots or slots,
-            servers=work.servers if own else max(work.live.servers - work.live.given_up, 1),
+            servers=work.job.servers if own else max(work.live.servers - work.live.given_up, 1),
             sweep=self._sweep,
             ready_s=round(work.ready_s, 1),
             shard=work.job.shard,

@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Hashable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from notemill.answers.columns import evidence_columns, gate_columns, gate_values
@@ -153,12 +152,7 @@ class Session:
         self._check_open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
