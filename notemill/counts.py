@@ -66,6 +66,7 @@ class Counts:
     ended: Counter[str] = field(default_factory=Counter)
     progressed: float = field(default_factory=time.time)
     first_s: float | None = None
+    _began: float = field(default_factory=time.monotonic)
     prompt_tokens: int = 0
     answer_tokens: int = 0
     requests: Durations = field(default_factory=Durations)
@@ -81,7 +82,7 @@ class Counts:
         self.ended[status] += 1
         self.progressed = time.time()
         if self.first_s is None:
-            self.first_s = self.progressed - self.started
+            self.first_s = time.monotonic() - self._began
 
 
 Watched = Callable[[Sequence[Counts]], AbstractContextManager[object]]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from notemill.errors import NotemillError
+from notemill.leftovers import aside, clear
 
 _READ_BYTES = 1 << 20
+_OWNERS = stat.S_IRUSR | stat.S_IWUSR
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -36,6 +39,8 @@ def private_folder(path: Path) -> Path:
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         for folder in reversed(missing):
             folder.mkdir(mode=0o700, exist_ok=True)
+            if folder.stat().st_mode & stat.S_IRWXU != stat.S_IRWXU:  # by the umask
+                folder.chmod(0o700)
     return path
 
 
@@ -60,25 +65,56 @@ def _nearest_folder(path: Path) -> Path:
 
 @contextmanager
 def written_whole(path: Path, *, synced: bool = True) -> Iterator[Path]:
-    """Yield a name beside `path` to write to; on success it is synced, mode 0600, and renamed.
+    """Yield a name to write to; on success it is synced and renamed to `path`, mode 0600.
 
     On any failure the partial file is removed and `path` is left as it was. Two writers of one
-    path do not meet: the name carries the host and the process. synced: False for what may be
-    lost with its node.
+    path do not meet: the partial file's name carries the process. The name that is yielded is the
+    open file itself, so whatever others do in the folder, nothing is written to another file.
+    synced: False for what may be lost with its node.
     """
     private_folder(path.parent)
-    partial = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.partial")
+    _clear_once(path.parent, os.getpid())
+    partial = aside(path)
     with explained(path):
+        partial.unlink(missing_ok=True)
+        file = open_private(partial, os.O_RDWR | os.O_EXCL)
         try:
-            os.close(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-            yield partial
+            yield Path(f"/proc/self/fd/{file}")
             if synced:
-                sync(partial)
+                os.fsync(file)
+            _hold_same(file, partial)
             partial.replace(path)
             if synced:
                 sync(path.parent)
         finally:
+            os.close(file)
             partial.unlink(missing_ok=True)
+
+
+def open_private(path: Path, flags: int) -> int:
+    """A descriptor of a file that is made, if missing, for its owner alone; follows no link."""
+    file = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    if os.fstat(file).st_mode & _OWNERS != _OWNERS:  # the umask took its owner's rights too
+        os.fchmod(file, _OWNERS)
+    return file
+
+
+def _hold_same(file: int, path: Path) -> None:
+    """Raise NotemillError unless the open file is still the one that has this name."""
+    with suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(file), path.lstat()):
+            return
+    raise NotemillError(
+        "somebody removed or replaced this file while it was written",
+        where=str(path),
+        remedy="see who else can write to this folder, and run again",
+    )
+
+
+@functools.cache
+def _clear_once(folder: Path, process: int) -> None:
+    """Once for a process, because a folder may hold many thousands of files."""
+    clear(folder)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -126,8 +162,11 @@ def sha256_of_file(path: Path) -> str:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what a file system refuses into an error that names the path and the remedy."""
+def explained(path: Path, setting: str = "`results` in the configuration") -> Iterator[None]:
+    """Turn what a file system refuses into an error that names the path and the remedy.
+
+    setting: what of the user's leads to the path.
+    """
     try:
         yield
     except OSError as error:
@@ -135,22 +174,34 @@ def explained(path: Path) -> Iterator[None]:
             raise NotemillError(
                 "no space is left (disk full or quota reached)",
                 where=str(path),
-                remedy="free some space, or set `results` in the configuration to a folder with "
-                "room, and run again: finished shards and journals are kept",
+                remedy=f"free some space, or set {setting} to a folder with room, and run again: "
+                "finished shards and journals are kept",
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise NotemillError(
                 "this file or folder can't be written or read with your account",
                 where=str(path),
-                remedy="give your account the right to it, or set `results` in the configuration "
-                "to a folder of yours",
+                remedy=f"give your account the right to it, or set {setting} to a folder of yours",
+            ) from error
+        if error.errno == errno.ENOLCK:
+            raise NotemillError(
+                "the file system's lock service gives no lock on this host (ENOLCK)",
+                where=f"{path} on {os.uname().nodename}",
+                remedy="run again, it may be for a moment; else ask your site (NFS needs its lock "
+                f"service on every node), or set {setting} to another file system",
+            ) from error
+        if error.errno == errno.ELOOP and path.is_symlink() and path.exists():
+            raise NotemillError(
+                "this is a link, and notemill writes no file of its own through one",
+                where=str(path),
+                remedy="remove the link; the folder may be one",
             ) from error
         if error.errno == errno.ELOOP:
             raise NotemillError(
                 "a part of this path is a link that leads nowhere",
                 where=str(path),
                 remedy="make the folder that the link names, remove the link, or correct "
-                "`results` in the configuration",
+                + setting,
             ) from error
         if error.errno == errno.ENAMETOOLONG:
             raise NotemillError(
@@ -162,6 +213,6 @@ def explained(path: Path) -> Iterator[None]:
             raise NotemillError(
                 "a part of this path is a file, not a folder",
                 where=str(path),
-                remedy="remove or rename that file, or correct `results` in the configuration",
+                remedy=f"remove or rename that file, or correct {setting}",
             ) from error
         raise

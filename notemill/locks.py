@@ -1,9 +1,10 @@
 """A file that one job at a time may write, also where the file system knows no locks.
 
 flock first, which reaches other hosts on NFS and on a Lustre mounted with `-o flock`; POSIX locks
-where there is no flock; where there is neither, a file PATH.lock that names its holder. The kernel
-gives the first two back however their job ends. A PATH.lock is taken over only from a process of
-this host that has ended; one of another host stays, and the message says what to do.
+where there is no flock; where there is neither, or a lock that the mount keeps to this host, a file
+PATH.lock that names its holder. The kernel gives the first two back however their job ends. A
+PATH.lock is taken over only from a process of this host that has ended; one of another host stays,
+and the message says what to do.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ import json
 import os
 import platform
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from notemill.errors import NotemillError
-from notemill.files import explained, private_folder
+from notemill.files import explained, open_private, private_folder
+from notemill.leftovers import ended, space, started
 
 _NO_SUCH_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
+_LOCAL_LOCKS = {"localflock", "nolock", "local_lock=all", "local_lock=flock"}
+"""Options of Lustre's and NFS' mounts with which a lock is this host's alone."""
+_LOOKS, _LOOK_S = 50, 0.1
 _BUSY = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
 
@@ -45,9 +51,19 @@ class LockedFile:
         with explained(path):
             self.file = self._opened(path)
             # Another job may have put a new file in its place while this one waited to open it.
-            while not self._is_current():
+            for look in range(_LOOKS):
+                if self._is_current():
+                    return
                 self.close()
+                time.sleep(_LOOK_S if look else 0)
                 self.file = self._opened(path)
+            self.close()
+        raise NotemillError(
+            "this file was opened, and has no name or another one each time",
+            where=f"{path} on {platform.node()}",
+            remedy="a network file system may show files late: run again. If it stays so, see what "
+            "else writes in this folder",
+        )
 
     def close(self) -> None:
         """Close it and let others in. Raises NotemillError for what can't be written any more."""
@@ -91,16 +107,11 @@ class LockedFile:
                     continue
                 if error.errno in _BUSY:
                     raise self._held() from None
-                if error.errno == errno.ENOLCK:
-                    raise NotemillError(
-                        "the file system's lock service gives no lock on this host (ENOLCK)",
-                        where=f"{self.path} on {platform.node()}",
-                        remedy="run again, it may be for a moment; else ask your site (NFS needs "
-                        "its lock service on every node), or set `results` to another file system",
-                    ) from None
-                raise
+                raise  # ENOLCK too: it is not known to be free
             else:
-                return
+                if not _is_of_this_host(file):
+                    return
+                break
         self._mark()
 
     def _mark(self) -> None:
@@ -146,12 +157,30 @@ def whereabouts() -> dict[str, Any]:
 
 
 def _open(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "rb+")
+    return os.fdopen(open_private(path, os.O_RDWR), "rb+")
+
+
+def _is_of_this_host(file: BinaryIO) -> bool:
+    """Whether a lock of the file is unknown to other hosts that mount its file system too."""
+    device = os.fstat(file.fileno()).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    with suppress(OSError):
+        for line in Path("/proc/self/mountinfo").read_text(errors="replace").splitlines():
+            fields = line.split()
+            if fields[2] == number and not _LOCAL_LOCKS.isdisjoint(fields[-1].split(",")):
+                return True
+    return False
 
 
 def _make(marker: Path) -> None:
-    with os.fdopen(os.open(marker, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(whereabouts(), file)
+    mine = {"started": started(os.getpid()), "space": space()}
+    file = open_private(marker, os.O_WRONLY | os.O_EXCL)
+    try:
+        with os.fdopen(file, "w") as told:
+            json.dump(whereabouts() | mine, told)
+    except OSError:  # a full disk: a marker that names nobody would keep everybody off
+        marker.unlink(missing_ok=True)
+        raise
 
 
 def _holder(marker: Path) -> dict[str, Any]:
@@ -164,20 +193,19 @@ def _holder(marker: Path) -> dict[str, Any]:
 
 
 def _ended(holder: dict[str, Any]) -> bool:
-    """Whether it is sure that the holder's process has ended; known for this host alone."""
-    if holder.get("host") != platform.node():
-        return False
-    try:
-        os.kill(holder["process"], 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
+    """Whether it is sure that the holder's process has ended; known for this host alone, and for
+    this container: processes of another one of the same name have numbers of their own."""
+    place, start = holder.get("space"), holder.get("started")
+    if place is None and holder.get("host") == platform.node():  # of an earlier version
+        place = space()
+    return isinstance(place, str) and ended(place, holder["process"], start)
 
 
 def _told(holder: dict[str, Any], marker: Path) -> str:
     who = f"host {holder.get('host', 'unknown')}, process {holder.get('process', 'unknown')}"
     if job := holder.get("slurm_job"):
         who += f", Slurm job {job}"
-    return f"{who}; this file system has no locks, so if that job has ended, delete {marker}; or "
+    return (
+        f"{who}; this file system has no locks that reach other hosts, so if that job has ended, "
+        f"delete {marker}; or "
+    )

@@ -35,6 +35,10 @@ class Layout:
         """What a cohort is, and its cut in force. No rule declares it, so no rerun removes it."""
         return self.cohort(cohort) / ".frozen.json"
 
+    def purged(self, cohort: str) -> Path:
+        """When the cohort's texts were removed; no rule declares it."""
+        return self.cohort(cohort) / "purged.json"
+
     def conflicting_ids(self, cohort: str) -> Path:
         """Ids that came with different texts: data, so they stand in no log and no error."""
         return self.cohort(cohort) / "ids-with-different-texts.txt"

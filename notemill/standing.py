@@ -10,6 +10,7 @@ from pathlib import Path
 
 from notemill.errors import NotemillError
 from notemill.files import written_whole
+from notemill.leftovers import aside
 from notemill.logs import log
 
 
@@ -39,10 +40,13 @@ def last_one_kept(*paths: Path) -> Iterator[None]:
 
 def _keep(path: Path) -> None:
     """One inode where the file system knows links: files appear by a rename, so none is shared."""
-    with written_whole(last_good(path)) as partial:
-        partial.unlink()
-        try:
-            os.link(path, partial)
-        except OSError:
+    last = last_good(path)
+    linked = aside(last)
+    try:
+        os.link(path, linked)
+    except OSError:
+        with written_whole(last) as partial:
             shutil.copyfile(path, partial)
-            partial.chmod(0o600)
+    else:
+        linked.replace(last)
+        linked.unlink(missing_ok=True)  # it stays where both were links to one file already

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from notemill.logs import unexpected
+from tests.disks import small_disk
 
 JOB = """
 import os, signal, sys, time
@@ -67,6 +69,28 @@ def test_what_a_bar_tells_is_in_the_log_file_alone(tmp_path: Path) -> None:
 def test_the_log_is_of_the_last_run(tmp_path: Path) -> None:
     Job(tmp_path, "log.info('first run')")
     assert "first run" not in Job(tmp_path, "pass").log
+
+
+PARENT = """
+import subprocess, sys
+print(subprocess.Popen([sys.executable, "-c", *sys.argv[1:]]).wait())
+"""
+
+
+def test_a_job_whose_snakemake_is_killed_ends_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "0001.log"
+    body = "print('asking', flush=True); time.sleep(600)"
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, JOB.format(body=body), str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "asking\n"
+        parent.kill()
+        assert parent.stdout.read() == ""  # its end of the pipe is closed: it is gone
+    assert "ended by SIGTERM" in path.read_text()
 
 
 def test_a_notemill_error_is_told_without_a_traceback(tmp_path: Path) -> None:
@@ -148,3 +172,41 @@ def test_the_place_of_an_unexpected_error_is_told() -> None:
         told = unexpected(error)
     assert "unexpected ValueError at test_logs.py:" in told
     assert "words" not in told
+
+
+def test_a_log_on_a_full_disk_loses_lines_and_neither_the_work_nor_a_word_of_logging(
+    tmp_path: Path,
+) -> None:
+    body = "import logging\n    for turn in range(3): log.info('line %d ' % turn + 'x' * 5000)"
+    body += "\n    os.unlink(sys.argv[2]); log.info('room again')"
+    with small_disk(tmp_path / "disk", kib=64) as disk:
+        path = disk.folder / "job.log"
+        err = disk.folder / "stderr"  # as Slurm's file of the job, on the same disk
+        err.touch()
+        disk.fill(but=4096)
+        with err.open("wb") as stderr:
+            done = subprocess.run(
+                [sys.executable, "-c", JOB.format(body=body), path, disk.folder / ".filler"],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                check=False,
+            )
+        told, said = path.read_text(), err.read_text()
+    assert done.returncode == 0
+    assert "Traceback" not in said + told
+    assert "Logging error" not in said + told
+    assert "room again" in told
+    lost = int(re.findall(r"\((\d+) lines could not be written here\)", told)[0])
+    assert lost + len([line for line in told.splitlines() if " INFO " in line]) == 6
+    assert all(re.match(r"\(|\d{4}-", line) for line in told.splitlines())  # no half line
+    assert path.name == "job.log"
+
+
+def test_a_log_goes_through_no_link(tmp_path: Path) -> None:
+    (tmp_path / "logs" / "answer").mkdir(parents=True)
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "logs" / "answer" / "0001.log").symlink_to(tmp_path / "mine")
+    job = Job(tmp_path, "pass")
+    assert job.status == 0
+    assert not job.path.is_symlink()
+    assert (tmp_path / "mine").read_text() == "mine"
