@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from notemill.config.base import Section, SqlName, UserPath
 
@@ -15,6 +15,9 @@ PASSWORD_VARIABLE = "NOTEMILL_DATABASE_PASSWORD"
 PASSWORD_VARIABLES = (PASSWORD_VARIABLE, "PGPASSWORD")
 """All that hold one; the latter is read by PostgreSQL's own library."""
 POSTGRESQL = "postgresql+psycopg"
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+Duration = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,4}[smh]$")]
+"""A number of seconds, minutes or hours."""
 _SCHEMES = ("mysql+pymysql", POSTGRESQL, "sqlite")
 
 
@@ -73,6 +76,17 @@ class Database(Section):
         description="Where extract, tables and load run: on the login node, or as Slurm jobs on "
         "compute nodes that reach the database.",
     )
+
+    wait: Duration = Field(
+        "15m",
+        description="How long extract, tables, load and evaluate wait for a database that can't be "
+        "reached or goes away, such as 90s, 15m or 2h; 0s: not at all.",
+    )
+
+    @property
+    def wait_s(self) -> int:
+        """`wait` in seconds."""
+        return int(self.wait[:-1]) * _SECONDS[self.wait[-1]]
 
     @property
     def dialect(self) -> str:

@@ -126,7 +126,13 @@ class Settings(Section):
     )
     cohorts: list[Name] | None = Field(None, description="Cohorts to ask; empty asks all.")
     options: Options = Field(Options(), description="What changes an answer.")
-    attempts: int = Field(3, ge=1, le=10, description="Tries a note, each changing something.")
+    attempts: int = Field(
+        3,
+        ge=1,
+        le=10,
+        description="Tries a note, each changing something; beside them as many that a server's "
+        "errors may cost.",
+    )
     pilot: Pilot = Field(Pilot(), description="What is tried of it before its shards.")
     repeat: Repeat = Field(Repeat(), description="What is asked again of it at its end.")
     max_failed_share: float = Field(

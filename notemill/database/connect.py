@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pymysql.optionfile import Parser
 
 from notemill.config.database import PASSWORD_VARIABLE, Database
 from notemill.database.keys import POSTGRESQL
+from notemill.database.packets import leave_unread
 from notemill.database.postgres import postgres_address, postgres_engine
 from notemill.database.refusals import asks_for_file
 from notemill.database.session import set_up_mysql
@@ -74,7 +77,24 @@ def connect(database: Database, *, sends_rows: bool = False) -> sa.Engine:
     def _set_up(connection: Any, _: Any) -> None:
         set_up_mysql(connection)
 
+    @sa.event.listens_for(engine, "close")
+    def _leave(connection: Any, _: Any) -> None:
+        leave_unread(connection)
+
     return engine
+
+
+@contextmanager
+def thrown_away(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection that nobody gets after this, whatever its session was made; in errors too.
+
+    What is not read of its rows never is: ending it in order would read all that are left.
+    """
+    with engine.connect() as connection:
+        try:
+            yield connection
+        finally:
+            connection.invalidate()
 
 
 def server_name(connection: sa.Connection) -> str:

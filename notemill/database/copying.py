@@ -52,9 +52,13 @@ def copied(driver: Any, select: sql.Composable) -> Iterator[Bytes]:
     statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(select)
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
         chunks = iter(copy)
+        ended = False
         try:
             yield Bytes(chunks)
+        except BaseException as error:
+            ended = not isinstance(error, Exception)  # by a signal: there is no time for the rest
+            raise
         finally:
             # Leaving earlier would cancel the statement, and with it the transaction.
-            for _ in chunks:
+            while not ended and next(chunks, None):
                 pass

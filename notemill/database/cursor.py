@@ -102,7 +102,8 @@ class PostgresRows:
 
 
 def _columns(driver: Any, cursor: Any) -> list[_Column]:
-    there = driver.pgconn.describe_portal(_NAME.encode())
+    # Not describe_portal, which no signal could end where the server does not answer.
+    there = cursor.execute(f"FETCH 0 FROM {_NAME}", binary=True).pgresult
     found = [(there.fname(n).decode(), there.ftype(n), there.fmod(n)) for n in range(there.nfields)]
     cursor.execute(
         "SELECT t.typcategory::text, pg_catalog.format_type(w.oid, w.modifier) "

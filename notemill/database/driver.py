@@ -22,11 +22,19 @@ def driver_errors(connection: sa.Connection, but: Collection[int] = ()) -> Itera
     except (pymysql.err.Error, psycopg.Error) as error:
         if error.args and error.args[0] in but:
             raise
-        driver: Any = connection.connection.driver_connection
-        lost = driver.closed if isinstance(error, psycopg.Error) else not driver.open
-        if lost:
-            connection.invalidate()
+        _leave_if_lost(connection)
         raise DBAPIError(None, None, error, hide_parameters=True) from error
+    except BaseException:
+        _leave_if_lost(connection)
+        raise
+
+
+def _leave_if_lost(connection: sa.Connection) -> None:
+    """Use no more what the driver has closed: ending it in order would hide the first error."""
+    if not connection.invalidated:
+        driver: Any = connection.connection.driver_connection
+        if driver.closed if isinstance(driver, psycopg.Connection) else not driver.open:
+            connection.invalidate()
 
 
 def driver_of(connection: sa.Connection) -> Any:

@@ -55,9 +55,15 @@ def send_rows(driver: Any, into: str, lines: Iterable[memoryview]) -> int:
     if packet.get_all_data()[1:] != name.encode():
         driver._force_close()
         raise FileAsked(2068, "the server asked for a file of this machine")
-    for line in lines:
-        for start in range(0, len(line), _CHUNK):
-            driver.write_packet(bytes(line[start : start + _CHUNK]))
+    try:
+        for line in lines:
+            for start in range(0, len(line), _CHUNK):
+                driver.write_packet(bytes(line[start : start + _CHUNK]))
+    except BaseException:
+        # The server waits for rows: whatever is sent now, a ROLLBACK, would be one and never
+        # answered.
+        driver._force_close()
+        raise
     driver.write_packet(b"")
     return int(OKPacketWrapper(driver._read_packet()).warning_count)
 
@@ -129,12 +135,28 @@ def stream_of(driver: Any, select: str) -> Iterator[Stream]:
         stream = Stream(driver, fields)
         try:
             yield stream
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                driver._force_close()  # a signal may have come in the midst of a packet
+            raise
         finally:
             while not stream.ended and driver.open:
                 stream.rows(1000)
     finally:
         if driver.open:  # no answer follows this command
             driver._execute_command(_CLOSE, struct.pack("<I", statement))
+
+
+def leave_unread(driver: Any) -> None:
+    """Let PyMySQL forget what a connection that is closed now was still to read.
+
+    Else its cursor and its result would read on when they are collected, from a socket that is
+    gone, and Python would print that traceback.
+    """
+    result = getattr(driver, "_result", None)
+    if result is not None:
+        result.unbuffered_active = False
+        result.has_next = False
 
 
 def _refuse_unknown(driver: Any) -> None:

@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,30 @@ from notemill.config.database import PASSWORD_VARIABLE, Database
 from notemill.database.tls import libpq_arguments
 from notemill.errors import NotemillError
 from notemill.files import refuse_open
+from notemill.logs import log
 
 PORT = 5432
 _CONNECT_TIMEOUT_S = 20
+_KEEP_ALIVE = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
 _LOCK_WAIT_S = 60
 _SETTINGS = {
     "statement_timeout": "0",
     # Writing a full spool is a pause; so is reading back what was written.
     "idle_in_transaction_session_timeout": "0",
     "lock_timeout": f"{_LOCK_WAIT_S}s",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+    # A machine that is gone holds its locks for two minutes, not two hours.
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "6",
     # All rows of a cursor are wanted, not the first ones soon.
     "cursor_tuple_fraction": "1",
     # Floats by the digits that tell them apart.
     "extra_float_digits": "3",
 }
-"""What a server's or account's default could change, or end, without anybody's wish."""
+"""What a server's or account's default could change, or end, without anybody's wish; those that
+the server knows."""
 
 
 def postgres_engine(database: Database, url: sa.URL) -> sa.Engine:
@@ -108,6 +117,8 @@ def _arguments(database: Database, given: dict[str, str]) -> dict[str, Any]:
         "application_name": "notemill",
         # Poolers of connections know no statement that another connection prepared.
         "prepare_threshold": None,
+        # Whether the server's machine is still there is asked after a minute, not two hours.
+        **{name: value for name, value in _KEEP_ALIVE.items() if name not in given},
     }
     if password := os.environ.get(PASSWORD_VARIABLE):
         arguments["password"] = password
@@ -175,8 +186,12 @@ def _set_up_session(connection: Any, schemas: list[str]) -> None:
     connection.adapters.register_loader("uuid", TextLoader)
     connection.adapters.register_loader("timestamptz", _InUtc)
     with connection.cursor() as cursor:
-        for name, value in _SETTINGS.items():
-            cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+        cursor.execute(
+            "SELECT count(set_config(wanted.name, wanted.value, false)) "
+            "FROM unnest(%s::text[], %s::text[]) AS wanted (name, value) "
+            "JOIN pg_catalog.pg_settings AS known USING (name)",
+            (list(_SETTINGS), list(_SETTINGS.values())),
+        )
         if schemas:
             quoted = ", ".join('"' + schema + '"' for schema in schemas)
             cursor.execute("SELECT set_config('search_path', %s, false)", (quoted,))
@@ -201,8 +216,11 @@ def advisory_lock(connection: sa.Connection, name: str, seconds: int) -> Iterato
     """Hold a lock of this name; whether it was had within so many seconds."""
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
     try:
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{seconds}s'")
-        connection.exec_driver_sql(f"SELECT pg_advisory_lock({key})")
+        free = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({key})").scalar()
+        if not free:
+            log.info("another load writes there; waiting for its end")
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{seconds}s'")
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({key})")
         connection.commit()
     except DBAPIError as error:
         if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
@@ -213,7 +231,9 @@ def advisory_lock(connection: sa.Connection, name: str, seconds: int) -> Iterato
     try:
         yield True
     finally:
-        if not connection.invalidated:  # or its session is gone, and the lock with it
-            connection.rollback()
-            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
-            connection.commit()
+        # With its session the lock goes too; and no failure here hides what was before it.
+        with suppress(DBAPIError):
+            if not connection.invalidated:
+                connection.rollback()
+                connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
+                connection.commit()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import psycopg
 
 from notemill.config.database import PASSWORD_VARIABLE
+from notemill.database.away import DatabaseAway
 from notemill.errors import NotemillError
 
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -22,6 +23,11 @@ TOO_SLOW = "57014"
 _CONNECTION = ("connection failed", "connection timeout", "failed to resolve", "could not ")
 _LOGIN = re.compile(
     r"password|authentication|no pg_hba\.conf entry|role \"|database \"|permission denied"
+)
+_NO_ROOM = re.compile(r"too many (clients|connections)|connection slots are reserved")
+_STARTING = re.compile(r"the database system is ")
+_NO_ADDRESS = re.compile(
+    r"Name or service not known|No address associated|nodename nor servname|Permission denied"
 )
 _NO_TLS = "server does not support SSL"
 _CERTIFICATE = re.compile(r"certificate|SSL|TLS", re.IGNORECASE)
@@ -35,11 +41,15 @@ _AGAIN = "run again: nothing half done is left behind"
 
 
 class _Case(NamedTuple):
-    """What is told of an error, and what to do. said: whether the server's message is told."""
+    """What is told of an error, and what to do. said: whether the server's message is told.
+
+    kind: DatabaseAway where it may be otherwise at another time.
+    """
 
     what: str
     remedy: str
     said: bool = False
+    kind: type[NotemillError] = NotemillError
 
 
 _NAMES = _Case(
@@ -57,7 +67,12 @@ _SPACE = _Case(
     "the database has no space left",
     f"{_ADMINISTRATORS} for space and run again: nothing half done is left",
 )
-_LOST = _Case("the database closed the connection", _AGAIN)
+_LOST = _Case("the database closed the connection", _AGAIN, kind=DatabaseAway)
+_FULL_HOUSE = _Case(
+    "the database takes no more connections",
+    f"{_ADMINISTRATORS} for more, or run again later",
+    kind=DatabaseAway,
+)
 _ENCODING = _Case(
     "a character can't be kept in the encoding of this database",
     "notes and answers are Unicode: ask for a database with ENCODING 'UTF8'",
@@ -85,8 +100,9 @@ _CASES = {
     **dict.fromkeys(("42P01", "42703", "42601", "42883", "42704", "3F000", "3D000"), _NAMES),
     **dict.fromkeys(("42702", "42804", "42809", "42846", "42P10", "0A000"), _NAMES),
     **dict.fromkeys(("53100", "53200", "58030"), _SPACE),
-    "53300": _Case("the database takes no more connections", "wait, and run again"),
-    **dict.fromkeys(("57P01", "57P02", "57P03", "08000", "08003", "08006", "25P03"), _LOST),
+    "53300": _FULL_HOUSE,
+    **dict.fromkeys(("57P01", "57P02", "57P03", "08000", "08003", "08006"), _LOST),
+    **dict.fromkeys(("25P03", "25P04", "57P05"), _LOST),
     TOO_SLOW: _Case(
         "the statement was ended by the server or its administrators",
         f"{_ADMINISTRATORS} for more time, and {_AGAIN}",
@@ -125,11 +141,7 @@ def explain_postgres(
             if case.said
             else f"{case.what} (error {code}), while {doing}"
         )
-        return NotemillError(
-            what,
-            where=where,
-            remedy=case.remedy,
-        )
+        return case.kind(what, where=where, remedy=case.remedy)
     return NotemillError(
         f"the database refused {doing}: error {code or type(error).__name__}{_column(error)} (its "
         "words may quote data and are not shown)",
@@ -142,7 +154,10 @@ def explain_postgres(
 def _not_connected(text: str, where: str, doing: str) -> NotemillError:
     """No session came about, or the one that was is gone: libpq says it in words alone."""
     if not text.startswith(_CONNECTION):
-        return NotemillError(f"{_LOST.what}, while {doing}", where=where, remedy=_LOST.remedy)
+        return DatabaseAway(f"{_LOST.what}, while {doing}", where=where, remedy=_LOST.remedy)
+    if _NO_ROOM.search(text):
+        full = _FULL_HOUSE
+        return DatabaseAway(f"{full.what}, while {doing}", where=where, remedy=full.remedy)
     # The last lines name the server's reason; the first ones what was tried before.
     told = " ".join(text.split())
     if _LOGIN.search(text):
@@ -168,7 +183,10 @@ def _not_connected(text: str, where: str, doing: str) -> NotemillError:
             remedy="name the authority behind the server's certificate as database.tls.ca, and "
             "the server in database.url as its certificate does; its administrators know both",
         )
-    return NotemillError(
+    # A server that is there says FATAL, in words of any language; and why a name has no address.
+    there = "FATAL" in text and not _STARTING.search(text)
+    kind = NotemillError if there or _NO_ADDRESS.search(text) else DatabaseAway
+    return kind(
         f"the database can't be reached, while {doing}: {told}",
         where=where,
         remedy="check host and port in database.url, and database.tls; if only some nodes reach "

@@ -7,7 +7,9 @@ quote data, so of those only the number and the column are told.
 from __future__ import annotations
 
 import re
+import socket
 import sqlite3
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from notemill.config.database import PASSWORD_VARIABLE, Database
+from notemill.database.away import DatabaseAway
 from notemill.database.packets import FileAsked
 from notemill.database.postgres_refusals import (
     HELD,
@@ -27,8 +30,12 @@ from notemill.errors import NotemillError
 
 ACCESS_DENIED: set[int | str] = {1044, 1045, 1142, 1143, 1227, 1698, INSUFFICIENT_PRIVILEGE}
 _UNREACHABLE = {2002, 2003, 2005, 2026}
-_LOST = {1053, 1927, 2006, 2013, 2055}
-_PACKET = 1153
+_LOST = {1053, 1927, 2006, 2013, 2055, 4031}
+PACKET = 1153
+"""A statement larger than max_allowed_packet."""
+_FULL_HOUSE = {1040, 1203}
+_ENDED = {1317, 1969, 3024}
+"""KILL QUERY and limits of a statement's time."""
 _NO_SPACE = {1021, 1114, 28}
 DEADLOCK: set[int | str] = {1205, 1213, *HELD}
 READ_ONLY: set[int | str] = {1290, 1792, 1836, READ_ONLY_TRANSACTION}
@@ -120,8 +127,15 @@ def explain(
             remedy="name the authority behind the server's certificate as database.tls.ca, and "
             "the server in database.url as its certificate does; its administrators know both",
         )
+    if number in _FULL_HOUSE:
+        return DatabaseAway(
+            f"the database takes no more connections (error {number}), while {doing}",
+            where=where,
+            remedy="ask its administrators for more, or run again later",
+        )
     if number in _UNREACHABLE or isinstance(error.orig, OSError):
-        return NotemillError(
+        kind = DatabaseAway if _may_come_back(error.orig) else NotemillError
+        return kind(
             f"the database can't be reached, while {doing}: {text}",
             where=where,
             remedy="check host and port in database.url, and database.tls; if only some nodes "
@@ -140,12 +154,26 @@ def explain(
             remedy="give the task's answer fewer fields: put some together in a nested model, "
             "which becomes one column of JSON",
         )
-    if number in _LOST or number == _PACKET:
+    if number == PACKET:
         return NotemillError(
+            f"a row is larger than the server takes at once (error {number}), while {doing}",
+            where=where,
+            remedy="max_allowed_packet is too small for a row: ask its administrators to raise it, "
+            "or for local_infile = ON, by which rows of any size go; nothing half done is left",
+        )
+    if number in _LOST:
+        return DatabaseAway(
             f"the database closed the connection (error {number}), while {doing}",
             where=where,
             remedy="run again: nothing half done is left behind. If it ends so each time, the "
             "server's max_allowed_packet may be too small for a row",
+        )
+    if number in _ENDED:
+        return NotemillError(
+            f"the statement was ended by the server or its administrators (error {number}), while "
+            f"{doing}",
+            where=where,
+            remedy="ask its administrators for more time, and run again: nothing half done is left",
         )
     if number in _NO_SPACE:
         return NotemillError(
@@ -183,6 +211,19 @@ def explain(
         where=where,
         remedy="look the number up in the server's manual; for a value too long, widen the column",
     )
+
+
+def _may_come_back(error: BaseException | None) -> bool:
+    """Whether what can't be reached may be there later: not a wrong name or another's certificate.
+
+    error: PyMySQL's, which keeps the one of the socket beside it.
+    """
+    reason = getattr(error, "original_exception", error)
+    if isinstance(reason, socket.gaierror):
+        return reason.errno == socket.EAI_AGAIN
+    if isinstance(reason, ssl.SSLError):
+        return isinstance(reason, ssl.SSLEOFError)
+    return isinstance(reason, OSError) and not isinstance(reason, PermissionError)
 
 
 def _explain_sqlite(text: str, code: str, where: str, doing: str) -> NotemillError:

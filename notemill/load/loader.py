@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from notemill.answers.columns import answer_columns, evidence_columns, gate_columns
@@ -23,7 +22,10 @@ from notemill.database.connect import connect
 from notemill.database.keys import POSTGRESQL
 from notemill.database.postgres import advisory_lock
 from notemill.database.refusals import DEADLOCK, database_errors, error_code
+from notemill.database.session import named_lock
+from notemill.database.waiting import when_there
 from notemill.errors import NotemillError
+from notemill.load.alike import make_alike, ours_of
 from notemill.load.check import check_tables
 from notemill.load.experiment import write_experiment
 from notemill.load.proof import Proof, Prover
@@ -50,17 +52,14 @@ def load(database: Database, work: Load) -> LoadReport:
     """
     started = time.monotonic()
     origins = checked_origins(work)
-    with open_tables(database, work, f"loading '{work.run.name}'") as (connection, tables):
-        with (
-            Rows(tables, read_rows(work.shards, schema_of(work, tables))) as rows,
-            one_load_at_a_time(connection, tables.results.name),
-        ):
-            way = create_staging(connection, tables)
-            removed, proof = in_one_transaction(
-                connection, partial(write_and_prove, connection, tables, work, origins, rows, way)
-            )
+    doing = f"loading '{work.run.name}'"
+    with ExitStack() as stack:
+        loading = _Loading(database, work, origins, doing, stack)
+        proof = when_there(database, doing, loading.write)
+        rows = loading.rows
+        assert rows is not None
     seconds = time.monotonic() - started
-    report = report_of(work, origins, proof, seconds, removed=removed, nul=rows.untaken)
+    report = report_of(work, origins, proof, seconds, removed=loading.removed, nul=rows.untaken)
     log.info(
         "reconciled: %d notes = %d answered + %d failed%s + %d blank; "
         "%d values read back and equal",
@@ -68,12 +67,47 @@ def load(database: Database, work: Load) -> LoadReport:
         "" if report.gate is None else f" + {report.not_relevant} not relevant",
         *(report.blank, report.values_compared),
     )
-    if removed:
+    if report.removed:
         log.warning(
             "%d rows of this experiment and cohort were removed: the cohort has no such notes",
-            removed,
+            report.removed,
         )
     return report
+
+
+@dataclass
+class _Loading:
+    """A load in as many connections as it takes.
+
+    stack: closes the rows, which are sorted once. removed: rows of no note of the cohort; of the
+    tries together, because the server may have taken the COMMIT of one whose connection was lost.
+    """
+
+    database: Database
+    work: Load
+    origins: list[ShardOrigin]
+    doing: str
+    stack: ExitStack
+    rows: Rows | None = None
+    removed: int = 0
+
+    def write(self) -> Proof:
+        """Write and prove everything over one connection."""
+        work = self.work
+        with open_tables(self.database, work, self.doing) as (connection, tables):
+            if self.rows is None:
+                read = read_rows(work.shards, schema_of(work, tables))
+                self.rows = self.stack.enter_context(Rows(tables, read))
+            with one_load_at_a_time(connection, tables.results.name):
+                way = create_staging(connection, tables)
+                do = partial(
+                    write_and_prove, connection, tables, work, self.origins, self.rows, way
+                )
+                return in_one_transaction(connection, lambda: self._noted(*do()))
+
+    def _noted(self, removed: int, proof: Proof) -> Proof:
+        self.removed = max(self.removed, removed)
+        return proof
 
 
 @contextmanager
@@ -122,24 +156,13 @@ def one_load_at_a_time(connection: sa.Connection, table: str) -> Iterator[None]:
     if connection.dialect.name == "sqlite":
         yield
         return
-    if connection.dialect.name == POSTGRESQL:
-        with advisory_lock(connection, f"notemill:{table}", _LOCK_WAIT_S) as had:
-            if not had:
-                raise _still_locked(table, "SELECT * FROM pg_stat_activity")
-            yield
-        return
-    name = "notemill:" + hashlib.sha256(table.encode()).hexdigest()[:40]
-    got = connection.execute(sa.select(sa.func.GET_LOCK(name, _LOCK_WAIT_S))).scalar()
-    connection.commit()
-    if got != 1:
-        raise _still_locked(table, "SHOW PROCESSLIST")
-    try:
+    postgres = connection.dialect.name == POSTGRESQL
+    lock = advisory_lock if postgres else named_lock
+    with lock(connection, f"notemill:{table}", _LOCK_WAIT_S) as had:
+        if not had:
+            how = "SELECT * FROM pg_stat_activity" if postgres else "SHOW PROCESSLIST"
+            raise _still_locked(table, how)
         yield
-    finally:
-        if not connection.invalidated:  # or its session is gone, and the lock with it
-            connection.rollback()
-            connection.execute(sa.select(sa.func.RELEASE_LOCK(name)))
-            connection.commit()
 
 
 def _still_locked(table: str, how: str) -> NotemillError:
@@ -185,7 +208,7 @@ def write_and_prove(
             log.info("the tables hold these very rows already; none was written")
         else:
             _stage(connection, tables, rows, way, notes)
-            removed = _make_alike(connection, tables, whose)
+            removed = make_alike(connection, tables, whose)
     else:
         progress = Progress("rows written", total=notes)
         for table in (tables.results, tables.failures):
@@ -196,12 +219,8 @@ def write_and_prove(
 
 
 def _has_rows(connection: sa.Connection, table: sa.Table, whose: dict[str, str]) -> bool:
-    ours = sa.select(sa.literal(1)).select_from(table).where(_ours(table, whose)).limit(1)
-    return connection.execute(ours).first() is not None
-
-
-def _ours(table: sa.Table, whose: dict[str, str]) -> sa.ColumnElement[bool]:
-    return sa.and_(*(table.c[name] == whose[name] for name in ("experiment", "cohort")))
+    found = sa.select(sa.literal(1)).select_from(table).where(ours_of(table, whose)).limit(1)
+    return connection.execute(found).first() is not None
 
 
 def _stage(connection: sa.Connection, tables: Tables, rows: Rows, way: Way, notes: int) -> None:
@@ -222,57 +241,6 @@ def _counted(batches: Iterator[pa.RecordBatch], progress: Progress) -> Iterator[
     for batch in batches:
         yield batch
         progress.add(batch.num_rows)
-
-
-def _make_alike(connection: sa.Connection, tables: Tables, whose: dict[str, str]) -> int:
-    """Make results and failures hold this experiment's and cohort's notes exactly as staged."""
-    answered = tables.staging.c.status == Status.ANSWERED.value
-    constants: dict[str, sa.ColumnElement[Any]] = {
-        name: sa.literal(value) for name, value in whose.items()
-    }
-    removed = 0
-    for table, mine in ((tables.results, answered), (tables.failures, ~answered)):
-        ours = _ours(table, whose)
-        staged = sa.select(sa.literal(1)).where(tables.same_note(table)).correlate(table)
-        gone = connection.execute(sa.delete(table).where(ours, ~sa.exists(staged)))
-        removed += gone.rowcount
-        # A note may have moved between the tables since the last load.
-        connection.execute(sa.delete(table).where(ours, sa.exists(staged.where(~mine))))
-        names = [column.name for column in table.columns]
-        values = constants | {n: tables.staging.c[n] for n in names if n not in constants}
-        source = sa.select(*(values[name].label(name) for name in names)).where(mine)
-        changing = {name: values[name] for name in names if name not in tables.key}
-        connection.execute(_upsert(connection, table, names, source, changing))
-    return removed
-
-
-def _upsert(
-    connection: sa.Connection,
-    table: sa.Table,
-    names: list[str],
-    source: sa.Select[Any],
-    values: dict[str, Any],
-) -> sa.Insert:
-    if connection.dialect.name == "sqlite":
-        lite = sqlite.insert(table).from_select(names, source)
-        return lite.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns),
-            set_={name: lite.excluded[name] for name in values},
-        )
-    if connection.dialect.name == POSTGRESQL:
-        full = postgresql.insert(table).from_select(names, source)
-        new = {name: full.excluded[name] for name in values}
-        return full.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns),
-            set_=new,
-            # Bit by bit; a row that is the same already is not written again.
-            where=_record(table.c[name] for name in new).op("*<>")(_record(new.values())),
-        )
-    return mysql.insert(table).from_select(names, source).on_duplicate_key_update(values)
-
-
-def _record(columns: Iterable[sa.ColumnElement[Any]]) -> sa.ColumnElement[Any]:
-    return sa.func.row(*columns).op("::")(sa.literal_column("record")).self_group()
 
 
 def report_of(

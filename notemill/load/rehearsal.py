@@ -17,6 +17,7 @@ from notemill.answers.verdict import Status
 from notemill.config import Database
 from notemill.database.connect import server_name
 from notemill.database.keys import NAME_LENGTH
+from notemill.database.waiting import when_there
 from notemill.files import Record
 from notemill.load.loader import (
     create_staging,
@@ -68,11 +69,15 @@ def prepare_tables(database: Database, work: Load) -> TablesReport:
     GPU minute. Raises NotemillError for what would stop the load.
     """
     doing = f"preparing the tables of '{work.run.name}'"
-    with open_tables(database, work, doing) as (connection, tables):
-        server = server_name(connection)
-        connection.rollback()
-        _name_triggers(connection, tables)
-        values = _rehearse(connection, tables, work)
+
+    def prepare() -> tuple[str, int]:
+        with open_tables(database, work, doing) as (connection, tables):
+            server = server_name(connection)
+            connection.rollback()
+            _name_triggers(connection, tables)
+            return server, _rehearse(connection, tables, work)
+
+    server, values = when_there(database, doing, prepare)
     return TablesReport(
         cohort=work.manifest.cohort,
         experiment=work.run.experiment_id,

@@ -11,12 +11,14 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from functools import reduce
+from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from notemill.errors import NotemillError
+from notemill.leftovers import temporary_place
 
 _RUN_BYTES = 24 << 20
 """Rows in memory before they are sorted and put aside."""
@@ -43,6 +45,7 @@ class Sorted:
         self._bytes = 0
         self._runs: list[list[_Place]] = []
         self._file: int | None = None
+        self._place: Path | None = None
         self._end = 0
 
     def __enter__(self) -> Self:
@@ -92,7 +95,8 @@ class Sorted:
         try:
             if self._file is None:
                 # Private and gone with this process, whatever ends it.
-                with tempfile.TemporaryFile() as file:
+                self._place = temporary_place()
+                with tempfile.TemporaryFile(dir=self._place) as file:
                     self._file = os.dup(file.fileno())
             written = 0
             while written < len(packed):
@@ -102,7 +106,7 @@ class Sorted:
                 raise
             raise NotemillError(
                 "no space is left for sorting the rows by their ids; nothing was changed",
-                where=tempfile.gettempdir(),
+                where=str(self._place),
                 remedy="free some space there, or set TMPDIR to a folder on a disk with room for "
                 "the result shards once more",
             ) from None

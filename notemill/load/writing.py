@@ -18,6 +18,7 @@ from notemill.database.copying import send_copy
 from notemill.database.driver import driver_errors, driver_of
 from notemill.database.keys import POSTGRESQL
 from notemill.database.packets import send_rows
+from notemill.database.refusals import PACKET
 from notemill.load.lines import FORMAT, copy_lines, lines, values
 from notemill.load.values import as_stored, is_sqlite
 
@@ -153,7 +154,11 @@ def _state(
         insert = f"INSERT INTO {quote(table.name)} ({', '.join(map(quote, names))}) VALUES "
         columns = [*batch.columns, *(pa.repeat(v, batch.num_rows) for v in constants.values())]
         for rows in _together(values(columns, backslashes=backslashes), room):
-            driver.query(insert.encode() + b",".join(rows))
+            statement = insert.encode() + b",".join(rows)
+            if len(statement) >= packet:
+                # The server would end the connection without a word of why.
+                raise pymysql.err.DataError(PACKET, "a row is larger than max_allowed_packet")
+            driver.query(statement)
 
 
 def _together(rows: list[bytes], room: int) -> Iterator[list[bytes]]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,20 @@ from notemill.outputs.source import joined, members
 OTHERS = "\0others"
 """What a line holds beside the columns: its members as they are written, joined; empty for none."""
 _ROWS_READ = 1024
+_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _TYPES: list[tuple[Callable[[pa.DataType], bool], type]] = [
     (pa.types.is_boolean, bool),
     (pa.types.is_integer, int),
     (pa.types.is_floating, float),
 ]
 """What JSON has of them; of all others text."""
+_TYPED: list[tuple[Callable[[pa.DataType], bool], Callable[[str], Any]]] = [
+    (pa.types.is_binary, bytes.fromhex),
+    (pa.types.is_timestamp, datetime.fromisoformat),
+    (pa.types.is_date, date.fromisoformat),
+    (pa.types.is_decimal, Decimal),
+]
+"""What a text of JSON was in the column, where that is not of texts."""
 
 SourceMembers = tuple[tuple[Any, ...], str]
 """A row of the source: its ids, and its other members, as OTHERS has them."""
@@ -48,6 +57,7 @@ class JsonLines(Form):
         """ids, json_columns: names of the columns that are ids, and that hold JSON text."""
         super().__init__(path, schema.append(pa.field(OTHERS, pa.large_string(), nullable=False)))
         self._names = schema.names
+        self._own = frozenset(schema.names)
         self._ids = ids
         self._json = set(json_columns)
         self._source = source
@@ -84,33 +94,41 @@ class JsonLines(Form):
         with self.reading(place) as stream:
             lines = io.BufferedReader(stream)
             while some := [line for _, line in zip(range(_ROWS_READ), lines, strict=False)]:
-                yield self._batch([members(line.decode().removesuffix("\n")) for line in some])
+                yield self._batch([line.decode().removesuffix("\n") for line in some])
 
-    def _batch(self, rows: Sequence[dict[str, str]]) -> pa.RecordBatch:
-        columns = []
-        for field in list(self.schema)[:-1]:
-            raw = [row.pop(field.name) for row in rows]
-            columns.append(self._read_back(raw, field))
-        others = [joined(row) for row in rows]
+    def _batch(self, lines: Sequence[str]) -> pa.RecordBatch:
+        rows = [json.loads(line) for line in lines]
+        fields = list(self.schema)[:-1]
+        columns = [self._read_back([row[field.name] for row in rows], field) for field in fields]
+        others = [
+            self._others(line) if len(row) > len(fields) else ""
+            for line, row in zip(lines, rows, strict=True)
+        ]
         columns.append(pa.array(others, pa.large_string()))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _others(self, line: str) -> str:
+        row = members(line)
+        return joined({name: row[name] for name in row if name not in self._own})
 
     def _told(self, name: str, column: pa.Array) -> list[str]:
         """The values as JSON."""
         values = column.to_pylist()
         if name in self._json:
             return ["null" if value is None else value for value in values]
-        return [json.dumps(plain(value), ensure_ascii=False, allow_nan=False) for value in values]
+        told = _told_by(column.type)
+        return ["null" if value is None else told(value) for value in values]
 
-    def _read_back(self, raw: list[str], field: pa.Field) -> pa.Array:
-        values = list(map(json.loads, raw))
+    def _read_back(self, values: list[Any], field: pa.Field) -> pa.Array:
         if field.name in self._json:
             texts = [v if v is None else json.dumps(v, ensure_ascii=False) for v in values]
             return pa.array(texts, field.type)
         kind = next((kind for is_it, kind in _TYPES if is_it(field.type)), str)
         if {*map(type, values)} - {kind, type(None)}:
             raise ValueError(f"{field.name} is of another type")
-        return pa.array([v if v is None else _typed(v, field.type) for v in values], field.type)
+        if typed := next((read for is_it, read in _TYPED if is_it(field.type)), None):
+            values = [v if v is None else typed(v) for v in values]
+        return pa.array(values, field.type)
 
 
 def plain(value: Any) -> Any:
@@ -124,15 +142,13 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _typed(value: Any, kind: pa.DataType) -> Any:
-    """What a value of JSON was in the column."""
-    if pa.types.is_binary(kind):
-        return bytes.fromhex(value)
-    if pa.types.is_timestamp(kind):
-        return datetime.fromisoformat(value)
-    if pa.types.is_date(kind):
-        return date.fromisoformat(value)
-    return Decimal(value) if pa.types.is_decimal(kind) else value
+def _told_by(kind: pa.DataType) -> Callable[[Any], str]:
+    """How a column's values are written; texts and whole numbers, which are most, at once."""
+    if pa.types.is_string(kind):
+        return encode_basestring
+    if pa.types.is_integer(kind):
+        return str
+    return lambda value: _encoded(plain(value))
 
 
 def _at(source: Iterator[tuple[int, SourceMembers]], number: int, ids: tuple[Any, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -10,6 +11,10 @@ from notemill.config.cohort import MESSAGE
 
 _DECODER = json.JSONDecoder()
 _BLANKS = " \t\r\n"
+_OPEN, _COLON, _COMMA = (
+    re.compile(rf"[{_BLANKS}]*{sign}[{_BLANKS}]*") for sign in (r"\{", ":", ",")
+)
+_CLOSE = re.compile(rf"[{_BLANKS}]*\}}[{_BLANKS}]*\Z")
 
 
 def members(line: str) -> dict[str, str]:
@@ -18,21 +23,19 @@ def members(line: str) -> dict[str, str]:
     Raises ValueError for what is no object.
     """
     found: dict[str, str] = {}
-    place = _after(line, 0, "{")
-    while line[place : place + 1] != "}" or found:
+    place = _after(line, 0, _OPEN)
+    if _CLOSE.match(line, place):
+        return found
+    while True:
         key, place = _DECODER.raw_decode(line, place)
         if not isinstance(key, str):
             raise ValueError("a name that is no text")
-        start = _after(line, place, ":")
+        start = _after(line, place, _COLON)
         _, place = _DECODER.raw_decode(line, start)
         found[key] = line[start:place].replace("\r", " ")  # a blank: no text has one as it is
-        place = _blank(line, place)
-        if line[place : place + 1] == "}":
-            break
-        place = _after(line, place, ",")
-    if line[place + 1 :].strip(_BLANKS):
-        raise ValueError("something behind the object")
-    return found
+        if _CLOSE.match(line, place):
+            return found
+        place = _after(line, place, _COMMA)
 
 
 def joined(row: dict[str, str]) -> str:
@@ -48,18 +51,12 @@ def _quoted(key: str) -> str:
     return json.dumps(key, ensure_ascii=False)
 
 
-def _after(line: str, place: int, sign: str) -> int:
-    """The place behind a sign and blanks, which may stand before it too."""
-    place = _blank(line, place)
-    if line[place : place + 1] != sign:
-        raise ValueError(f"no {sign} where one belongs")
-    return _blank(line, place + 1)
-
-
-def _blank(line: str, place: int) -> int:
-    while line[place : place + 1] in _BLANKS and place < len(line):
-        place += 1
-    return place
+def _after(line: str, place: int, sign: re.Pattern[str]) -> int:
+    """The place behind a sign and the blanks around it."""
+    there = sign.match(line, place)
+    if there is None:
+        raise ValueError("another sign than an object has there")
+    return there.end()
 
 
 def beside(

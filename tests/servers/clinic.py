@@ -51,3 +51,42 @@ class ServerClinic(Clinic):
             f"'{self.server.schema}' AND table_name = '{table}' ORDER BY ordinal_position"
         )
         return [name for (name,) in names]
+
+    def lie(self, table: str, column: str, value: str, when: str = "1 = 1") -> None:
+        for event in ("INSERT", "UPDATE"):
+            change = f"NEW.{column} {':=' if self._postgres else '='} {value}; END IF"
+            self._trigger("BEFORE", event, table, f"IF {when} THEN {self._set}{change}")
+
+    def after(self, event: str, table: str, when: str, statement: str) -> None:
+        self._trigger("AFTER", event, table, f"IF {when} THEN {statement}; END IF")
+
+    def forbid(self, table: str) -> None:
+        refuse = (
+            "RAISE EXCEPTION 'PRIVATE'"
+            if self._postgres
+            else "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'PRIVATE'"
+        )
+        for event in ("INSERT", "UPDATE", "DELETE"):
+            self._trigger("BEFORE", event, table, refuse)
+
+    @property
+    def _postgres(self) -> bool:
+        return isinstance(self.server, Postgres)
+
+    @property
+    def _set(self) -> str:
+        return "" if self._postgres else "SET "
+
+    def _trigger(self, time: str, event: str, table: str, body: str) -> None:
+        name = f"{table}_{time}_{event}"
+        if not self._postgres:
+            self.run(f"CREATE TRIGGER {name} {time} {event} ON {table} FOR EACH ROW {body}")
+            return
+        self.run(
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN {body}; RETURN NEW; END $$"
+        )
+        self.run(
+            f"CREATE TRIGGER {name} {time} {event} ON {table} FOR EACH ROW "
+            f"EXECUTE FUNCTION {name}()"
+        )

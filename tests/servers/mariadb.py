@@ -12,7 +12,6 @@ import secrets
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pymysql
@@ -20,7 +19,7 @@ import pymysql
 from tests.servers.daemon import Daemon, ServerFailed, free_port, tail, wait_until
 
 PACKAGES = ("mariadb-server",)
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 class MariaDB:
@@ -52,12 +51,7 @@ class MariaDB:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         shutil.rmtree(self.folder)
 
@@ -91,6 +85,11 @@ class MariaDB:
             retry_on=pymysql.err.OperationalError,
         )
 
+    @property
+    def running(self) -> bool:
+        """Whether it is there."""
+        return self._daemon is not None and self._daemon.running
+
     def stop(self) -> None:
         """An orderly end, which writes everything to disk."""
         if self._daemon:
@@ -115,10 +114,14 @@ class MariaDB:
         )
 
     def access(self, folder: Path) -> dict[str, str]:
-        """The section `database` of a configuration; its option file lies in the folder."""
+        """The section `database` of a configuration that waits for nothing.
+
+        Its option file lies in the folder.
+        """
         return {
             "url": f"mysql+pymysql://{self.host}:{self.port}/{self.database}",
             "option_file": str(self.option_file(folder / "my.cnf")),
+            "wait": "0s",
         }
 
     def option_file(self, path: Path) -> Path:
@@ -159,8 +162,9 @@ class MariaDB:
 
     def drop_tables(self) -> None:
         """Empty the database."""
-        for (table,) in self.execute(f"SHOW TABLES IN {self.database}"):
-            self.execute(f"DROP TABLE {self.database}.{table}")
+        for table, kind in self.execute(f"SHOW FULL TABLES IN {self.database}"):
+            kind = "VIEW" if kind == "VIEW" else "TABLE"
+            self.execute(f"DROP {kind} {self.database}.{table}")
 
     @property
     def _data(self) -> Path:

@@ -13,7 +13,6 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, cast
 
 import psutil
@@ -23,7 +22,7 @@ from tests.certificate import make_certificate
 from tests.servers.daemon import Daemon, ServerFailed, free_port, tail, wait_until
 
 PACKAGES = ("postgresql",)
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 class Postgres:
@@ -56,12 +55,7 @@ class Postgres:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
         shutil.rmtree(self.folder)
 
@@ -87,6 +81,11 @@ class Postgres:
             [self._daemon],
             retry_on=psycopg.OperationalError,
         )
+
+    @property
+    def running(self) -> bool:
+        """Whether it is there."""
+        return self._daemon is not None and self._daemon.running
 
     def stop(self) -> None:
         """An end, orderly where no session is open."""
@@ -118,8 +117,11 @@ class Postgres:
         )
 
     def access(self, folder: Path) -> dict[str, str]:
-        """The section `database` of a configuration; its password file lies in the folder."""
-        return {"url": self.url(passfile=str(self.pgpass(folder / "pgpass")))}
+        """The section `database` of a configuration that waits for nothing.
+
+        Its password file lies in the folder.
+        """
+        return {"url": self.url(passfile=str(self.pgpass(folder / "pgpass"))), "wait": "0s"}
 
     def pgpass(self, path: Path) -> Path:
         """Write the user's password file, mode 0600, as `~/.pgpass` would be."""

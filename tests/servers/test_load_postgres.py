@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -29,13 +29,16 @@ from tests.servers.postgres import Postgres
 from tests.servers.test_load_mariadb import (
     HARD,
     SCHEMA,
-    test_a_load_killed_in_the_middle_changes_nothing,  # noqa: F401
 )
 from tests.servers.test_load_mariadb_ways import (
     test_a_server_that_ends_in_the_middle_of_a_load_leaves_what_was_there,  # noqa: F401
 )
 from tests.unit.conftest import config_values, write_task
 from tests.unit.load.rows import FAILURES, RESULTS
+from tests.unit.load.test_load_failed import (  # noqa: F401
+    TestACountThatDoesNotComeOut,
+    TestAValueThatComesBackAsAnother,
+)
 from tests.unit.loads import ID, Loads, compared_by_value
 
 ALL_BYTES = bytes(range(256))
@@ -277,7 +280,7 @@ def test_rows_in_the_order_of_another_collation_are_proven_by_their_bytes(
 
 @pytest.mark.parametrize("kind", POSTGRES)
 @given(data=st.data())
-@settings(max_examples=1)
+@settings(max_examples=1, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 def test_ids_go_through_and_back(
     database: Postgres,
     tmp_path_factory: pytest.TempPathFactory,

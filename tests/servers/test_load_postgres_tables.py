@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from notemill.errors import NotemillError
 from notemill.load.rehearsal import prepare_tables
+from tests.servers.clinic import ServerClinic
 from tests.servers.loads import TABLES, everything
 from tests.servers.postgres import Postgres
+from tests.unit.conftest import write_task
 from tests.unit.load.rows import statements
 from tests.unit.loads import Loads
 
@@ -119,3 +123,89 @@ def test_ids_that_another_collation_takes_as_one_are_refused(loads: Loads) -> No
     for statement in statements(refused.value):
         loads.clinic.run(statement)
     assert loads.load("words").answered == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ("BIGINT", "VARCHAR(20)", "visit is bigint, not VARCHAR(20)"),
+        ("VARCHAR(10)", "VARCHAR(20)", "visit is character varying(10), not VARCHAR(20)"),
+        ("BYTEA", "VARCHAR(10)", "visit is bytea, not VARCHAR(10)"),
+        ("NUMERIC(10,1)", "NUMERIC(10,2)", "visit is numeric(38,1), not NUMERIC(38, 2)"),
+        ("DATE", "TIMESTAMP", "visit is date, not TIMESTAMP"),
+        ("TIMESTAMP", "TIMESTAMPTZ", "visit is timestamp without time zone, not"),
+        ("UUID", "TEXT", "visit is uuid, not TEXT"),
+        ("VARCHAR(20)", "BIGINT", "visit is character varying(20), not BIGINT"),
+    ],
+)
+def test_ids_of_another_type_are_refused(
+    database: Postgres, tmp_path: Path, before: str, now: str, told: str
+) -> None:
+    """And where the column can be made wider the printed SQL does it, which changes no row."""
+    ids = {"DATE": "2020-02-29", "UUID": "0a0b0c0d-0000-4000-8000-000000000001"}
+    ids |= dict.fromkeys(["TIMESTAMP", "TIMESTAMPTZ"], "2020-02-29 01:02:03.000004")
+    loads = Loads(ServerClinic(database, tmp_path, visit=before), write_task(tmp_path / "tasks"))
+    loads.clinic.fill((ids.get(before, "7.5" if "NUM" in before else "7"), "one"))
+    loads.clinic.extract()
+    loads.answer()
+    loads.load()
+    kept = loads.clinic.rows("SELECT visit::text, llm_reason FROM answers")
+    loads.clinic.run("DROP TABLE notes")
+    loads.clinic.run(f"CREATE TABLE notes (visit {now}, note TEXT)")
+    loads.clinic.fill((ids.get(now, "7.25" if "NUM" in now else "007"), "two"))
+    loads.clinic.extract("later")
+    loads.answer(cohort="later")
+    with pytest.raises(NotemillError) as refused:
+        prepare_tables(loads.clinic.database, loads.work("later"))
+    assert told in refused.value.what
+    for statement in statements(refused.value):
+        loads.clinic.run(statement)
+    other = {} if statements(refused.value) else {"results_table": "others"}
+    assert loads.load("later", **other).answered == 1
+    of_before = "SELECT visit::numeric::text, llm_reason FROM answers WHERE cohort = 'chest'"
+    if "NUM" not in before:
+        of_before = of_before.replace("::numeric", "")
+    ((visit, reason),) = loads.clinic.rows(of_before)
+    assert (visit.rstrip("0") if "NUM" in before else visit, reason) == kept[0]
+
+
+def test_fields_that_fit_into_no_row_of_mysql_are_kept(database: Postgres, tmp_path: Path) -> None:
+    clinic = ServerClinic(database, tmp_path, visit="VARCHAR(500)")
+    clinic.fill(("v" * 500, "one"))
+    clinic.extract()
+    fields = "\n".join(f"    f{n}: str = Field(max_length=200)" for n in range(150))
+    schema = f"from pydantic import BaseModel, Field\nclass Answer(BaseModel):\n{fields}\n"
+    answer = {f"f{n}": "🩺" * 200 for n in range(150)}
+    loads = Loads(clinic, write_task(tmp_path / "tasks", schema), lambda *_: answer)
+    prepare_tables(clinic.database, loads.work())
+    loads.answer()
+    assert loads.load().answered == 1
+    assert clinic.rows("SELECT llm_f0, llm_f149 FROM answers") == [("🩺" * 200,) * 2]
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("ALTER TABLE answers ADD CHECK (llm_reason <> 'PRIVATE')", "a CHECK constraint"),
+        (
+            "ALTER TABLE answers ADD mine INT DEFAULT 1 REFERENCES parents (id)",
+            "a foreign key",
+        ),
+        ("ALTER TABLE answers ADD mine INT NOT NULL DEFAULT 1, ADD UNIQUE (mine)", "unique"),
+    ],
+)
+def test_a_row_that_a_rule_of_the_users_refuses_ends_the_load(
+    loads: Loads, rule: str, told: str
+) -> None:
+    loads.load()
+    loads.clinic.run("DELETE FROM answers")
+    loads.clinic.run("DELETE FROM answers_failures")
+    before = everything(loads)
+    loads.clinic.run("CREATE TABLE parents (id INT PRIMARY KEY)")
+    loads.clinic.run(rule)
+    loads.answer({"two": "schema"}, reason="PRIVATE")
+    with pytest.raises(NotemillError) as refused:
+        loads.load()
+    assert told in refused.value.what
+    assert "PRIVATE" not in str(refused.value)
+    assert [rows for rows in everything(loads) if rows] == [rows for rows in before if rows]

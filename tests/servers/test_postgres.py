@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import datetime
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from notemill.__main__ import main
 from notemill.answers.recut import JournaledAnswers
-from notemill.check import queries
 from notemill.config import Cohort, Database
 from notemill.config.database import PASSWORD_VARIABLE
 from notemill.database.connect import connect, server_name
 from notemill.database.refusals import database_errors
 from notemill.errors import NotemillError
-from notemill.load.rehearsal import prepare_tables
 from notemill.notes.extract import extract
 from notemill.notes.manifest import Manifest
 from notemill.paths import Layout
-from tests.servers.clinic import ServerClinic
 from tests.servers.daemon import wait_until
-from tests.servers.loads import everything
 from tests.servers.postgres import Postgres
-from tests.servers.standin import store
-from tests.servers.test_evaluate_mariadb import (
-    test_the_table_keeps_every_figure_and_is_written_anew,  # noqa: F401
-)
-from tests.servers.test_extract_mariadb import (
-    test_the_rows_are_as_many_as_the_server_counts,  # noqa: F401
-)
-from tests.unit.check.conftest import one
-from tests.unit.conftest import config_values, write_task
-from tests.unit.loads import Loads
 
 
 @pytest.fixture(scope="module")
@@ -267,133 +250,3 @@ class TestExtract:
             database.execute(f"ALTER ROLE {database.user} RESET DateStyle")
         assert (manifest.counts.notes, manifest.counts.texts) == (1111, 1)
         assert datetime.datetime.fromisoformat(manifest.extracted_at).tzinfo
-
-
-class Site:
-    """What `check --database` finds there."""
-
-    def __init__(self, server: Postgres, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.server = server
-        self.folder = folder
-        self.clinic = ServerClinic(server, folder, "VARCHAR(20)")
-        self.capsys = capsys
-        write_task(folder / "tasks")
-        store.make_model(folder / "store", "m:1")
-        self.values = config_values(
-            results=str(folder / "results"),
-            tasks=str(folder / "tasks"),
-            database=self.clinic.database.model_dump(mode="json", exclude_none=True),
-            engines={"local": {"kind": "ollama", "models": str(folder / "store")}},
-        )
-        self.cohort: dict[str, Any] = self.values["cohorts"]["chest"]
-        self.cohort["shards"] = 1
-
-    def found(self) -> list[dict[str, Any]]:
-        path = self.folder / "my.yaml"
-        path.write_text(yaml.safe_dump(self.values))
-        main(["check", "--json", "--database", "--configfile", str(path)])
-        printed = self.capsys.readouterr()
-        assert self.server.password not in printed.out + printed.err
-        findings: list[dict[str, Any]] = json.loads(printed.out)
-        return findings
-
-    def refusals(self) -> list[str]:
-        return [each["what"] for each in self.found() if each["level"] == "refusal"]
-
-
-class TestCheck:
-    @pytest.fixture
-    def site(self, database: Postgres, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Site:
-        return Site(database, tmp_path, capsys)
-
-    def test_tries_the_query_and_tells_server_types_and_tables(self, site: Site) -> None:
-        site.clinic.fill(("p1", "PRIVATE"), ("P1", "other"), ("p1 ", None), ("x", "x"))
-        site.cohort["query"] = "SELECT visit, note, 1.50 AS price FROM notes ORDER BY visit;"
-        found = site.found()
-        assert one(found, "connected to PostgreSQL 1")["what"].endswith("would)")
-        assert one(found, "cohort chest: the query gives rows")["details"] == [
-            "visit character varying(20): id, text of up to 20",
-            "note text: the note's text",
-            "price numeric: not used",
-        ]
-        assert one(found, "cohort chest: 4 rows")["what"] == "cohort chest: 4 rows"
-        assert one(found, "table r")["details"][0].startswith("visit VARCHAR(20), llm_response")
-        assert not [each for each in found if each["level"] != "ok"], found
-        assert "PRIVATE" not in json.dumps(found)
-        assert site.clinic.columns("r") == []
-
-    def test_refuses_what_writes_and_leaves_what_sleeps(
-        self, site: Site, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        site.clinic.fill(("p1", "x"))
-        site.cohort["query"] = "DELETE FROM notes RETURNING visit, note"
-        (what,) = site.refusals()
-        assert what.startswith("the query wants to write")
-        monkeypatch.setattr(queries, "LOOK_S", 1)
-        site.cohort["query"] = "SELECT visit, note FROM notes, pg_sleep(30)"
-        assert one(site.found(), "the query gave no row within 1 s")["level"] == "warning"
-        assert site.clinic.rows("SELECT count(*) FROM notes") == [(1,)]
-
-    def test_says_each_right_that_a_load_would_miss_as_its_rehearsal_does(
-        self, site: Site, loads: Loads, database: Postgres
-    ) -> None:
-        loads.load()
-        before = everything(loads)
-        site.values["experiments"]["cough"]["results_table"] = "answers"
-        site.values["experiments_table"] = "experiments"
-        site.values["cohorts"]["chest"]["query"] = "SELECT visit, note FROM notes"
-        database.execute("DROP ROLE IF EXISTS narrow")
-        database.execute("CREATE ROLE narrow LOGIN PASSWORD 'narrow-secret'")
-        clinical = database.database
-        database.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "
-                         "narrow", clinical)  # fmt: skip
-        database.execute("GRANT USAGE ON SCHEMA public TO narrow", clinical)
-        passfile = site.folder / "narrow"
-        passfile.touch(mode=0o600)
-        passfile.write_text("*:*:*:narrow:narrow-secret\n")
-        url = database.url(passfile=str(passfile)).replace("notemill@", "narrow@")
-        site.values["database"] = {"url": url}
-        try:
-            for missing, back in (
-                ("", ""),
-                ("REVOKE INSERT ON answers FROM narrow", "GRANT INSERT ON answers TO narrow"),
-                ("REVOKE UPDATE ON answers_failures FROM narrow",
-                 "GRANT UPDATE ON answers_failures TO narrow"),
-                ("REVOKE TEMPORARY ON DATABASE clinical FROM PUBLIC",
-                 "GRANT TEMPORARY ON DATABASE clinical TO PUBLIC"),
-                ("ALTER ROLE narrow SET default_transaction_read_only = on",
-                 "ALTER ROLE narrow RESET ALL"),
-            ):  # fmt: skip
-                if missing:
-                    database.execute(missing, clinical)
-                said = [what for what in site.refusals() if "may not" in what]
-                try:
-                    prepare_tables(Database(url=url), loads.work())
-                    fine = True
-                except NotemillError as refused:
-                    fine = False
-                    assert "narrow-secret" not in str(refused)
-                assert fine is (not said) is (not missing), (missing, said)
-                if back:
-                    database.execute(back, clinical)
-                assert everything(loads) == before
-        finally:
-            database.execute("DROP OWNED BY narrow", clinical)
-            database.execute("DROP ROLE narrow")
-
-
-def test_a_server_that_dies_between_two_rows_is_told_and_leaves_nothing_half(
-    notes: Database, database: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def ended(*_: object) -> str:
-        monkeypatch.undo()
-        database.kill()
-        return "x"
-
-    monkeypatch.setattr("notemill.notes.rows.checked_text", ended)
-    try:
-        with pytest.raises(NotemillError, match="the database closed the connection"):
-            extracted(notes, tmp_path, "SELECT visit, repeat('x', 100000) AS note FROM notes")
-    finally:
-        database.restart()
-    assert not list((tmp_path / "results").rglob("*.parquet"))

@@ -16,8 +16,8 @@ def everything(clinic: Clinic, *, but: str = "") -> list[list[tuple[Any, ...]]]:
     """All rows of all tables, without the time of the load and the column `but`."""
     queries = ["SELECT experiment, cohort, notes, texts, answered, failed, blank FROM experiments"]
     for table in ("answers", "answers_failures"):
-        names = [name for (name,) in clinic.rows(f"SELECT name FROM pragma_table_info('{table}')")]
-        queries.append(f"SELECT {', '.join(n for n in names if n != but)} FROM {table}")
+        names = ", ".join(name for name in clinic.columns(table) if name != but)
+        queries.append(f"SELECT {names} FROM {table}")
     return [clinic.rows(f"{query} ORDER BY 1, 2") for query in queries]
 
 

@@ -1,4 +1,4 @@
-"""Loads that fail: every table is as it was before."""
+"""Loads that fail: every table is as it was before. On servers: test_load_everywhere.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from notemill.errors import NotemillError
 from notemill.load.loader import load
-from tests.unit.load.rows import RESULTS, everything, tables
+from tests.unit.load.rows import FAILURES, RESULTS, everything, tables
 from tests.unit.loads import Loads
 
 ROOT = Path(__file__).parents[3]
@@ -24,17 +24,23 @@ def test_a_load_killed_in_the_middle_changes_nothing(loads: Loads) -> None:
     loads.answer({"one": "timeout"}, reason="new")
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from notemill.load import loader, proof\n"
+        "from notemill.config import Database\n"
+        "from notemill.load import proof\n"
+        "from notemill.load.loader import load\n"
         "from tests.unit.loads import reopened\n"
         "proof.Prover._refuse_differences = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "reopened(Path(sys.argv[1])).load()\n"
+        "loads = reopened(Path(sys.argv[1]))\n"
+        "load(Database.model_validate_json(sys.argv[2]), loads.work())\n"
     )
+    folder, address = loads.clinic.folder, loads.clinic.database.model_dump_json()
     killed = subprocess.run(
-        [sys.executable, "-c", script, str(loads.clinic.folder)], check=False, cwd=ROOT
+        [sys.executable, "-c", script, str(folder), address], check=False, cwd=ROOT
     )
     assert killed.returncode == -signal.SIGKILL
     assert everything(loads.clinic) == before
     assert loads.load().failed_by_status == {"timeout": 2}
+    assert [row[0] for row in loads.clinic.rows(RESULTS)] == [2, 3]
+    assert [row[0] for row in loads.clinic.rows(FAILURES)] == [1, 4, 5, 6]
 
 
 class TestACountThatDoesNotComeOut:
@@ -43,10 +49,8 @@ class TestACountThatDoesNotComeOut:
         loads.load()
         before = everything(loads.clinic)
         loads.answer({"three": "schema"}, reason="new")
-        loads.clinic.run(
-            f"CREATE TRIGGER thief AFTER INSERT ON {table} WHEN NEW.visit IN (2, 3) "
-            f"BEGIN DELETE FROM {table} WHERE visit IN (2, 3); END"
-        )
+        stolen = f"DELETE FROM {table} WHERE visit IN (2, 3)"
+        loads.clinic.after("INSERT", table, "NEW.visit IN (2, 3)", stolen)
         with pytest.raises(NotemillError, match="6 notes in the cohort, 5 in the database") as no:
             loads.load()
         assert "trigger" in no.value.remedy
@@ -56,10 +60,12 @@ class TestACountThatDoesNotComeOut:
         loads.load()
         before = everything(loads.clinic)
         loads.answer(reason="new")
-        loads.clinic.run(
-            "CREATE TRIGGER forger AFTER UPDATE ON answers WHEN NEW.visit = 3 BEGIN "
+        loads.clinic.after(
+            "UPDATE",
+            "answers",
+            "NEW.visit = 3",
             "INSERT INTO answers (visit, query_meta, experiment, cohort, text_sha256) "
-            "VALUES (99, '', NEW.experiment, NEW.cohort, ''); END"
+            "VALUES (99, '', NEW.experiment, NEW.cohort, '')",
         )
         with pytest.raises(NotemillError, match="6 notes in the cohort, 7 in the database"):
             loads.load()
@@ -78,7 +84,7 @@ class TestAValueThatComesBackAsAnother:
             ("answers", "text_sha256", "upper(NEW.text_sha256)"),
             ("answers", "seconds", "NEW.seconds * 1.0000000000000002"),
             ("answers", "attempts", "CAST(NEW.attempts AS REAL) + 0.5"),
-            ("answers", "answered_at", "'junk'"),
+            ("answers", "answered_at", "'2001-02-03 04:05:06.000000'"),
             ("answers_failures", "detail", "'other'"),
             ("answers_failures", "status", "'timeout'"),
             ("experiments", "answered", "NEW.answered + 1"),
@@ -91,36 +97,38 @@ class TestAValueThatComesBackAsAnother:
         loads.load()
         before = everything(loads.clinic)
         loads.answer({"three": "schema"}, reason="new")
-        key = {"experiments": "cohort = NEW.cohort"}.get(table, "visit = NEW.visit")
-        for event in ("INSERT", "UPDATE"):
-            loads.clinic.run(
-                f"CREATE TRIGGER {event}_liar AFTER {event} ON {table} "
-                f"BEGIN UPDATE {table} SET {column} = {value} WHERE {key}; END"
-            )
+        loads.clinic.lie(table, column, value)
         with pytest.raises(NotemillError, match=column) as refused:
             loads.load()
         assert "gives back" in refused.value.what
-        assert "junk" not in str(refused.value)
         assert everything(loads.clinic) == before
 
     def test_of_one_note_is_caught_too(self, loads: Loads) -> None:
         loads.load()
         loads.clinic.run("DELETE FROM answers")
-        loads.clinic.run(
-            "CREATE TRIGGER swap AFTER INSERT ON answers WHEN NEW.visit = 3 "
-            "BEGIN UPDATE answers SET visit = 33 WHERE visit = 3; END"
-        )
+        swap = "UPDATE answers SET visit = 33 WHERE visit = 3"
+        loads.clinic.after("INSERT", "answers", "NEW.visit = 3", swap)
         with pytest.raises(NotemillError, match="1 rows are not once in answers"):
             loads.load()
         assert loads.clinic.rows(RESULTS) == []
 
     def test_the_report_says_how_many_values_were_compared(self, loads: Loads) -> None:
         report = loads.load()
-        widths = [
-            len(loads.clinic.rows(f"PRAGMA table_info({table})"))
-            for table in ("answers", "answers_failures")
-        ]
+        widths = [len(loads.clinic.columns(table)) for table in ("answers", "answers_failures")]
         assert report.values_compared == 3 * widths[0] + 3 * widths[1]
+
+
+def test_a_time_that_comes_back_as_no_time_changes_nothing_and_is_not_shown(loads: Loads) -> None:
+    """A column of SQLite takes any text."""
+    loads.load()
+    before = everything(loads.clinic)
+    loads.answer({"three": "schema"}, reason="new")
+    loads.clinic.lie("answers", "answered_at", "'junk'")
+    with pytest.raises(NotemillError, match="answered_at") as refused:
+        loads.load()
+    assert "gives back" in refused.value.what
+    assert "junk" not in str(refused.value)
+    assert everything(loads.clinic) == before
 
 
 class TestAShard:

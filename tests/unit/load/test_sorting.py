@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from notemill.errors import NotemillError
 from notemill.load import sorting
 from notemill.load.sorting import Sorted
+from tests.disks import small_disk
 
 KEYS = {
     "number": (pa.int64(), st.integers(-3, 3) | st.integers(-(2**63), 2**63 - 1)),
@@ -87,13 +88,17 @@ def test_a_file_that_rows_wait_in_has_no_name_and_one_reader(
         os.fstat(kept)
 
 
-def test_a_full_disk_is_named_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """/dev/full is a disk without space."""
+def test_a_full_disk_is_named_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sorting, "_RUN_BYTES", 1)
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: open("/dev/full", "wb"))  # noqa: SIM115
+    monkeypatch.delenv("SLURM_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     row = (1, "SECRET", b"", Decimal(1), datetime.date(2000, 1, 1), datetime.datetime(2000, 1, 1))
-    with Sorted(SCHEMA, ["number"]) as spool, pytest.raises(NotemillError) as refused:
-        spool.add(batch([row]))
-    assert refused.value.where == tempfile.gettempdir()
+    with small_disk(tmp_path, kib=16) as disk, Sorted(SCHEMA, ["number"]) as spool:
+        disk.fill()
+        with pytest.raises(NotemillError) as refused:
+            spool.add(batch([row]))
+        assert refused.value.where == str(tmp_path)
     assert "TMPDIR" in refused.value.remedy
     assert "SECRET" not in str(refused.value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,9 @@ from notemill.outputs.deliver import prepare
 from notemill.outputs.delivered import edition
 from notemill.outputs.origin import Origin
 from notemill.paths import origin_of_output
+from tests.disks import small_disk
 from tests.unit.conftest import names_in
-from tests.unit.outputs.conftest import Files, json_rows
+from tests.unit.outputs.conftest import ORDER, Files, csv_rows, json_rows
 
 OTHER = "cough-aaaaaaaaaaaa"
 """The same experiment with another prompt."""
@@ -174,11 +174,17 @@ def test_a_link_leads_to_where_the_file_is_written(files: Files) -> None:
 
 
 def test_a_full_disk_is_one_message_and_leaves_what_was_there(files: Files) -> None:
-    files.deliver("a.csv")
-    before = files.file("a.csv").read_bytes()
-    files.answer(experiment=OTHER, reason="x" * 50_000)
-    partial = f".a.csv.{os.uname().nodename}.{os.getpid()}.partial"
-    files.file(partial).symlink_to("/dev/full")
-    with pytest.raises(NotemillError, match="no space is left"):
-        files.deliver("a.csv", experiment=OTHER)
-    assert files.file("a.csv").read_bytes() == before
+    with small_disk(files.file(""), kib=512) as disk:
+        files.deliver("a.csv")
+        before = files.file("a.csv").read_bytes()
+        files.answer(experiment=OTHER, reason="x" * 20_000)
+
+        def deliver() -> None:
+            assert files.file("a.csv").read_bytes() == before
+            assert not list(files.file("").glob("*.partial"))
+            files.deliver("a.csv", experiment=OTHER)
+
+        refused = disk.refusals(deliver, 40_960)
+        assert len(refused) > 3
+        assert str(files.file("a.csv")) in refused
+        assert len(csv_rows(files.file("a.csv"))) == len(ORDER)
