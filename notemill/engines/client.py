@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from notemill.counts import OwnMetrics
@@ -50,10 +50,16 @@ class Client(ABC):
         return self.prompts[task].baseline if task in self.prompts else 0
 
     async def ask(self, question: Question, timeout_s: float) -> Reply:
-        """One answer; see Engine.ask."""
+        """One answer; see Engine.ask. Alone, its time begins with its turn."""
+        now = asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout(timeout_s):
-                reply = await self._chat(question)
+            async with asyncio.timeout(None if question.alone else timeout_s) as deadline:
+
+                def its_turn() -> None:
+                    if deadline.when() is None:
+                        deadline.reschedule(now() + timeout_s)
+
+                reply = await self._chat(question, its_turn)
         except TimeoutError:
             raise AnswerTimeout from None
         if size := self.prompts.get(question.task):
@@ -83,5 +89,8 @@ class Client(ABC):
         )
 
     @abstractmethod
-    async def _chat(self, question: Question) -> Reply:
-        """The question as a request of this kind. Raises what Engine.ask does, but no timeout."""
+    async def _chat(self, question: Question, its_turn: Callable[[], None]) -> Reply:
+        """The question as a request of this kind. Raises what Engine.ask does, but no timeout.
+
+        its_turn: called once the server answers it alone, where the question wants that.
+        """

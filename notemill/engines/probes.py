@@ -24,6 +24,10 @@ _SHORT_NOTES = ("a", "s", "I", "x", "1", "0", ".", "-", ")", "no", "Clear", "é"
 """Of one token or two, to see what the end of the prompt makes of them."""
 _ONE_TOKEN = 256
 """Characters: no vocabulary has a longer token."""
+_TOKENS_BESIDE = 64
+"""What a template may add around a message, and a prompt's words cut otherwise."""
+_NORMALISED = 6
+"""Times as many bytes, at most, has a text that a vocabulary has brought to one form (NFKC)."""
 # Unnatural words in an order that is not the alphabet's: only a constraint produces them.
 _PROBE_ANSWER = {"zulu": "q7x", "alpha": "v3k"}
 _PROBE_SCHEMA: dict[str, Any] = {
@@ -60,8 +64,27 @@ class PromptSize:
         return min(self.empty, self.least - 1)
 
     def check(self, question: Question, reply: Reply) -> None:
-        """Raise RequestFailed when a note that is longer than any token added none."""
+        """Raise RequestFailed for a reply that can't be this question's.
+
+        Its note, longer than any token, added none; or more tokens than it has bytes; or the answer
+        is longer than its tokens can be.
+        """
         note = len(question.user) - self.characters
+        most = (
+            self.empty
+            + _TOKENS_BESIDE
+            + len(question.user.encode()) * (1 if question.user.isascii() else _NORMALISED)
+        )
+        if reply.end is End.STOP and reply.prompt_tokens > most:
+            raise RequestFailed(
+                f"{reply.prompt_tokens} prompt tokens, which this prompt can't have: the engine "
+                "read another"
+            )
+        if len(reply.text) > _ONE_TOKEN * question.num_predict:
+            raise RequestFailed(
+                f"an answer of {len(reply.text)} characters, more than {question.num_predict} "
+                "tokens can be"
+            )
         if note > _ONE_TOKEN and reply.end is End.STOP and reply.prompt_tokens <= self.empty:
             raise RequestFailed(
                 f"{reply.prompt_tokens} prompt tokens, {self.empty} without a note: the prompt was "

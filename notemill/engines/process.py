@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import os
 import re
 import signal
 import socket
 import subprocess
-import tempfile
+import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
 
 from notemill.config.database import PASSWORD_VARIABLES
 from notemill.config.owned import beginnings
+from notemill.cores import without_core_dumps
+from notemill.engines import afterwards
 from notemill.errors import EngineRefused, NotemillError
+from notemill.files import explained, open_private
+from notemill.leftovers import temporary_folder
+from notemill.parent import end_with_parent
 
 _STOP_S = 10.0
 _LOG_TAIL_BYTES = 1 << 16
-_PR_SET_PDEATHSIG = 1
-_PRCTL = ctypes.CDLL(None).prctl
-"""Looked up here: in a child of a process with threads the lookup could wait for ever."""
 _PRIVATE = ("HOME", "NO_PROXY", "no_proxy")
 _NOT_EXECUTABLE, _NOT_FOUND = 126, 127
 """Exit statuses of a shell whose command can't be run."""
@@ -54,15 +55,19 @@ _NOT_FOR_SERVERS = {
 
 
 class ServerProcess:
-    """A child in a session of its own, whose output goes to a private file."""
+    """A child in a session of its own, whose output goes to a private file.
+
+    None of the session outlives this process, whatever ends it: see notemill.engines.afterwards.
+    """
 
     def __init__(self, command: list[str], environment: Mapping[str, str], log: Path) -> None:
         """Start it. Raises NotemillError when the command can't be run."""
         self.log = log
         self._log_start = log.stat().st_size if log.exists() else 0
         # Private: engines may quote a note or an answer in what they write.
-        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.fchmod(handle, 0o600)
+        with explained(log):
+            handle = open_private(log, os.O_WRONLY | os.O_APPEND)
+        os.fchmod(handle, 0o600)  # one of before may be open to others
         try:
             self._process = subprocess.Popen(
                 command,
@@ -71,7 +76,7 @@ class ServerProcess:
                 stdout=handle,
                 stderr=handle,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
         except OSError as error:
             for_good = error.errno in (errno.ENOENT, errno.EACCES, errno.ENOEXEC)
@@ -82,6 +87,19 @@ class ServerProcess:
             ) from error
         finally:
             os.close(handle)
+        without_core_dumps(self._process.pid)  # before any note: a session's own limit stays
+        # When this process ends, however it does, its end of the pipe is closed.
+        self._afterwards = subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-S", afterwards.__file__),
+                *(str(self._process.pid), str(_STOP_S)),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
+            start_new_session=True,
+        )
 
     @property
     def alive(self) -> bool:
@@ -123,12 +141,18 @@ class ServerProcess:
 
         A cancellation waits for it: another server may want the GPU.
         """
-        ending = asyncio.ensure_future(self._end())
+        ending = asyncio.ensure_future(self._end_all())
         try:
             await asyncio.shield(ending)
         except asyncio.CancelledError:
             await ending
             raise
+
+    async def _end_all(self) -> None:
+        await self._end()
+        if self._afterwards.stdin:
+            self._afterwards.stdin.close()
+        await asyncio.to_thread(self._afterwards.wait)
 
     async def _end(self) -> None:
         for signal_number in (signal.SIGTERM, signal.SIGKILL):
@@ -200,15 +224,12 @@ def _short(line: str) -> str:
     return " ".join(line.split())[:300]
 
 
-@contextmanager
-def private_home() -> Iterator[Path]:
-    """A folder for the server's HOME, on the node's own disk, gone afterwards."""
-    place = os.environ.get("SLURM_TMPDIR") or os.environ.get("TMPDIR")
-    usable = place if place and os.access(place, os.W_OK) else None
-    with tempfile.TemporaryDirectory(
-        prefix="notemill-", dir=usable, ignore_cleanup_errors=True
-    ) as folder:
-        yield Path(folder)
+def private_home() -> AbstractContextManager[Path]:
+    """A folder for the server's HOME and its key, on the node's own disk, gone afterwards.
+
+    What jobs that were killed left there is cleared first. Raises NotemillError.
+    """
+    return temporary_folder("engine")
 
 
 def server_environment(home: Path, *extra: Mapping[str, str]) -> dict[str, str]:
@@ -262,9 +283,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _end_with_parent() -> None:
-    """Runs in the child: SIGTERM when the thread that started it ends, its process without a word
-    too."""
-    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -42,13 +42,15 @@ class Question:
 @dataclass(frozen=True)
 class At:
     """Where a server is that someone else started. address: base URL, with its path; key: what it
-    asks for, empty if nothing; certificate, authority: as Http has them; name: for messages."""
+    asks for, empty if nothing; certificate, authority, ours: as Http has them; name: for
+    messages."""
 
     name: str
     address: str
     key: str = field(default="", repr=False)
     certificate: str = ""
     authority: Path | None = None
+    ours: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from notemill.files import explained, sync
 from notemill.logs import log
 
 _BLOCK = 1 << 22
+_PLACE = "engines.*.stage.to"
 _PAUSE_S = 0.2
 _KEPT = "kept"
 """In a copy that stays when nobody uses it."""
@@ -80,7 +81,8 @@ def staged(
         folder = place / name
         if folder not in _held:
             _clear(place, but=folder)
-            _held[folder] = _taken(parts, folder, stage, stop)
+            with explained(folder, _PLACE):
+                _held[folder] = _taken(parts, folder, stage, stop)
         return folder
 
 
@@ -102,7 +104,7 @@ def _place(stage: Stage) -> Path:
             "in jobs",
         )
     place = told / f"notemill-{os.getuid()}"
-    with explained(place):
+    with explained(place, _PLACE):
         place.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             place.mkdir(mode=0o700)
@@ -152,7 +154,7 @@ def _copy(parts: Sequence[Part], folder: Path, stage: Stage, stop: threading.Eve
     partial = _partial(folder)
     _remove(partial)
     began = time.monotonic()
-    with explained(partial):
+    with explained(partial, _PLACE):
         size = sum(part.source.stat().st_size for part in parts)
         _refuse_if_full(folder, size, stage)
         try:
@@ -225,7 +227,7 @@ def _clear(place: Path, *, but: Path) -> None:
 
 
 def _opened(folder: Path) -> int:
-    with explained(folder):
+    with explained(folder, _PLACE):
         return os.open(_lock_of(folder), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 

@@ -6,12 +6,27 @@ import asyncio
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from notemill.config import OllamaEngine
 from notemill.engines.ollama.server import running_ollama
+from tests.workflow.project import REPOSITORY
 
 THREADS = {"num_thread": 1}
 """Runner options for a model so small that a second thread only waits for the first."""
+TINY = REPOSITORY / "models" / "notemill-tiny.gguf"
+TINY_EXPERIMENT = {"model": "tiny", "options": {"num_ctx": 1024, "num_predict": 200}}
+
+
+def tiny_ollama(program: Path, folder: Path) -> dict[str, Any]:
+    """An engine with the shipped model as `tiny`, in a new store below `folder`."""
+    modelfile = TINY.with_name("Modelfile").read_text().partition("\n")[2]  # after FROM
+    return {
+        "command": [str(program)],
+        "models": str(make_store(program, TINY, folder, "tiny", modelfile)),
+        "runner_options": THREADS,
+        "environment": {},
+    }
 
 
 def make_store(

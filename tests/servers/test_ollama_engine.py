@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from notemill.answers import asking
-from notemill.answers.job import answer_shard
+from notemill.answers.job import answer_shards
 from notemill.errors import NotemillError
 from tests.servers.shard_site import LIKELY, SICK, UNLIKELY, WELL, ShardSite, one
 
@@ -178,10 +178,10 @@ def test_what_was_spent_is_of_all_runs(tmp_path: Path) -> None:
     notes = [f"{n}: {SICK}" for n in range(20)]
     slow = {"fault": "slow", "value": 0.2, "match": "Findings"}
     site = ShardSite(tmp_path, notes, faults=[slow])
-    first = answer_shard(site.job())
+    (first,) = answer_shards([site.job()])
     assert (first.asked, first.jobs) == (20, 1)
     site.job().output.unlink()
-    again = answer_shard(site.job())
+    (again,) = answer_shards([site.job()])
     assert (again.asked, again.tokens, again.jobs) == (20, first.tokens, 2)
     assert again.seconds >= first.seconds >= 20 / 4 * 0.2
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from notemill.answers.job import answer_shard
+from notemill.answers.job import answer_shards
 from notemill.errors import NotemillError
 from tests.servers.shard_site import SICK, WELL, ShardSite, one
+from tests.unit.engines.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,18 @@ from tests.servers.shard_site import SICK, WELL, ShardSite, one
             "refuses the request: status 500, invalid JSON schema in format",
         ),
         ([{"fault": "error_500", "value": "no memory"}], {}, "before the first note: status 500"),
+        *(
+            (
+                [{"fault": "load_fails", "value": words}],
+                {},
+                f"can't load the model: {words[:20]}(.|\n)*when memory is short: fewer slots",
+            )
+            for words in (
+                "model requires more system memory (24.0 GiB) than is available (7.5 GiB)",
+                "llama runner process has terminated: cudaMalloc failed: out of memory",
+                "model runner has unexpectedly stopped, this may be due to resource limitations",
+            )
+        ),
     ],
 )
 def test_what_is_wrong_with_a_server_is_said_before_the_first_note(
@@ -105,7 +117,7 @@ def test_sigterm_ends_the_job_with_its_server_and_keeps_the_journal(tmp_path: Pa
     if child == 0:
         run_as_job(site, tmp_path)
     journal = site.job().output.with_suffix(".journal.jsonl")
-    wait_until(lambda: journal.exists() and journal.read_text().count('"text"') >= 5)
+    until(lambda: journal.exists() and journal.read_text().count('"text"') >= 5)
     os.kill(child, 15)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 143
@@ -126,7 +138,7 @@ def run_as_job(site: ShardSite, folder: Path) -> None:
 
     try:
         with job_log(folder / "job.log"):
-            answer_shard(site.job())
+            answer_shards([site.job()])
     except SystemExit as end:
         os._exit(int(end.code or 0))
     os._exit(0)
@@ -142,12 +154,3 @@ def servers_of(folder: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
-
-
-def wait_until(ready: Any) -> None:
-    """Wait at most a minute."""
-    for _ in range(600):
-        if ready():
-            return
-        time.sleep(0.1)
-    raise AssertionError("waited in vain")

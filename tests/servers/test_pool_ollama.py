@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from notemill.answers.job import answer_shard
+from notemill.answers.job import answer_shards
+from notemill.counts import Counts
 from notemill.endpoints.recording import recorded_model
 from notemill.errors import EngineRefused
+from notemill.metrics.families import Sampled, Seen, job_families
 from notemill.paths import journal
 from notemill.plan.runs import plan_runs
+from tests.servers.beside import beside
 from tests.servers.shard_site import STANDIN, ShardSite
 from tests.servers.standin import store
 
@@ -98,23 +101,25 @@ def test_a_list_shares_the_notes_and_one_whose_model_is_changed_meanwhile_answer
     site = listed(tmp_path / "job", kept.address, changed.address)
     job = site.job()
     answered = journal(job.output)
-    over = threading.Event()
     asked: list[int] = []
+    counted: list[Counts] = []
+    slots: list[int] = []
 
-    def pull() -> None:
+    @contextmanager
+    def watched(counts: Sequence[Counts]) -> Iterator[None]:
+        counted.extend(counts)
+        yield
+
+    def pull(over: threading.Event) -> None:
         while not (answered.exists() and answered.read_bytes().count(b'"text"') >= 8):
             if over.wait(0.02):
                 return
+        slots.append(counted[0].slots)
         changed.take("others")
         asked.append(changed.asked())
 
-    thread = threading.Thread(target=pull)
-    thread.start()
-    try:
-        origin = answer_shard(job)
-    finally:
-        over.set()
-        thread.join()
+    with beside(pull):
+        (origin,) = answer_shards([job], watched=watched)
     assert (origin.texts, origin.failed) == (40, 0)
     rows = pq.read_table(job.output).to_pylist()
     assert Counter(row["status"] for row in rows) == {"answered": 40}
@@ -122,6 +127,15 @@ def test_a_list_shares_the_notes_and_one_whose_model_is_changed_meanwhile_answer
     # What it had begun, and what took their place before the first of them came back.
     assert changed.asked() <= asked[0] + 3, "it was asked on"
     assert kept.asked() > asked[0]
+    (counts,) = counted
+    assert (slots, counts.slots) == ([4], 2), "those of the endpoints that are asked"
+    assert (counts.ended, counts.in_flight) == ({"answered": 40}, 0)
+    assert (counts.engine, counts.restarts) == ("ollama 0.24.0", 0)
+    assert sum(counts.requests.counts) >= 40
+    assert counts.prompt_tokens + counts.answer_tokens == origin.tokens
+    families = job_families(Seen(counted, {"host": "here", "slurm_job": ""}, Sampled()))
+    told = {each.name: each.value for family in families for each in family.samples}
+    assert (told["notemill_slots"], told["notemill_slots_in_use"]) == (2, 0)
 
 
 def test_two_models_of_one_name_are_told_before_any_note(

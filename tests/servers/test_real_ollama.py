@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from models.chat import MARKERS
 from notemill.answers.shard import read_origin
-from notemill.pilot.job import run_pilot
-from tests.servers.real_ollama import THREADS, make_store
+from notemill.pilot.job import run_pilots
+from tests.servers.real_ollama import THREADS, TINY, TINY_EXPERIMENT, make_store, tiny_ollama
 from tests.servers.shard_site import ShardSite
-from tests.workflow.project import REPOSITORY
+from tests.servers.test_break_out import ORDER, TEXTS
 
 RESPONSES = {"(1) Likely", "(2) Unlikely", "(3) Unable to say because of lack of information"}
 
@@ -38,29 +40,40 @@ def test_a_real_ollama_reads_a_broken_up_control_token_as_llama_cpp_does(
     tmp_path: Path, real_ollama: Path
 ) -> None:
     """The shipped model in both engines: the same prompts, token for token."""
-    tiny = REPOSITORY / "models" / "notemill-tiny.gguf"
-    modelfile = (REPOSITORY / "models" / "Modelfile").read_text().partition("\n")[2]
     for folder in ("ollama", "embedded"):
         (tmp_path / folder).mkdir()
-    store = make_store(real_ollama, tiny, tmp_path / "ollama", "tiny", modelfile)
+    ollama = tiny_ollama(real_ollama, tmp_path / "ollama")
     engine = {"slots": 1, "gpu": "off"}
-    ollama = {"command": [str(real_ollama)], "models": str(store), "runner_options": THREADS}
-    experiment = {"model": "tiny", "options": {"num_ctx": 1024, "num_predict": 200}}
     notes = [f"Clear lungs.{marker}No cough." for marker in [*MARKERS, "</s>", "<s>", "<unk>"]]
     notes += ["".join(MARKERS), "Clear lungs.", "r", "7"]
-    theirs = ShardSite(
-        tmp_path / "ollama", notes, engine | ollama | {"environment": {}}, experiment
-    ).answer()
+    theirs = ShardSite(tmp_path / "ollama", notes, engine | ollama, TINY_EXPERIMENT).answer()
     ours = ShardSite(
         tmp_path / "embedded",
         notes,
-        engine | {"kind": "llamacpp", "weights": str(tiny)},
-        experiment,
+        engine | {"kind": "llamacpp", "weights": str(TINY)},
+        TINY_EXPERIMENT,
     ).answer()
     columns = ("control_tokens", "prompt_tokens", "llm_response")
     for our, their in zip(ours, theirs, strict=True):
         assert [our[column] for column in columns] == [their[column] for column in columns]
     assert [row["control_tokens"] for row in ours] == [1] * 7 + [4, 0, 0, 0]
+
+
+def test_no_note_breaks_out_of_a_real_ollama(
+    tmp_path: Path, real_ollama: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same texts as with the embedded engine: each has its own row, at worst a failed one."""
+    engine = tiny_ollama(real_ollama, tmp_path) | {"slots": 2}
+    rows = ShardSite(tmp_path, [*TEXTS, "No\0cough."], engine, TINY_EXPERIMENT).answer()
+    assert [row["id"] for row in rows] == list(range(1, len(TEXTS) + 2))
+    for row, text in zip(rows, [*TEXTS, "No\0cough."], strict=True):
+        if len(text) > 100_000:
+            assert row["status"] == "too_long"
+        else:
+            assert row["status"] in {"answered", "truncated", "schema", "invalid_json"}
+        assert row["llm_response"] in (RESPONSES if row["status"] == "answered" else {None})
+    assert sum(row["status"] == "answered" for row in rows) > len(rows) // 2
+    assert ORDER not in caplog.text
 
 
 def test_a_pilot_sweeps_a_real_ollama_and_its_shard_asks_the_rest(
@@ -80,7 +93,7 @@ def test_a_pilot_sweeps_a_real_ollama_and_its_shard_asks_the_rest(
     }
     site = ShardSite(tmp_path, [f"Note {n}: no fever, no cough." for n in range(40)], engine)
     site.experiment = experiment
-    record = run_pilot(site.job())
+    (record,) = run_pilots([site.job()])
     assert record.engine.startswith("ollama 0.")
     assert [step.slots for step in record.sweep.steps] in ([1], [1, 2])
     assert not any(step.why_not for step in record.sweep.steps)

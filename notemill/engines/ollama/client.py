@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from notemill.config import Options
 from notemill.engines.client import Client, key_refused
 from notemill.engines.http import Http
+from notemill.engines.ollama.held import HeldModel
+from notemill.engines.ollama.looks import Looks
 from notemill.engines.ollama.refusals import Refused, not_loaded
 from notemill.engines.protocol import End, EngineGone, Question, Reply, RequestFailed
 from notemill.engines.replies import Said, Tokens, read_reply
@@ -17,6 +21,10 @@ from notemill.errors import EngineRefused, NotemillError
 
 _BUSY_PAUSE_S = 0.5
 _GET_S = 60.0
+_LOOK_EVERY_S = 30.0
+"""Seconds between looks at where the model is: a look takes milliseconds."""
+WHOLE = 0.99
+"""Ollama rounds the share of a model that is wholly on the GPU."""
 _NOT_ALLOWED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _ENDS = {"stop": End.STOP, "length": End.LENGTH}
 
@@ -49,9 +57,15 @@ class _Tags(Said):
 class Loaded(Said):
     """What /api/ps says of a loaded model: bytes, and tokens of context."""
 
+    name: str = ""
     size: int = 0
     size_vram: int = 0
     context_length: int | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the model on the GPU, 0 to 1."""
+        return self.size_vram / self.size if self.size else 0.0
 
 
 class _Ps(Said):
@@ -74,13 +88,20 @@ class OllamaClient(Client):
         runner_options: dict[str, Any],
         http: Http | None = None,
     ) -> None:
-        self._http = http or Http(address)
+        self._http = http or Http(address, own=True)
         self._bodies = Spliced(self._body)
         self.address = address
         self.is_elsewhere = http is not None
         self._model = model
         self.holds_to: str | None = None
-        """A digest that the model of its name must have beside every answer, None for any."""
+        """A digest that the model of its name must have after every answer, None for any."""
+        self._unchanged = Looks(self._refuse_another)
+        self.held: HeldModel | None = None
+        """The same of an Ollama of ours, whose store lies here."""
+        self.stays_on_gpu = False
+        """Whether that is looked at now and then: Ollama loads a model again that it has lost, and
+        on the CPU where it does not find the GPU any more, without a word."""
+        self._next_look = 0.0
         self._think = options.think
         self._options = {
             "num_ctx": options.num_ctx,
@@ -99,7 +120,7 @@ class OllamaClient(Client):
     async def digest(self) -> str | None:
         """The model's digest as the server sees it, None if it does not have the model."""
         for model in (await self._get(_Tags, "/api/tags")).models:
-            if model.name in (self._model, f"{self._model}:latest"):
+            if self._is_named(model.name):
                 return model.digest.removeprefix("sha256:")
         return None
 
@@ -127,19 +148,32 @@ class OllamaClient(Client):
     async def loaded(self) -> Loaded:
         """What /api/ps says of the model."""
         models = (await self._get(_Ps, "/api/ps")).models
-        return models[0] if models else Loaded()
+        # Others may have loaded theirs beside it; or it, under another name of the same.
+        own = (each for each in models if self._is_named(each.name))
+        return next(own, models[0] if models else Loaded())
+
+    def _is_named(self, name: str) -> bool:
+        return name in (self._model, f"{self._model}:latest")
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._unchanged.close()
         await self._http.close()
 
-    async def _chat(self, question: Question) -> Reply:
+    async def _chat(self, question: Question, its_turn: Callable[[], None]) -> Reply:
+        alone = its_turn if question.alone else None
+        began = self.held.seen if self.held else None
         try:
-            chat = await self._chatted(self._bodies.body(question), alone=question.alone)
+            chat = await self._chatted(self._bodies.body(question), alone)
         except Refused as refusal:
+            self._next_look = 0.0
             raise refusal.meaning() from None
+        if self.held:
+            self.held.check(began)
         if self.holds_to is not None:
-            await self._refuse_another()
+            await self._unchanged.since_now()
+        if self.stays_on_gpu and time.monotonic() >= self._next_look:
+            await self._refuse_cpu()
         return Reply(
             text=chat.message.content,
             end=_ENDS.get(chat.done_reason or "", End.ABORTED) if chat.done else End.ABORTED,
@@ -160,6 +194,19 @@ class OllamaClient(Client):
                 f"{self.holds_to}",
                 where=self.address,
                 remedy="let it have the recorded model again; the last answer is not taken",
+            )
+
+    async def _refuse_cpu(self) -> None:
+        self._next_look = time.monotonic() + _LOOK_EVERY_S
+        try:
+            loaded = await self.loaded()
+        except NotemillError as error:
+            raise RequestFailed(error.what) from None
+        if loaded.size and loaded.share < WHOLE:
+            self._next_look = 0.0
+            raise EngineGone(
+                f"Ollama has loaded the model again, and only {loaded.share:.0%} of it is on the "
+                "GPU, where all of it was"
             )
 
     def _body(self, question: Question) -> dict[str, Any]:
@@ -205,7 +252,7 @@ class OllamaClient(Client):
                 else "is engines.*.command an Ollama? Read the engine's log, beside this job's",
             ) from None
 
-    async def _chatted(self, body: bytes, *, alone: bool = False) -> _Chat:
+    async def _chatted(self, body: bytes, alone: Callable[[], None] | None = None) -> _Chat:
         """Send a chat, waiting while the server is busy loading. Raises Refused."""
         busy = HTTPStatus.SERVICE_UNAVAILABLE
         while (response := await self._http.post("/api/chat", body, alone=alone)).status == busy:

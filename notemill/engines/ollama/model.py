@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import ollama
 
 from notemill.clock import now
 from notemill.config import OllamaEngine
@@ -19,10 +18,11 @@ from notemill.engines.ollama.server import running_ollama
 from notemill.engines.ollama.store import StoredModel, find_model, stored_models
 from notemill.engines.record import ModelRecord
 from notemill.errors import EngineRefused, NotemillError
-from notemill.files import explained
+from notemill.files import explained, open_private
 from notemill.logs import log
 
 _LOG_EVERY_S = 10.0
+_STORE = "engines.*.models"
 
 
 def record_ollama(engine: OllamaEngine, name: str, server_log: Path) -> ModelRecord:
@@ -66,6 +66,8 @@ def _pull(engine: OllamaEngine, name: str, server_log: Path) -> StoredModel:
 
 
 async def _pull_through_server(engine: OllamaEngine, name: str, server_log: Path) -> None:
+    import ollama  # noqa: PLC0415  (a fifth of a second of every job, for this alone)
+
     log.info("pulling '%s' into %s", name, engine.store)
     last_line = 0.0
     async with running_ollama(engine, server_log) as (address, _):
@@ -95,6 +97,11 @@ async def _pull_through_server(engine: OllamaEngine, name: str, server_log: Path
 def _only_puller(store: Path) -> Iterator[None]:
     """One puller a store: Ollama's own locks end at its process, and its partial files do not."""
     path = store / ".notemill-pull.lock"
-    with explained(path), path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with explained(path, _STORE):
+        lock = open_private(path, os.O_RDWR)
+    try:
+        with explained(path, _STORE):
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)

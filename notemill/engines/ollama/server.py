@@ -13,8 +13,10 @@ from notemill.config import OllamaEngine, Options
 from notemill.engines.devices import Devices
 from notemill.engines.gpu import gpu_expected, prove_own_gpus
 from notemill.engines.http import Http
-from notemill.engines.ollama.client import OllamaClient
-from notemill.engines.ollama.store import stored_models
+from notemill.engines.last_words import last_words
+from notemill.engines.ollama.client import WHOLE, OllamaClient
+from notemill.engines.ollama.held import HeldModel
+from notemill.engines.ollama.store import manifest_path, stored_models
 from notemill.engines.ollama.versions import check_version
 from notemill.engines.process import (
     ServerProcess,
@@ -31,8 +33,6 @@ from notemill.logs import log
 
 _LISTENING = re.compile(r'msg="Listening on 127\.0\.0\.1:(\d+) \(version ([^)]+)\)"')
 _LISTEN_S = 120
-_ON_GPU = 0.99
-"""Ollama rounds the share of a model that is wholly on the GPU."""
 
 
 @asynccontextmanager
@@ -73,8 +73,9 @@ async def proven_ollama(engine: OllamaEngine, start: Start) -> AsyncIterator[Oll
         runner_options = engine.runner_options.model_dump(exclude_none=True)
         client = OllamaClient(address, start.record.model, options, runner_options)
         try:
-            await _prove(client, server, engine, start)
-            yield client
+            async with last_words(server):
+                await _prove(client, server, engine, start)
+                yield client
         finally:
             await client.close()
 
@@ -107,9 +108,8 @@ async def proven_ollama_at(
 
 def client_at(engine: OllamaEngine, model: str, options: Options, at: At) -> OllamaClient:
     """A client of an Ollama that someone else started."""
-    http = Http(at.address, at.key, at.certificate, authority=at.authority, elsewhere=True)
     runner_options = engine.runner_options.model_dump(exclude_none=True)
-    return OllamaClient(at.address, model, options, runner_options, http)
+    return OllamaClient(at.address, model, options, runner_options, Http.to(at))
 
 
 def refuse_digest(digest: str | None, record: ModelRecord, *, where: str) -> None:
@@ -135,6 +135,10 @@ async def _prove(
     check_version(version)
     client.description = f"ollama {version}"
     await _prove_model(client, engine, start.record)
+    held = HeldModel(
+        engine.store / "manifests" / manifest_path(start.record.model), start.record.digest
+    )
+    client.held = held if held.is_recorded else None
     await client.preload(engine.start_timeout_s)
     await _prove_memory(client, gpu_expected(engine.gpu), start.options)
     await asyncio.to_thread(prove_own_gpus, engine, server, start.devices)
@@ -178,7 +182,7 @@ async def _prove_memory(client: OllamaClient, on_a_gpu: bool, options: Options) 
     if not on_a_gpu:
         return
     size, on_gpu = loaded.size, loaded.size_vram
-    if not size or on_gpu / size < _ON_GPU:
+    if loaded.share < WHOLE:
         raise NotemillError(
             f"only {on_gpu / (1 << 30):.1f} of {size / (1 << 30):.1f} GiB of the model are on the "
             "GPU that the job was given, or that `gpu: required` wants",
@@ -187,6 +191,7 @@ async def _prove_memory(client: OllamaClient, on_a_gpu: bool, options: Options) 
             "fewer slots, a smaller num_ctx, kv_cache_type q8_0, or a larger GPU. On purpose? "
             "Set the engine's gpu: off",
         )
+    client.stays_on_gpu = True
 
 
 async def _listening(server: ServerProcess) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -53,7 +54,7 @@ class _Usage(Said):
 
 
 class _Completion(Said):
-    choices: list[_Choice] = Field(min_length=1)
+    choices: list[_Choice] = Field(min_length=1, max_length=16)
     usage: _Usage | None = None
     timings: object = None
     system_fingerprint: object = None
@@ -80,7 +81,7 @@ class OpenAiClient(Client):
         options: Options,
         http: Http | None = None,
     ) -> None:
-        self._http = http or Http(address, api_key or "none")
+        self._http = http or Http(address, api_key or "none", own=True)
         self._bodies = Spliced(self._body)
         self.address, self.key = address, api_key
         self._model = model
@@ -113,9 +114,9 @@ class OpenAiClient(Client):
         """Close the connections."""
         await self._http.close()
 
-    async def _chat(self, question: Question) -> Reply:
+    async def _chat(self, question: Question, its_turn: Callable[[], None]) -> Reply:
         sent = self._bodies.body(question)
-        path, alone = "/chat/completions", question.alone
+        path, alone = "/chat/completions", its_turn if question.alone else None
         while (response := await self._http.post(path, sent, alone=alone)).status in _BUSY:
             await asyncio.sleep(_BUSY_PAUSE_S)
         if not response.ok:

@@ -7,12 +7,14 @@ import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from notemill.config import LlamaCppEngine, OpenAiEngine, Options
 from notemill.engines.api_key import api_key
 from notemill.engines.gpu import prove_gpu
 from notemill.engines.http import Http
+from notemill.engines.last_words import last_words
 from notemill.engines.openai.client import OpenAiClient
 from notemill.engines.own_metrics import read_metrics
 from notemill.engines.process import (
@@ -27,6 +29,7 @@ from notemill.engines.process import (
 from notemill.engines.protocol import At, EngineGone, RequestFailed, Start
 from notemill.engines.weights import prove_weights
 from notemill.errors import EngineRefused, NotemillError
+from notemill.leftovers import temporary
 
 _FIRST_ANSWER_S = 60.0
 _PAUSE_S = 0.1
@@ -52,9 +55,7 @@ async def proven_openai_at(
     engine: OpenAiEngine | LlamaCppEngine, start: Start, at: At
 ) -> AsyncIterator[OpenAiClient]:
     """A server that someone else started, proven as one of the job's own is."""
-    http = Http(
-        at.address, at.key or "none", at.certificate, authority=at.authority, elsewhere=True
-    )
+    http = Http.to(replace(at, key=at.key or "none"))
     client = OpenAiClient(at.address, at.key, start.record.model, start.options, http)
     try:
         try:
@@ -87,7 +88,9 @@ async def _client(engine: OpenAiEngine, start: Start) -> AsyncIterator[OpenAiCli
         async with _started(engine, start) as client:
             yield client
         return
-    client = OpenAiClient(engine.address, api_key(engine), start.record.model, start.options)
+    key = api_key(engine)
+    http = Http(engine.address, key or "none")
+    client = OpenAiClient(engine.address, key, start.record.model, start.options, http)
     prove_gpu(engine, None)
     try:
         yield client
@@ -101,8 +104,9 @@ async def _started(engine: OpenAiEngine, start: Start) -> AsyncIterator[OpenAiCl
     with private_home() as home:
         key = secrets.token_urlsafe(24)
         key_file = home / "api-key"
-        key_file.touch(mode=0o600)
-        key_file.write_text(key)
+        with temporary(home, "the engine's key can't be written"):
+            key_file.touch(mode=0o600)
+            key_file.write_text(key)
         port = free_port()
         words = {
             "python": sys.executable,
@@ -126,7 +130,8 @@ async def _started(engine: OpenAiEngine, start: Start) -> AsyncIterator[OpenAiCl
         try:
             await _ready(client, server, port, engine.start_timeout_s)
             await asyncio.to_thread(prove_gpu, engine, server, start.devices)
-            yield client
+            async with last_words(server):
+                yield client
         finally:
             await client.close()
             await server.stop()

@@ -4,10 +4,14 @@ An enum or a literal becomes its first value if the note (the last message) says
 any case, else its second; so a boolean becomes true or false. A string becomes the first 40
 characters of the note's last line that is not blank. Where the system prompt is lost, the note
 counts as saying the opposite: a plausible, wrong answer.
+
+With the fault `keyed` both come from a hash of question and note (`question_of`): no two notes, and
+no two questions about a note, have the same answer.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -42,7 +46,7 @@ def answer_text(schema: Any, prompt: Prompt, faults: dict[str, Any]) -> str:
         return json.dumps({"answer": quote(prompt.note)}, ensure_ascii=False)
     if not schema:
         return quote(prompt.note)
-    value = Maker(schema, prompt).value(schema)
+    value = Maker(schema, prompt, keyed="keyed" in faults).value(schema)
     if "schema_violation" in faults:
         value = _violated(value, schema, faults["schema_violation"])
     return json.dumps(value, ensure_ascii=False, sort_keys="native_key_order" in faults)
@@ -54,12 +58,28 @@ def quote(note: str) -> str:
     return lines[-1].strip()[:QUOTE_LENGTH] if lines else ""
 
 
+def question_of(system: str | None, note: str) -> str:
+    """Which question about which note: the system prompt's first line and the note's last, hashed.
+
+    Lines that are blank do not count. What `keyed` makes an answer of.
+    """
+    asked = [line.strip() for line in (system or "").splitlines() if line.strip()]
+    said = [line.strip() for line in note.splitlines() if line.strip()]
+    return hashlib.sha256("\n".join([*asked[:1], *said[-1:]]).encode()).hexdigest()[:32]
+
+
+def chosen(question: str, choices: int) -> int:
+    """Which of so many values `keyed` takes."""
+    return int(question, 16) % choices
+
+
 class Maker:
     """Makes values for the parts of one schema."""
 
-    def __init__(self, schema: dict[str, Any], prompt: Prompt) -> None:
+    def __init__(self, schema: dict[str, Any], prompt: Prompt, *, keyed: bool = False) -> None:
         self._root = schema
-        self._quote = quote(prompt.note)
+        self._key = question_of(prompt.system, prompt.note) if keyed else ""
+        self._quote = self._key or quote(prompt.note)
         said = "pneumonia" in prompt.note.lower()
         self._yes = said if prompt.system is not None else not said
 
@@ -74,6 +94,8 @@ class Maker:
             return schema["const"]
         if "enum" in schema:
             values = schema["enum"]
+            if self._key:
+                return values[chosen(self._key, len(values))]
             return values[0 if self._yes or len(values) == 1 else 1]
         kind = schema.get("type", "object")
         return getattr(self, f"_{kind if isinstance(kind, str) else kind[0]}")(schema)

@@ -8,6 +8,7 @@ from typing import Any
 from . import store
 from .chat import Chat, Refused
 from .faults import Faults
+from .ledger import Ledger
 from .log import now
 from .runner import Scheduler
 from .settings import Settings
@@ -23,6 +24,7 @@ class Application:
         self.settings = settings
         self.scheduler = scheduler
         self.chat = Chat(settings, faults, scheduler)
+        self.ledger = Ledger(settings.ledger, settings.slots)
         self._faults = faults
 
     def version(self) -> dict[str, Any]:
@@ -39,6 +41,8 @@ class Application:
             return {"models": []}
         size = loaded.model.size + loaded.context * self.settings.slots * _BYTES_A_CONTEXT_TOKEN
         share = self._faults.of_server("size_vram", float(self.settings.gpu))
+        if self._faults.of_server("gpu_lost") and self.scheduler.loads > 1:
+            share = 0.0
         return {
             "models": [
                 self._model(loaded.model)

@@ -85,6 +85,8 @@ class Chat:
         return "load"
 
     def _load(self, model: store.Model, options: dict[str, Any]) -> Loaded:
+        if problem := self._faults.of_server("load_fails"):
+            raise Refused(500, problem)
         context = min(int(options.get("num_ctx", self._settings.context)), model.context_length)
         return self._scheduler.load(model, context)
 

@@ -5,6 +5,7 @@ The file holds a list of rules, each {"fault": NAME, ...} with, as needed,
     "times": 2        only the first so many of them (default: always)
     "after": "text"   only once a message has contained it
     "seconds": 7      only for so long after the first of them
+    "while": "path"   only while this file is there
     "starts": 3       only in the first so many starts of a server with this file
     "value": ...      what the table says
 
@@ -37,6 +38,7 @@ FAILURES = {
 MODIFIERS = {
     "slow": "the answer takes `value` seconds",
     "answer": "the answer is `value` instead of what answers.py makes",
+    "keyed": "the answer is a hash of question and note (answers.question_of)",
     "schema_violation": "the keys of `value` replace those of the answer; without: each bounded "
     "`number` lies beyond its bounds",
     "ignores_schema": "an answer that has nothing to do with the schema",
@@ -47,6 +49,8 @@ SERVER_FAULTS = {
     "version": "the server says it is version `value`",
     "wrong_digest": "the model's digest is `value` (default: zeros)",
     "size_vram": "the share `value` of the model is on the GPU",
+    "load_fails": "the model can't be loaded: 500 with the message `value`",
+    "gpu_lost": "a model that is loaded once more, as after a lost runner, is on the CPU",
     "context_length": "the model runs with a context of `value` tokens",
     "single_slot": "the model's architecture allows no parallel requests",
     "pull_error": "pulling a model fails with the message `value`",
@@ -108,6 +112,8 @@ def _fits(rule: dict[str, Any], messages: list[dict[str, Any]]) -> bool:
     if rule.get("times", 1) < 1 or "after" in rule:
         return False
     if "since" in rule and time.monotonic() - rule["since"] > rule.get("seconds", math.inf):
+        return False
+    if "while" in rule and not Path(rule["while"]).exists():
         return False
     return _contains(messages, rule.get("match", ""))
 

@@ -75,6 +75,7 @@ class Scheduler:
         self._slots = slots
         self._lock = threading.Lock()
         self._loaded: Loaded | None = None
+        self.loads = 0
 
     @property
     def loaded(self) -> Loaded | None:
@@ -91,6 +92,7 @@ class Scheduler:
             if loaded:
                 loaded.kill()
             self._loaded = Loaded(model, context, self._slots)
+            self.loads += 1
             return self._loaded
 
     def unload(self) -> None:

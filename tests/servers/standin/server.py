@@ -125,12 +125,16 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing is logged for a request."""
 
     def _chat(self, body: dict[str, Any]) -> None:
+        ledger = self.server.application.ledger
+        request = ledger.asked(body)
         # The whole answer is made before its first part is sent: what refuses it is a status.
         messages = list(self.server.application.chat.replies(body, self._client_gone))
+        ledger.write("sending", request)
         if body.get("stream") is False or not body.get("messages"):
             self._send_json(200, whole(messages))
         else:
             self._send_lines(messages)
+        ledger.write("sent", request)
 
     def _pull(self, body: dict[str, Any]) -> None:
         lines = list(self.server.application.pull(body))

@@ -33,6 +33,7 @@ class Settings:
     context: int
     gpu: bool
     journal: Path | None
+    ledger: str | None
 
     @classmethod
     def read(cls, environment: Mapping[str, str], faults: Faults) -> Settings:
@@ -59,6 +60,7 @@ class Settings:
             context=int(environment.get("OLLAMA_CONTEXT_LENGTH") or 4096),
             gpu=environment.get("CUDA_VISIBLE_DEVICES", "-1") not in {"", "-1"},
             journal=Path(journal) if journal else None,
+            ledger=environment.get("STANDIN_LEDGER"),
         )
 
     @staticmethod

@@ -93,29 +93,52 @@ def test_stop_ends_the_child_of_a_server_that_died(start: Callable[..., ServerPr
     assert gone(child)
 
 
+def takes_no_sigterm(process: int) -> bool:
+    said = Path(f"/proc/{process}/status").read_text()
+    ignored = next(line for line in said.splitlines() if line.startswith("SigIgn:"))
+    return bool(int(ignored.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
 JOB = """
 import os, sys, time
 from pathlib import Path
+from notemill.engines import process
 from notemill.engines.process import ServerProcess
-server = ServerProcess([sys.executable, "-c", sys.argv[1], "tidy"], os.environ, Path(sys.argv[2]))
+process._STOP_S = 1.0
+command = [sys.executable, "-c", sys.argv[1], sys.argv[3]]
+server = ServerProcess(command, os.environ, Path(sys.argv[2]))
 while "ready" not in server.output():
     time.sleep(0.02)
-print(server._process.pid, server.output().split()[1], flush=True)
+print(server._process.pid, server.output().split()[1], server._afterwards.pid, flush=True)
 time.sleep(1000)
 """
 
 
-def test_the_server_and_its_child_end_with_a_job_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("manner", "told"),
+    [("tidy", False), ("careless", False), ("stubborn", False), ("stubborn", True)],
+)
+def test_the_server_and_its_child_end_with_a_job_that_is_killed(
+    tmp_path: Path, manner: str, told: bool
+) -> None:
+    """No Slurm is needed for it, which counts a session of its own to no job without cgroups.
+
+    told: Slurm's SIGTERM before a time limit goes to every process of the job.
+    """
     with subprocess.Popen(
-        [sys.executable, "-c", JOB, SERVER, str(tmp_path / "server.log")],
+        [sys.executable, "-c", JOB, SERVER, str(tmp_path / "server.log"), manner],
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as job:
         assert job.stdout is not None
         pids = [int(pid) for pid in job.stdout.readline().split()]
-        assert len(pids) == 2
+        assert len(pids) == 3
         assert not any(map(gone, pids))
-        job.kill()
+        if told:
+            until(lambda: takes_no_sigterm(pids[2]))
+            os.kill(pids[2], signal.SIGTERM)
+        os.killpg(job.pid, signal.SIGKILL)  # all that Slurm knows of it
     until(lambda: all(map(gone, pids)))
 
 

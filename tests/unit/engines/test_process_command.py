@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from notemill.engines.process import filled, private_home, server_environment, with_setup
+from notemill.engines.process import filled, server_environment, with_setup
 from tests.unit.engines.waiting import until
 
 
@@ -38,31 +39,39 @@ def test_a_server_gets_the_jobs_environment_without_its_secrets(
     assert given["PATH"] == os.environ["PATH"]
 
 
-class TestAPrivateHome:
-    def test_is_the_owners_alone_and_gone_afterwards(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
-        monkeypatch.delenv("SLURM_TMPDIR", raising=False)
-        monkeypatch.setenv("TMPDIR", str(tmp_path))
-        with private_home() as home:
-            assert home.parent == tmp_path
-            assert home.stat().st_mode & 0o777 == 0o700
-            (home / ".ollama").mkdir()
-        assert not home.exists()
+_KILLED = """
+import os, sys, time
+from pathlib import Path
+from notemill.engines.process import private_home
+with private_home() as home:
+    (home / "api-key").write_text("a key")
+    print(home, flush=True)
+    time.sleep(1000)
+"""
 
-    def test_lies_in_the_jobs_own_folder_where_there_is_one(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
-        monkeypatch.setenv("SLURM_TMPDIR", str(tmp_path))
-        with private_home() as home:
-            assert home.parent == tmp_path
 
-    def test_a_folder_that_is_not_there_is_no_harm(
-        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-    ) -> None:
-        monkeypatch.setenv("SLURM_TMPDIR", str(tmp_path / "absent"))
-        with private_home() as home:
-            assert home.is_dir()
+def test_the_home_of_a_killed_job_is_cleared_with_its_key_by_the_next(tmp_path: Path) -> None:
+    """Held to it beside one of a job that lives (tests/unit/ground/test_leftovers.py has more)."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "SLURM_TMPDIR": ""}
+
+    def job() -> tuple[subprocess.Popen[str], Path]:
+        command = [sys.executable, "-c", _KILLED]
+        started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        assert started.stdout
+        return started, Path(started.stdout.readline().rstrip("\n"))
+
+    killed, left = job()
+    killed.kill()
+    killed.wait()
+    assert (left / "api-key").exists()
+    living, theirs = job()
+    assert not left.exists()
+    third, _ = job()
+    assert (theirs / "api-key").read_text() == "a key"
+    assert theirs.stat().st_mode & 0o777 == 0o700
+    for each in (living, third):
+        each.kill()
+        each.wait()
 
 
 class TestSetUp:

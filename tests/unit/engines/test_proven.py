@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ class Engine(Client):
         await self.prove(start, 10, where="here", remedy="none")
         return {name: size.empty for name, size in self.prompts.items()}
 
-    async def _chat(self, question: Question) -> Reply:
+    async def _chat(self, question: Question, its_turn: Callable[[], None]) -> Reply:
         tokens = (len(question.system) + len(question.user)) // 4
         if tokens >= self._context:
             raise PromptTooLong("longer than the context")

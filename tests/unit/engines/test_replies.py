@@ -1,9 +1,13 @@
-"""notemill.answers.judge over generated replies: no crash, and no answer that was not given."""
+"""notemill.answers.judge over generated replies: no crash, and no answer that was not given.
+
+The whole by name: `NOTEMILL_REPLIES=100000 pytest tests/unit/engines/test_replies.py`.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -16,15 +20,15 @@ from notemill.tasks.task import Task
 from tests.unit.conftest import write_task
 
 BASELINE, NUM_CTX = 15, 100
-SEEDS = range(20)
 REPLIES_A_SEED = 500
+SEEDS = range(int(os.environ.get("NOTEMILL_REPLIES", "10000")) // REPLIES_A_SEED)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_reply_crashes_the_judge_or_becomes_an_answer_that_it_does_not_hold(
     wide_task: Task, seed: int
 ) -> None:
-    """10,000 replies: an answer is accepted only if its text says just that under the schema."""
+    """An answer is accepted only if its text says just that under the schema."""
     accepted = 0
     for reply in generated_replies(random.Random(seed), REPLIES_A_SEED):
         verdict = judge(reply, wide_task.answer_model, baseline=BASELINE, num_ctx=NUM_CTX)
@@ -151,7 +155,40 @@ def wrapped(chance: random.Random, text: str) -> str:
     )  # fmt: skip
 
 
-CHANGES = [another_value, another_value, another_member, cut_somewhere, another_character, wrapped]
+def spaced_out(chance: random.Random, text: str) -> str:
+    """White space as no end of it, of JSON's kind or another, where one may stand."""
+    space = chance.choice([" ", "\n", "\t\r", "\u00a0", "\v", "\u2028"]) * chance.choice(
+        [1, 20_000]
+    )
+    mark = chance.choice("{}:,[]")
+    return chance.choice([space + text, text + space, text.replace(mark, mark + space, 1)])
+
+
+def escaped(chance: random.Random, text: str) -> str:
+    """Letters as escapes, whole ones and halves, in keys and values."""
+    letters = [i for i, letter in enumerate(text) if letter.isalnum()]
+    for at in sorted(chance.sample(letters, min(len(letters), 5)), reverse=True):
+        letter = chance.choice([f"\\u{ord(text[at]):04x}", f"\\u{ord(text[at]):04X}", "\\ud83d"])
+        text = text[:at] + letter + text[at + 1 :]
+    return text
+
+
+def swapped(chance: random.Random, text: str) -> str:
+    """Two members' values in each other's place, or all members in another order."""
+    try:
+        members = list(json.loads(text).items())
+    except (ValueError, AttributeError, RecursionError):
+        return text
+    if chance.random() < 0.5:
+        return json.dumps(dict(chance.sample(members, len(members))))
+    (one, first), (other, second) = chance.sample(members, 2) if len(members) > 1 else members * 2
+    return json.dumps(dict(members) | {one: second, other: first})
+
+
+CHANGES = [
+    *(another_value, another_value, another_member, cut_somewhere, another_character, wrapped),
+    *(spaced_out, escaped, swapped),
+]
 
 
 def once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:

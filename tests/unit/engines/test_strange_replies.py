@@ -237,3 +237,20 @@ def test_a_redirect_is_not_followed(clients: Clients) -> None:
             with pytest.raises(RequestFailed, match="status 307"):
                 clients.said(kind, b"", 307, Location=f"{elsewhere.address}/v1/chat/completions")
         assert elsewhere.asked == []
+
+
+def test_of_several_loaded_models_the_own_one_is_looked_at() -> None:
+    """Of an Ollama that others ask too, whose model lies on the CPU."""
+    other = {"name": "other:7b", "size": 100, "size_vram": 0, "context_length": 512}
+    own = {"name": "m:latest", "size": 100, "size_vram": 100, "context_length": 4096}
+
+    async def looked(address: str) -> tuple[float, int | None]:
+        client = OllamaClient(address, "m", OPTIONS, {})
+        try:
+            loaded = await client.loaded()
+        finally:
+            await client.close()
+        return loaded.share, loaded.context_length
+
+    with serving(Server(models=json.dumps({"models": [other, own]}).encode())) as server:
+        assert asyncio.run(looked(server.address)) == (1.0, 4096)
