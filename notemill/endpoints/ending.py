@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,25 +18,30 @@ _AFTER_TERM = timedelta(seconds=20)
 
 
 class Ending:
-    """begun: set when nothing new is to be taken. until: when the job ends, None for never."""
+    """begun: set when nothing new is to be taken. until: when the job ends, None for never; drain:
+    how long before that it begins."""
 
-    def __init__(self, until: datetime | None) -> None:
+    def __init__(self, until: datetime | None, drain: timedelta = DRAIN) -> None:
         self.until = until
+        self._drain = drain
         self.begun = asyncio.Event()
         self.why = ""
-        self._deadline: datetime | None = None
+        # By a clock that nobody sets.
+        self._ends = None if until is None else time.monotonic() + _left(until)
+        self._deadline: float | None = None
 
     @property
     def past(self) -> bool:
         """Whether what is in flight has had its time."""
-        return self._deadline is not None and datetime.now(UTC) >= self._deadline
+        return self._deadline is not None and time.monotonic() >= self._deadline
 
-    def begin(self, why: str, patience: timedelta = DRAIN) -> None:
+    def begin(self, why: str, patience: timedelta | None = None) -> None:
         """Take nothing new; what is in flight has `patience`, and no longer than the job."""
-        deadline = datetime.now(UTC) + patience
-        if self.until:
-            deadline = min(deadline, self.until - _LAST)
-        self._deadline = min(deadline, self._deadline or deadline)
+        patience = self._drain if patience is None else patience
+        deadline = time.monotonic() + patience.total_seconds()
+        if self._ends is not None:
+            deadline = min(deadline, self._ends - _LAST.total_seconds())
+        self._deadline = deadline if self._deadline is None else min(deadline, self._deadline)
         self.why = self.why or why
         self.begun.set()
 
@@ -44,14 +50,14 @@ class Ending:
         """SIGUSR1, SIGTERM, Ctrl-C and the time limit begin it; the second signal ends patience."""
         loop = asyncio.get_running_loop()
         for number, patience in (
-            (signal.SIGUSR1, DRAIN),
+            (signal.SIGUSR1, self._drain),
             (signal.SIGTERM, _AFTER_TERM),
             (signal.SIGINT, _AFTER_TERM),
         ):
             loop.add_signal_handler(number, self._signalled, number, patience)
         timer = None
-        if self.until:
-            left = (self.until - DRAIN - datetime.now(UTC)).total_seconds()
+        if self._ends is not None:
+            left = self._ends - self._drain.total_seconds() - time.monotonic()
             timer = loop.call_later(max(left, 0), self.begin, "its time limit is near")
         try:
             yield
@@ -64,3 +70,7 @@ class Ending:
     def _signalled(self, number: signal.Signals, patience: timedelta) -> None:
         again = self.begun.is_set() and number != signal.SIGUSR1
         self.begin(number.name, timedelta() if again else patience)
+
+
+def _left(until: datetime) -> float:
+    return (until - datetime.now(UTC)).total_seconds()

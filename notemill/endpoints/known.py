@@ -98,7 +98,8 @@ def _in_folder(engine: Engine, folder: Path, model: str, path: str) -> Seen:
             seen.passed_over[one.name] = why
             continue
         told = one.endpoint
-        at = At(one.name, told.address + path, one.token, told.certificate, _authority(engine))
+        authority = _authority(engine)
+        at = At(one.name, told.address + path, one.token, told.certificate, authority, ours=True)
         seen.known.append(
             Known(
                 at,

@@ -7,14 +7,16 @@ import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from notemill.clock import now
 from notemill.config import Engine as EngineConfig
+from notemill.endpoints.door import Door
 from notemill.endpoints.ending import Ending
+from notemill.endpoints.limits import DRAIN
 from notemill.endpoints.publication import check_private, forget_stale
-from notemill.endpoints.serving import Door, Server, Watched
+from notemill.endpoints.serving import Server, Watched
 from notemill.engines.protocol import Start
 from notemill.errors import NotemillError
 from notemill.files import Record, private_folder
@@ -26,12 +28,13 @@ _LOOK_S = 1.0
 @dataclass(frozen=True)
 class Wishes:
     """How servers are to live. folder: where they publish themselves; until: their end, None for
-    none; idle_s: seconds without a request after which they end, None for never; watched: as Server
-    has it."""
+    none; drain: how long before it they take nothing new; idle_s: seconds without a request after
+    which they end, None for never; watched: as Server has it."""
 
     door: Door
     folder: Path
     until: datetime | None = None
+    drain: timedelta = DRAIN
     idle_s: float | None = None
     watched: Watched = lambda _: nullcontext()
 
@@ -61,7 +64,7 @@ def serve(engine: EngineConfig, starts: Sequence[Start], wishes: Wishes) -> Serv
 
 
 async def _serve(engine: EngineConfig, starts: Sequence[Start], wishes: Wishes) -> ServerEnd:
-    ending = Ending(wishes.until)
+    ending = Ending(wishes.until, wishes.drain)
     port = wishes.door.port
     servers = [
         Server(

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 DRAIN = timedelta(minutes=2)
-"""Before its end a server takes nothing new."""
+"""Before its end a server takes nothing new, unless its user says otherwise."""
 _ASK_S = 20
 
 

@@ -51,7 +51,7 @@ def listed(folder: Path) -> list[Listed]:
 async def _standing(endpoints: Sequence[Published]) -> list[Listed]:
     async def one(each: Published) -> Listed:
         told = each.endpoint
-        watch = Watch(At(each.name, told.address, each.token, told.certificate))
+        watch = Watch(At(each.name, told.address, each.token, told.certificate, ours=True))
         try:
             standing = await watch.standing()
         except EngineGone as error:

@@ -37,7 +37,7 @@ def probe(folder: Path, node: str) -> str | None:
 
 
 async def _problem(one: Published) -> str | None:
-    http = Http(one.endpoint.address, one.token, one.endpoint.certificate)
+    http = Http(one.endpoint.address, one.token, one.endpoint.certificate, ours=True)
     try:
         async with asyncio.timeout(_ANSWER_S):
             response = await http.get(STANDING_PATH)

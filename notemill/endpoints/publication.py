@@ -217,9 +217,10 @@ def _read(folder: Path, name: str, now: float) -> Published | PassedOver | None:
     """One endpoint of the folder; None where it was withdrawn meanwhile."""
     path = _file(folder, name)
     try:
-        with explained(path):
-            text = path.read_bytes()
-        endpoint = Endpoint.model_validate_json(text)
+        with explained(path), path.open("rb") as file:
+            endpoint = Endpoint.model_validate_json(file.read())
+            if os.fstat(file.fileno()).st_uid != os.geteuid():
+                return PassedOver(name, "another user wrote it, when the folder was open", endpoint)
     except FileNotFoundError:
         return None
     except NotemillError as error:

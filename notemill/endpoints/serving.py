@@ -7,66 +7,37 @@ import os
 import platform
 import re
 import secrets
-import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from notemill.config import Engine as EngineConfig
 from notemill.counts import OwnMetrics
-from notemill.endpoints.certificates import Certificate, own_certificate, read_certificate
+from notemill.endpoints.door import Door, reach
 from notemill.endpoints.ending import Ending
 from notemill.endpoints.gpus import held_gpus
-from notemill.endpoints.guard import About, Guard, Upstream, listening_socket
+from notemill.endpoints.guard import About, Guard
+from notemill.endpoints.passage import Upstream
 from notemill.endpoints.publication import (
-    LOOPBACK,
     RENEW_S,
     Endpoint,
     publish,
     renewed,
     withdraw,
 )
-from notemill.endpoints.standing import STANDING_PATH
+from notemill.endpoints.silence import Silence
 from notemill.engines.client import Client
-from notemill.engines.http import Http
 from notemill.engines.kinds import proven_engine
-from notemill.engines.protocol import Engine, EngineGone, RequestFailed, Start
+from notemill.engines.protocol import Engine, EngineGone, Start
 from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import log
 
 _TICK_S = 1.0
-_REACH_S = 20.0
 _FIRST_PAUSE_S = 5.0
 _PAUSE_GROWS = 5
 _LONGEST_PAUSE_S = 600.0
-
-
-@dataclass(frozen=True)
-class Door:
-    """Where clients reach a server.
-
-    host: as they name this node; port: 0 for a free one. certificate, key: files; without them one
-    is made. trusted_network: then neither, and plain HTTP. token: what they must bring; a server
-    makes its own without one.
-    """
-
-    host: str
-    port: int = 0
-    certificate: Path | None = None
-    key: Path | None = None
-    trusted_network: bool = False
-    token: str = field(default="", repr=False)
-
-    def tls(self) -> Certificate | None:
-        """What it shows to clients; None for plain HTTP. Raises NotemillError."""
-        if self.certificate and self.key:
-            return read_certificate(self.certificate, self.key)
-        if self.trusted_network or self.host in LOOPBACK:
-            return None
-        return own_certificate(self.host)
 
 
 class ServerLost(NotemillError):
@@ -121,7 +92,7 @@ class Server:
     async def serve(self) -> None:
         """Serve until the ending. Raises NotemillError when the engine does not come, or is lost
         more often than it is restarted."""
-        place = self._bound()
+        place = self._door.bound()
         self._port = place.getsockname()[1]
         job = os.environ.get("SLURM_JOB_ID") or str(os.getpid())
         self.name = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{platform.node()}.{job}.{self._port}")
@@ -138,16 +109,6 @@ class Server:
                     begun.cancel()
                     life.cancel()  # if it is only starting, no one waits for it
                     await asyncio.gather(life, begun, return_exceptions=True)
-
-    def _bound(self) -> socket.socket:
-        try:
-            return listening_socket(self._door.host, self._door.port)
-        except OSError as error:
-            raise NotemillError(
-                f"can't listen on port {self._door.port}: {error.strerror}",
-                where=f"--port on {platform.node()}",
-                remedy="leave --port out, then a free one is taken; or name another",
-            ) from None
 
     async def _live(self) -> None:
         """One engine after another, until the ending."""
@@ -201,20 +162,20 @@ class Server:
         if engine.own_metrics:
             self.own[0] = engine.own_metrics
         endpoint = self._endpoint(engine)
-        await self._reach(endpoint)
+        await reach(endpoint, self._token)
         until = f", until {self._ending.until:%Y-%m-%d %H:%M} UTC" if self._ending.until else ""
         log.info("published as %s: %s%s", self.name, endpoint.address, until)
-        watch = _Watch(self.guard, 2 * self._engine.answer_timeout_s)
+        silence = Silence(self.guard, 2 * self._engine.answer_timeout_s)
         renew_at = 0.0
         loop = asyncio.get_running_loop()
         while not self._ending.begun.is_set():
             if loop.time() >= renew_at:
                 endpoint = self._publish(endpoint)
                 renew_at = loop.time() + RENEW_S
-            await watch.look(_TICK_S)
-            self.idle_s = watch.idle_s
+            await silence.look(_TICK_S)
+            self.idle_s = silence.idle_s
             await self._tick()
-        await self._drain(endpoint, watch)
+        await self._drain(endpoint, silence)
 
     async def _tick(self) -> None:
         """Wait a moment, shorter where the ending begins or the guard saw a connection closed."""
@@ -225,7 +186,7 @@ class Server:
         await asyncio.gather(*waits, return_exceptions=True)
         self._look.clear()
 
-    async def _drain(self, endpoint: Endpoint, watch: _Watch) -> None:
+    async def _drain(self, endpoint: Endpoint, silence: Silence) -> None:
         """Take nothing new, and let what is in flight end while there is time."""
         self.guard.state = "draining"
         endpoint = endpoint.model_copy(update={"state": "draining"})
@@ -236,7 +197,7 @@ class Server:
             if ticks % int(RENEW_S / _TICK_S) == 0:
                 endpoint = self._publish(endpoint)
             ticks += 1
-            await watch.look(_TICK_S)
+            await silence.look(_TICK_S)
             await asyncio.sleep(_TICK_S / 10 if ticks < 20 else _TICK_S)
         if self.guard.in_flight:
             log.warning("%d requests are cut off: time is up", self.guard.in_flight)
@@ -279,54 +240,6 @@ class Server:
             withdraw(self._folder, self.name)
         except NotemillError as error:
             log.warning("can't take %s out: %s; it expires by itself", self.name, error.what)
-
-    async def _reach(self, endpoint: Endpoint) -> None:
-        """Come to the endpoint as a client would. Raises EngineRefused when that is impossible."""
-        http = Http(endpoint.address, self._token, endpoint.certificate)
-        problem = "no answer"
-        try:
-            async with asyncio.timeout(_REACH_S):
-                response = await http.get(STANDING_PATH)
-            if response.ok:
-                return
-            problem = response.told
-        except (EngineGone, RequestFailed) as error:
-            problem = str(error)
-        except TimeoutError:
-            problem = f"no answer in {_REACH_S:g} s"
-        finally:
-            await http.close()
-        raise EngineRefused(
-            f"this node does not reach the endpoint by the name that it would publish: {problem}",
-            where=endpoint.address,
-            remedy="give --host the name or address by which other nodes reach this one; is a "
-            "firewall between them, ask for open ports and give one with --port",
-        )
-
-
-class _Watch:
-    """Whether the engine behind a guard still answers. patience_s: seconds of requests in flight
-    without any word."""
-
-    def __init__(self, guard: Guard, patience_s: float) -> None:
-        self._guard = guard
-        self._patience_s = patience_s
-        self._words, self._silent_s, self.idle_s = guard.words, 0.0, 0.0
-
-    async def look(self, since_s: float) -> None:
-        """Look, `since_s` after the last time. Raises EngineGone."""
-        guard = self._guard
-        if guard.words != self._words or guard.in_flight:
-            self.idle_s = 0.0
-        else:
-            self.idle_s += since_s
-        if guard.words != self._words:
-            self._words, self._silent_s = guard.words, 0.0
-        elif guard.in_flight:
-            self._silent_s += since_s
-        if self._silent_s > self._patience_s:
-            raise EngineGone(f"it had no word for any request in {self._silent_s:.0f} s")
-        await guard.reach_upstream()
 
 
 def _told(error: Exception) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from notemill.endpoints.standing import STANDING_PATH, Standing
+from notemill.endpoints.standing import JOB_HEADER, STANDING_PATH, Standing
 from notemill.engines.http import Http
 from notemill.engines.protocol import At, EngineGone, RequestFailed
 
@@ -15,16 +16,14 @@ _ANSWER_S = 10.0
 
 
 class Watch:
-    """Asks an endpoint how it stands."""
+    """Asks an endpoint how it stands. job: a name by which the endpoint counts those that share
+    its slots; empty for one that only looks."""
 
-    def __init__(self, at: At) -> None:
+    def __init__(self, at: At, job: str = "") -> None:
         parts = urlsplit(at.address)
-        self._http = Http(
-            f"{parts.scheme}://{parts.netloc}",
-            at.key,
-            at.certificate,
-            authority=at.authority,
-            elsewhere=True,
+        self._http = Http.to(
+            replace(at, address=f"{parts.scheme}://{parts.netloc}"),
+            headers={JOB_HEADER: job} if job else None,
         )
 
     async def standing(self) -> Standing | None:

@@ -22,12 +22,13 @@ import pytest
 import yaml
 
 import notemill
-from notemill.answers.job import answer_shard
+from notemill.answers.job import answer_shards
 from notemill.answers.live import read_live
 from notemill.endpoints.publication import published
 from notemill.errors import EngineRefused, NotemillError
 from notemill.paths import journal, live
 from tests.oracle import NOTES, WEIGHTS
+from tests.servers.beside import beside
 from tests.servers.shard_site import ShardSite
 from tests.workflow.project import REPOSITORY
 
@@ -124,32 +125,20 @@ def test_four_servers_one_killed_one_draining_two_late(
     site = Site.at(tmp_path)
     job = site.job()
     site.run_id = job.run.experiment_id
-    trouble: list[BaseException] = []
-
     with site.server(name="killed") as killed, site.server(name="drains") as drains:
         site.wait(2)
 
-        def meanwhile() -> None:
-            try:
-                until(lambda: len(site.journaled()) >= 8, site)
-                for process in [psutil.Process(killed.pid), *_children(killed.pid)]:
-                    _kill(process)
-                until(lambda: len(site.journaled()) >= 16, site)
-                drains.send_signal(signal.SIGUSR1)
-                with site.server(name="late"), site.server(name="later"):
-                    over.wait(500)
-            except BaseException as error:
-                trouble.append(error)
+        def meanwhile(over: threading.Event) -> None:
+            until(lambda: len(site.journaled()) >= 8, site)
+            for process in [psutil.Process(killed.pid), *_children(killed.pid)]:
+                _kill(process)
+            until(lambda: len(site.journaled()) >= 16, site)
+            drains.send_signal(signal.SIGUSR1)
+            with site.server(name="late"), site.server(name="later"):
+                over.wait(500)
 
-        over = threading.Event()
-        thread = threading.Thread(target=meanwhile)
-        thread.start()
-        try:
-            origin = answer_shard(job)
-        finally:
-            over.set()
-            thread.join()
-        assert trouble == []
+        with beside(meanwhile):
+            (origin,) = answer_shards([job])
         assert drains.wait(60) == 0, "it did not end when it had drained"
     assert (origin.texts, origin.failed) == (60, 0)
     assert Counter(site.journaled()).most_common(1)[0][1] == 1
@@ -180,6 +169,7 @@ def test_a_session_asks_a_pool_and_a_wrong_key_is_one_message(tmp_path: Path) ->
         (tmp_path / "listed").mkdir()
         listed = Site.at(tmp_path / "listed", endpoints=[address], api_key_file=str(key))
         with pytest.raises(EngineRefused, match="refuses the key"):
-            answer_shard(listed.job())
+            answer_shards([listed.job()])
         key.write_text(one.token)
-        assert answer_shard(listed.job()).failed == 0
+        (origin,) = answer_shards([listed.job()])
+        assert origin.failed == 0

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from notemill.answers.live import read_live
 from notemill.engines.staging import leave_all
 from notemill.errors import NotemillError
 from notemill.paths import live
+from tests.servers.beside import beside
 from tests.servers.shard_site import SICK, STANDIN, ShardSite
 from tests.workflow.project import REPOSITORY
 
@@ -92,29 +92,18 @@ def test_a_site_that_sets_the_gpus_in_its_modules_does_not_undo_it(
     assert [gpu for gpu, _ in told(tmp_path)] == ["0", "1"]
 
 
-def while_asked(site: ShardSite, act: Callable[[], None]) -> threading.Thread:
-    """Do it once some notes have been asked."""
-
-    def wait() -> None:
-        while len(notes_asked(site.folder)) < 12:
-            time.sleep(0.01)
-        act()
-
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    return thread
-
-
 def test_a_server_that_is_killed_costs_no_note(tmp_path: Path) -> None:
     slow = [{"fault": "slow", "value": 0.1, "match": "Visit"}]
     site = ShardSite(tmp_path, NOTES, engine={"servers": 2}, faults=slow)
 
-    def kill() -> None:
+    def kill(over: threading.Event) -> None:
+        while len(notes_asked(tmp_path)) < 12:
+            assert not over.wait(0.01)
         servers_of(tmp_path)[0].kill()
 
-    killing = while_asked(site, kill)
-    assert Counter(row["status"] for row in site.answer()) == {"answered": 40}
-    killing.join()
+    with beside(kill):
+        rows = site.answer()
+    assert Counter(row["status"] for row in rows) == {"answered": 40}
     assert servers_of(tmp_path) == []
 
 

@@ -16,6 +16,7 @@ import psutil
 import yaml
 
 from notemill.endpoints.publication import NoFolder, Published, published
+from notemill.engines import afterwards
 from tests import oracle
 
 START_S = 500
@@ -76,7 +77,8 @@ class Serving:
 
     def engine(self) -> psutil.Process:
         """The process of its engine."""
-        (one,) = psutil.Process(self.process.pid).children()
+        children = psutil.Process(self.process.pid).children()
+        (one,) = (each for each in children if afterwards.__file__ not in each.cmdline())
         return one
 
     def end(self, number: signal.Signals) -> tuple[int, str]:

@@ -26,6 +26,16 @@ def test_its_time_limit_begins_the_ending_two_minutes_before() -> None:
     asyncio.run(main())
 
 
+def test_a_longer_drain_begins_it_earlier_and_lasts_longer() -> None:
+    async def main() -> None:
+        ending = Ending(in_s(600), timedelta(seconds=599.9))
+        with ending.by_signals_and_time():
+            await asyncio.wait_for(ending.begun.wait(), 60)
+        assert ending.why == "its time limit is near" and not ending.past
+
+    asyncio.run(main())
+
+
 def test_what_is_in_flight_is_cut_before_slurm_cuts_the_job() -> None:
     async def main() -> None:
         ending = Ending(in_s(9))

@@ -4,94 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from notemill.endpoints import guard as module
-from notemill.endpoints.certificates import Certificate, own_certificate, read_certificate
-from notemill.endpoints.guard import About, Guard, Upstream, listening_socket
-from notemill.endpoints.standing import STANDING_PATH, Standing
-from notemill.engines.http import STATE_HEADER, Http
+from notemill.endpoints import passage as module
+from notemill.endpoints.certificates import own_certificate, read_certificate
+from notemill.endpoints.door import listening_socket
+from notemill.endpoints.passage import Upstream
+from notemill.endpoints.standing import STANDING_PATH
+from notemill.engines.http import Http
 from notemill.engines.protocol import EngineGone
 from notemill.errors import NotemillError
 from tests.certificate import make_certificate
-
-TOKEN = "a-token-of-this-test"
-ASK = "/v1/chat/completions"
-ABOUT = About("engine 1", "m:1", "d" * 64, 2)
-Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-class Site:
-    """A guard in front of a server that `answer`s, and what came to that."""
-
-    def __init__(self, guard: Guard, address: str) -> None:
-        self.guard = guard
-        self.address = address
-        self.came: list[tuple[str, str, dict[str, str], bytes]] = []
-        self.lost = 0
-
-    async def ask(self, path: str = ASK, token: str = TOKEN, **more: Any) -> tuple[int, bytes]:
-        """Status and body of a request as any client sends it: POST with a body, else GET."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with aiohttp.ClientSession() as session:
-            method = "POST" if "data" in more else "GET"
-            async with session.request(
-                method, self.address + path, headers=headers, **more
-            ) as reply:
-                return reply.status, await reply.read()
-
-    async def standing(self) -> Standing:
-        status, body = await self.ask(STANDING_PATH)
-        assert status == 200
-        return Standing.model_validate_json(body)
-
-
-@asynccontextmanager
-async def standing_site(
-    answer: Answer, *, speaks_openai: bool = True, certificate: Certificate | None = None
-) -> AsyncIterator[Site]:
-    async def upstream(request: web.BaseRequest) -> web.StreamResponse:
-        body = await request.content.read()
-        request["body"] = body
-        site.came.append((request.method, request.raw_path, dict(request.headers), body))
-        return await answer(request)
-
-    def lost() -> None:
-        site.lost += 1
-
-    runner = web.ServerRunner(web.Server(upstream), shutdown_timeout=0.1)
-    await runner.setup()
-    behind, before = listening_socket("127.0.0.1", 0), listening_socket("127.0.0.1", 0)
-    await web.SockSite(runner, behind).start()
-    scheme = "https" if certificate else "http"
-    guard = Guard(TOKEN, speaks_openai=speaks_openai, lost=lost)
-    site = Site(guard, f"{scheme}://127.0.0.1:{before.getsockname()[1]}")
-    guard.stands_before(Upstream(f"http://127.0.0.1:{behind.getsockname()[1]}", "inner-key"), ABOUT)
-    try:
-        async with guard.listening(before, certificate.context if certificate else None):
-            yield site
-    finally:
-        await runner.cleanup()
-
-
-async def echo(request: web.BaseRequest) -> web.StreamResponse:
-    return web.Response(body=b"said: " + request["body"], content_type="application/json")
-
-
-def tried(answer: Answer, use: Callable[[Site], Awaitable[None]], **how: Any) -> Site:
-    async def main() -> Site:
-        async with standing_site(answer, **how) as site:
-            await use(site)
-            return site
-
-    return asyncio.run(main())
+from tests.neighbour import needs_root, taking
+from tests.unit.endpoints.guarded import ABOUT, ASK, TOKEN, Site, echo, tried
 
 
 @pytest.mark.parametrize("size", [0, 10, 200_000, 3_000_000])
@@ -161,71 +91,6 @@ def test_a_model_can_not_be_changed_through_it(path: str) -> None:
     assert tried(echo, use).came == []
 
 
-def test_a_draining_endpoint_ends_what_it_has_and_takes_nothing_new() -> None:
-    go = asyncio.Event()
-
-    async def slow(request: web.BaseRequest) -> web.StreamResponse:
-        await go.wait()
-        return await echo(request)
-
-    async def use(site: Site) -> None:
-        first = asyncio.create_task(site.ask(data=b"first"))
-        while not site.came:
-            await asyncio.sleep(0.001)
-        site.guard.state = "draining"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(
-                site.address + ASK, data=b"second", headers={"Authorization": f"Bearer {TOKEN}"}
-            ) as reply,
-        ):
-            assert (reply.status, reply.headers[STATE_HEADER]) == (503, "draining")
-        standing = await site.standing()
-        assert (standing.state, standing.in_flight, standing.answered) == ("draining", 1, 0)
-        go.set()
-        assert await first == (200, b"said: first")
-        standing = await site.standing()
-        assert (standing.in_flight, standing.answered, standing.slots) == (0, 1, 2)
-        assert standing.per_second > 0
-
-    assert len(tried(slow, use).came) == 1
-
-
-def test_one_that_is_to_be_alone_waits_for_others_and_others_for_it() -> None:
-    go = {name: asyncio.Event() for name in (b"first", b"alone", b"later")}
-
-    async def slow(request: web.BaseRequest) -> web.StreamResponse:
-        await go[request["body"]].wait()
-        return await echo(request)
-
-    async def use(site: Site) -> None:
-        def begun() -> list[bytes]:
-            return [body for *_, body in site.came]
-
-        async def settled() -> None:
-            for _ in range(20):
-                await asyncio.sleep(0.005)
-
-        http = Http(site.address, TOKEN)
-        tasks = [asyncio.create_task(http.post(ASK, b"first"))]
-        await settled()
-        tasks.append(asyncio.create_task(http.post(ASK, b"alone", alone=True)))
-        await settled()
-        tasks.append(asyncio.create_task(http.post(ASK, b"later")))
-        await settled()
-        assert begun() == [b"first"]
-        assert (await site.standing()).in_flight == 3
-        go[b"first"].set()
-        await settled()
-        assert begun() == [b"first", b"alone"]
-        go[b"alone"].set()
-        go[b"later"].set()
-        assert [each.status for each in await asyncio.gather(*tasks)] == [200] * 3
-        await http.close()
-
-    tried(slow, use)
-
-
 def test_a_lost_engine_closes_the_connection_so_that_nothing_half_said_is_taken() -> None:
     async def broken(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -245,30 +110,6 @@ def test_a_lost_engine_closes_the_connection_so_that_nothing_half_said_is_taken(
         assert (standing.in_flight, standing.answered, standing.failed) == (0, 0, 1)
 
     assert tried(broken, use).lost == 1
-
-
-def test_a_client_that_goes_frees_its_slot() -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def endless(request: web.BaseRequest) -> web.StreamResponse:
-        begun.set()
-        try:
-            while request.transport and not request.transport.is_closing():
-                await asyncio.sleep(0.01)
-        finally:
-            ended.set()
-        return web.Response()
-
-    async def use(site: Site) -> None:
-        asked = asyncio.create_task(site.ask(data=b"x"))
-        await begun.wait()
-        asked.cancel()
-        await asyncio.gather(asked, return_exceptions=True)
-        await asyncio.wait_for(ended.wait(), 20)
-        while (await site.standing()).in_flight:
-            await asyncio.sleep(0.01)
-
-    assert tried(endless, use).lost == 0
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -350,3 +191,23 @@ def test_a_sites_certificate_is_served_and_its_key_kept(tmp_path: Path) -> None:
         read_certificate(certificate, key)
     with pytest.raises(NotemillError, match="can't be used"):
         read_certificate(certificate, tmp_path / "nowhere")
+
+
+@needs_root
+def test_a_neighbour_who_takes_the_engines_port_is_sent_nothing_and_the_engine_is_lost() -> None:
+    async def use(site: Site) -> None:
+        with listening_socket("127.0.0.1", 0) as place:
+            port = place.getsockname()[1]
+        with taking(port, "forged") as lines:
+            assert lines.readline() == "taken\n"
+            site.guard.stands_before(Upstream(f"http://127.0.0.1:{port}", "inner-key"), ABOUT)
+            with pytest.raises(aiohttp.ClientError):
+                await site.ask(data=b"a note")
+            with pytest.raises(EngineGone, match="another user"):
+                await site.guard.passage.reach()
+            async with aiohttp.ClientSession() as anyone:
+                async with anyone.post(f"http://127.0.0.1:{port}/", data=b"no note") as reply:
+                    assert await reply.read() == b"forged"
+            assert "inner-key" not in lines.readline()
+
+    assert tried(echo, use).lost == 1

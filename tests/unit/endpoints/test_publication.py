@@ -178,6 +178,17 @@ def test_another_users_folder_is_refused(folder: Path) -> None:
         published(folder)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's file")
+def test_a_file_that_a_neighbour_put_in_an_open_folder_sends_no_note_to_him(folder: Path) -> None:
+    """In the place of a server's own, whose token would go to wherever his says."""
+    theirs = folder / ".theirs"
+    ENDPOINT.model_copy(update={"host": "evil.example"}).write(theirs)
+    os.chown(theirs, 1234, 1234)
+    theirs.replace(folder / "one.json")
+    assert not published(folder).endpoints
+    assert "another user wrote it" in reasons(folder)["one"]
+
+
 def test_a_missing_folder_says_how_it_comes_to_be(tmp_path: Path) -> None:
     with pytest.raises(NoFolder, match="notemill serve ENGINE"):
         published(tmp_path / "nowhere")

@@ -56,6 +56,7 @@ def folder(tmp_path: Path) -> Path:
         (["serve", "engine", "--experiment", "no"], "those that do: pneumonia (notemill-tiny)"),
         (["serve", "engine", "--model", "m:2"], "no such experiment asks the engine"),
         (["serve", "engine", "--hours", "0.02"], "it would have 1.2 minutes"),
+        (["serve", "engine", "--hours", "1", "--drain", "61"], "nothing new in the last 61"),
         (["serve", "engine", "--until", "2020-01-01"], "give it more time"),
         (["serve", "engine", "--key", "k.pem"], "a certificate needs its key"),
         (["servers", "nothing"], "has no `endpoints`"),
