@@ -32,9 +32,14 @@ from notemill.engines.protocol import (
     RequestFailed,
 )
 from notemill.engines.record import ModelRecord
+from notemill.tasks.note_first import MARKS
 from notemill.tasks.run import Run
 from notemill.tasks.task import Task
 
+_OF_THE_LAYOUT = ControlTokens(MARKS)
+_LONGEST_TOKEN = 256
+"""Characters, of any vocabulary. What is longer than a context of such tokens is not sent: an
+engine reads megabytes for long before it refuses them."""
 _PAUSE_AFTER_ERROR_S = 1.0
 _CONTROL_NOTE = "No further information."
 _CONTROL_TRIES = 5
@@ -59,8 +64,8 @@ class Asking:
     """One task's asking of one text after another, with the experiment's options.
 
     timeout_s: seconds for a first request. spend_tokens: told the tokens of each reply.
-    control_tokens: the model's, broken up in each text. counts: where requests and retries are
-    counted.
+    control_tokens: the model's, broken up in each text; with them the layout's own marks. counts:
+    where requests and retries are counted.
     """
 
     def __init__(
@@ -105,8 +110,9 @@ class Asking:
         """How the text ends. Raises EngineGone, and NotemillError for what ends the job."""
         started = time.monotonic()
         # Broken up last, so that no number of a sentence makes one whole again.
-        text, broken_up = self._control_tokens.broken_up(self._task.as_sent(text))
+        text, broken_up = self._broken_up(self._task.as_sent(text))
         attempt: Attempt | None = first_attempt(self._options, self._timeout_s)
+        errors = 0
         while attempt is not None:
             last = attempt
             try:
@@ -117,7 +123,10 @@ class Asking:
                 self._counts.retries[INTERRUPTED] += not isinstance(loss, NotBegun)
                 raise
             attempt = None
-            if verdict.status is not Status.ANSWERED and last.number < self._attempts:
+            errors += (is_error := verdict.status is Status.SERVER_ERROR)
+            # A server's failures are no tries of the note: they may not make another end of it.
+            tries = errors if is_error else last.number - errors
+            if verdict.status is not Status.ANSWERED and tries < self._attempts:
                 attempt = next_attempt(
                     last, verdict, prompt_tokens=prompt_tokens, num_ctx=self._options.num_ctx
                 )
@@ -159,6 +168,9 @@ class Asking:
         self, engine: Heard, text: str, attempt: Attempt
     ) -> tuple[Verdict, int, int, bool]:
         """One attempt: its verdict, tokens of prompt and answer, whether the engine had a word."""
+        if len(text) > _LONGEST_TOKEN * self._options.num_ctx:
+            detail = f"{len(text)} characters, more than {self._options.num_ctx} tokens can be"
+            return Verdict(Status.TOO_LONG, detail=detail), 0, 0, True
         words = engine.words
         try:
             reply = await self._request(engine, text, attempt)
@@ -166,11 +178,13 @@ class Asking:
             return Verdict(Status.TOO_LONG, detail=str(error)), 0, 0, True
         except AnswerTimeout:
             talked_to_others = engine.words > words
-            await self._check(engine, engine.words)
             detail = f"no answer in {attempt.timeout_s:g} s"
+            engine.failed(detail)
+            await self._check(engine, engine.words)
             return Verdict(Status.TIMEOUT, detail=detail), 0, 0, talked_to_others
         except RequestFailed as error:
             words = engine.words
+            engine.failed(str(error))
             await asyncio.sleep(_PAUSE_AFTER_ERROR_S * attempt.number)
             await self._check(engine, words)
             return Verdict(Status.SERVER_ERROR, detail=str(error)), 0, 0, False
@@ -185,7 +199,7 @@ class Asking:
         return verdict, reply.prompt_tokens, reply.answer_tokens, True
 
     async def _request(self, engine: Heard, text: str, attempt: Attempt) -> Reply:
-        hint, _ = self._control_tokens.broken_up(attempt.hint)  # it may quote an answer
+        hint, _ = self._broken_up(attempt.hint)  # it may quote an answer
         question = Question(
             system=self._task.system_message,
             user=self._task.user_message(text, hint),
@@ -201,6 +215,14 @@ class Asking:
         self._counts.answer_tokens += answer_tokens
         self._spend_tokens(prompt_tokens + answer_tokens)
         return reply
+
+    def _broken_up(self, text: str) -> tuple[str, int]:
+        """The text without what ends the note's place in the prompt, and how many were in it."""
+        marks = 0
+        if self._task.note_first:
+            text, marks = _OF_THE_LAYOUT.broken_up(text)
+        text, tokens = self._control_tokens.broken_up(text)
+        return text, marks + tokens
 
     async def _timed(self, engine: Heard, question: Question, timeout_s: float) -> Reply:
         """The reply; its seconds are counted however the request ends, but by cancellation."""

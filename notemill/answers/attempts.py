@@ -46,8 +46,9 @@ def next_attempt(
         case Status.SCHEMA:
             hint = f"An earlier answer was rejected: {verdict.hint}. Answer again and avoid this."
             return _changed(attempt, "hint", hint=hint)
-        case Status.TIMEOUT:
-            return _reseeded(replace(attempt, timeout_s=2 * last.timeout_s))
+        case Status.TIMEOUT:  # the server was slow: num_predict ends an answer that goes on and on
+            longer_s = 2 * last.timeout_s
+            return _changed(attempt, f"timeout_s={longer_s:g}", timeout_s=longer_s)
         case Status.INVALID_JSON:
             return _reseeded(attempt)
         case Status.SERVER_ERROR:  # not the question's fault; the asking pauses before it

@@ -37,7 +37,8 @@ GATE_RULE, GATE_SENT = "gate_rule", "gate_sent"
 EVIDENCE_GRADE, EVIDENCE_START, EVIDENCE_END = "evidence_grade", "evidence_start", "evidence_end"
 OWN_COLUMNS = frozenset(
     {
-        *("text", "text_sha256", "text_state", "replaced_bytes", "notemill_row"),  # notes shards
+        *("text", "text_sha256", "text_state", "replaced_bytes"),
+        *("notemill_row", "notemill_characters"),  # of notes shards too
         *(column.name for column in OUTCOME_COLUMNS),  # result shards and tables
         *(EVIDENCE_GRADE, EVIDENCE_START, EVIDENCE_END),
         *(GATE_RULE, GATE_SENT),

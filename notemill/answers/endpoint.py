@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -49,11 +50,13 @@ def endpoints_for(
 ) -> Endpoints:
     """Those that a run's engine names."""
     engine, model = run.engine, run.experiment.model
+    job = secrets.token_hex(8)
     return Endpoints(
         look=lambda: endpoints_of(engine, model),
         start=start,
         wait_s=60 * engine.no_endpoint_minutes,
         slots=_SLOTS if engine.slots == "auto" else engine.slots,
+        watch=lambda known: Watch(known.at, job),
     )
 
 
@@ -209,7 +212,7 @@ class EndpointServer(Server):
             if standing and standing.state == "draining":
                 self.leave()
             elif standing:
-                self._share.look(standing.in_flight, own)
+                self._share.look(standing.in_flight, own, standing.jobs)
                 self._shares.ring()
 
     async def _turn(self) -> bool:
@@ -226,7 +229,7 @@ class EndpointServer(Server):
         return end.heard and end.outcome.status != Status.TIMEOUT
 
     async def _try_set_aside(self, engine: Heard) -> None:
-        engine.alone = True
+        engine.alone = self._guarded  # another has no turns
         try:
             await super()._try_set_aside(engine)
         finally:

@@ -53,7 +53,7 @@ class Pool:
         self._server = {"ended": ended, "asked": asked, "restarts": restarts}
         self._shares, self._versions = Shares(), Versions()
         self._members: dict[str, _Member] = {}
-        self._passed_over: dict[str, str] = {}
+        self._passed_over: set[str] = set()
         self._numbers = 0
         self._last_ready = time.monotonic()
         self._blind = ""
@@ -138,10 +138,9 @@ class Pool:
                 self._let_go(asked)
             elif not asked and not known.draining and known not in self.refused:
                 self._begin(known)
-        for name, why in seen.passed_over.items():
-            if self._passed_over.get(name) != why:
-                log.warning("endpoint %s is passed over: %s", name, why)
-        self._passed_over = seen.passed_over
+        for name in seen.passed_over.keys() - self._passed_over:
+            log.warning("endpoint %s is passed over: %s", name, seen.passed_over[name])
+        self._passed_over = set(seen.passed_over)
 
     def _begin(self, known: Known) -> None:
         server = EndpointServer(

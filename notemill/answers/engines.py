@@ -61,9 +61,11 @@ class Engines:
         """A proven engine at an endpoint."""
         run, began = self._job.run, time.monotonic()
         start = self._start(known.slots or 1, run.experiment.options.num_ctx, 0)
-        async with self._life(known.name), proven_at(run.engine, start, known) as engine:
-            self._ready(engine, began)
-            yield engine
+        async with proven_at(run.engine, start, known) as engine:
+            # A pool's one may be away for hours, and is counted once it is back.
+            async with self._life(known.name):
+                self._ready(engine, began)
+                yield engine
 
     @property
     def endpoints(self) -> Endpoints:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from notemill.engines.protocol import Engine, PromptTooLong, Question, Reply
+from notemill.logs import log
 
 
 class Heard:
@@ -17,6 +18,7 @@ class Heard:
     """
 
     alone = False
+    _MOST_TOLD = 5
 
     def __init__(self, engine: Engine, context: int | None = None) -> None:
         self._engine = engine
@@ -24,6 +26,7 @@ class Heard:
         self.description = engine.description
         self.words = 0
         self.one_control = asyncio.Lock()
+        self._told: set[str] = set()
 
     def baseline(self, task: str) -> int:
         """See Engine."""
@@ -40,3 +43,16 @@ class Heard:
             raise
         self.words += 1
         return reply
+
+    def failed(self, told: str) -> None:
+        """Log what it failed with, each kind once: a request that ends well at last tells no one.
+
+        An Ollama whose runner dies loads the model again and again, and no note is lost by it.
+        """
+        if told not in self._told and len(self._told) < self._MOST_TOLD:
+            self._told.add(told)
+            log.warning(
+                "the engine failed on a request (%s), which is asked again; of more that end so "
+                "nothing is said",
+                told,
+            )

@@ -25,27 +25,20 @@ from notemill.notes.shard import read_notes
 from notemill.paths import journal
 
 
-def answer_shard(job: ShardJob) -> ShardOrigin:
-    """Answer every note of the shard and write the result shard; returns what is said of it.
-
-    Where a result shard is there and evidence alone is to be graded otherwise, nothing is asked.
-
-    Raises NotemillError for what stops the job; accepted answers stay in the journal. Raises
-    Terminated after SIGTERM, with everything ended.
-    """
-    (origin,) = answer_shards([job])
-    return origin
-
-
 def answer_shards(
     jobs: Sequence[ShardJob],
     asked_with: Sequence[str] = (),
     watched: Watched = lambda _: nullcontext(),
 ) -> list[ShardOrigin]:
-    """The same for several tasks on one shard, asked together; asked_with: ids of the batch.
+    """Answer every note of a shard, for a task or several that are asked together, and write the
+    result shards; returns what is said of each. asked_with: ids of the batch.
 
-    A task whose result shard stands is left alone. Where one fails of more texts than it may, the
-    others are still asked to their end, and their answers stay in their journals.
+    Where a result shard is there and evidence alone is to be graded otherwise, nothing is asked. Of
+    several tasks one whose result shard stands is left alone. Where one fails of more texts than it
+    may, the others are still asked to their end, and their answers stay in their journals.
+
+    Raises NotemillError for what stops the job; accepted answers stay in the journal. Raises
+    Terminated after SIGTERM, with everything ended.
     """
     needed = [job for job in jobs if len(jobs) == 1 or not _stands(job)]
     with (

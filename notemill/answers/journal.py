@@ -7,9 +7,12 @@ whatever makes a job run again never asks an answered text again. Lines of JSON,
     {"text": sha256, "job": n, **Outcome}                      an accepted answer
     {"spent": {"seconds", "asked", "tokens"}, "job": n}        what job n has spent until then
 
+Each ends with "crc32", the sum of the line without it, which begins with that of the job's key in
+all but the first kind; those of older versions have none.
 An answer belongs to its text and to the key of its job, whatever the shard. A line that a kill cut
-short is dropped. A line that is none of these, that stands behind another job's start than its
-own, or whose answer the schema does not take any more, is set aside in JOURNAL.rejected.jsonl.
+short is dropped. A line that is none of these or is not as it was written, that stands behind
+another job's start than its own, or whose answer the schema does not take any more, is set aside in
+JOURNAL.rejected.jsonl.
 A lock keeps a second job off the same shard (notemill.locks).
 
 To move answers between journals (another cut of a cohort): `JournalAtRest` holds a journal's lock
@@ -24,7 +27,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from notemill.answers.journal_lines import (
@@ -38,7 +40,7 @@ from notemill.answers.journal_lines import (
 )
 from notemill.answers.outcome import Outcome
 from notemill.answers.syncing import Syncing
-from notemill.files import explained, sync, written_whole
+from notemill.files import explained, open_private, sync, written_whole
 from notemill.locks import LockedFile
 from notemill.logs import log
 
@@ -74,6 +76,7 @@ class Journal:
         self.share = 1.0
         self._started = time.monotonic() if started is None else started
         self._path = path
+        self._key = key
         self.answers: dict[str, Outcome] = {}
         self._locked = LockedFile(path)
         try:
@@ -93,15 +96,10 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
             with explained(self._path):
-                self._append(spent_line(self.jobs, self._spent_now()))
+                self._append(spent_line(self.jobs, self._key, self._spent_now()))
                 self._disk.end()
         finally:
             self._disk.close()
@@ -115,7 +113,7 @@ class Journal:
     def accept(self, text_sha256: str, outcome: Outcome) -> None:
         """Keep an accepted answer for good: a kill does not cost it any more."""
         with explained(self._path):
-            self._append(answer_line(self.jobs, text_sha256, outcome))
+            self._append(answer_line(self.jobs, Accepted(self._key, text_sha256, outcome)))
         self.answers[text_sha256] = outcome
 
     def spend(self, *, asked: int = 0, tokens: int = 0) -> None:
@@ -125,7 +123,7 @@ class Journal:
         if time.monotonic() >= self._next_spent:
             self._next_spent = time.monotonic() + _SPENT_EVERY_S
             with explained(self._path):
-                self._append(spent_line(self.jobs, self._spent_now()))
+                self._append(spent_line(self.jobs, self._key, self._spent_now()))
                 self._disk.begin()
 
     def _spent_now(self) -> Spent:
@@ -161,8 +159,7 @@ class Journal:
         partial = self._path.with_name(f".{self._path.name}.partial")
         # First the bad lines: killed in between, they are in both and set aside once more.
         for path, mode, lines in ((rejected, os.O_APPEND, bad), (partial, os.O_TRUNC, good)):
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | mode, 0o600)
-            with os.fdopen(handle, "wb") as file:
+            with os.fdopen(open_private(path, os.O_WRONLY | mode), "wb") as file:
                 file.writelines(lines)
             sync(path)
         self._locked.replace(partial)
@@ -240,11 +237,11 @@ def write_journal(
             job, current = job + 1, key
             file.write(start_line(job, key))
             if (cost := left.pop(key, None)) is not None:
-                file.write(spent_line(job, cost))
+                file.write(spent_line(job, key, cost))
 
-        for key, text_sha256, outcome in accepted:
-            if key != current:
-                begin(key)
-            file.write(answer_line(job, text_sha256, outcome))
+        for each in accepted:
+            if each.key != current:
+                begin(each.key)
+            file.write(answer_line(job, each))
         for key in list(left):
             begin(key)

@@ -7,9 +7,11 @@ import json
 import math
 import re
 import typing
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -25,6 +27,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TEXT = b'{"text": "'
 _TEXT_ENDS = len(_TEXT) + 64
 """How an answer's line begins, with the text's hash."""
+_SUMMED = re.compile(rb'(?P<entry>.+), "crc32": "(?P<sum>[0-9a-f]{8})"\}\n', re.DOTALL)
+"""A line with the sum of what stands before it, and of the key that it is under, so that a line of
+another journal is none of this one; those of older versions have none."""
 _COUNTS = range(2**31)
 """What a result shard's columns hold."""
 
@@ -35,6 +40,11 @@ class JournalKey:
 
     experiment: str
     model_digest: str
+
+    @cached_property
+    def sum(self) -> int:
+        """What the sums of its lines begin with."""
+        return zlib.crc32(f"{self.experiment} {self.model_digest}".encode())
 
 
 @dataclass(frozen=True)
@@ -107,14 +117,24 @@ _Answer = _answer_model()
 _OUTCOME_FIELDS = [field.name for field in dataclasses.fields(Outcome)]
 
 
-def _parsed(line: bytes) -> Any:
-    """The line as one of the three kinds, None if it is none of them."""
+def _parsed(line: bytes, key: JournalKey | None) -> Any:
+    """The line as one of the three kinds, None if it is none of them or not as it was written.
+
+    key: that it is under, unless it is a start.
+    """
+    summed = _SUMMED.fullmatch(line)
+    if summed:
+        line = summed["entry"] + b"}"
     try:
         values = pydantic_core.from_json(line)
         kind = Start if "key" in values else Cost if "spent" in values else _Answer
-        return kind.model_validate_json(line)
+        entry = kind.model_validate_json(line)
     except (ValueError, TypeError):
         return None
+    begins = 0 if kind is Start or key is None else key.sum
+    if summed and zlib.crc32(line, begins) != int(summed["sum"], 16):
+        return None
+    return entry
 
 
 class Reading:
@@ -147,7 +167,7 @@ class Reading:
             yield line, self._entry(line)
 
     def _entry(self, line: bytes) -> Accepted | Start | Cost | None:
-        entry = _parsed(line)
+        entry = _parsed(line, self._key)
         if entry is None:
             return None
         self.last_job = max(self.last_job, entry.job)
@@ -191,10 +211,11 @@ def start_line(job: int, key: JournalKey) -> bytes:
     return _line({"job": job, "key": asdict(key), **whereabouts(), "at": now()})
 
 
-def answer_line(job: int, text_sha256: str, outcome: Outcome) -> bytes:
+def answer_line(job: int, accepted: Accepted) -> bytes:
     """An accepted answer."""
     # Not asdict, which copies the whole answer.
-    return _line({"text": text_sha256, "job": job, **vars(outcome)})
+    outcome = vars(accepted.outcome)
+    return _line({"text": accepted.text_sha256, "job": job, **outcome}, accepted.key)
 
 
 def count_answers(path: Path) -> int:
@@ -205,13 +226,14 @@ def count_answers(path: Path) -> int:
         return len({line[:_TEXT_ENDS] for line in file if line.startswith(_TEXT)})
 
 
-def spent_line(job: int, spent: Spent) -> bytes:
+def spent_line(job: int, key: JournalKey, spent: Spent) -> bytes:
     """What the job has spent until now."""
-    return _line({"spent": asdict(spent), "job": job})
+    return _line({"spent": asdict(spent), "job": job}, key)
 
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _line(entry: dict[str, Any]) -> bytes:
-    return f"{_as_json(entry)}\n".encode()
+def _line(entry: dict[str, Any], key: JournalKey | None = None) -> bytes:
+    line = _as_json(entry).encode()
+    return b'%s, "crc32": "%08x"}\n' % (line[:-1], zlib.crc32(line, key.sum if key else 0))

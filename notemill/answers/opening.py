@@ -19,6 +19,7 @@ from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import NotemillError
 from notemill.logs import log
 from notemill.notes.manifest import ShardEntry, read_manifest
+from notemill.notes.purged import refuse_gone
 from notemill.notes.shard import READ_ANEW, NotesDigest, read_notes
 from notemill.notes.text import TextState
 from notemill.paths import journal as journal_path
@@ -54,6 +55,8 @@ def opened(job: ShardJob, tells: LiveFile | None = None) -> Iterator[ShardWork]:
             )
             work = ShardWork(job, manifest, record, wanted, journal, live, gated, counts=counts)
             answered = len(wanted) - len(work.missing())
+            if work.missing():  # once the journal is locked, a purge waits for this job
+                refuse_gone(job.layout, job.cohort)
             counts.texts, counts.settled = len(wanted) + work.settled, work.settled
             counts.answered_before = answered
             if run.task.gate:

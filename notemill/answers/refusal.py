@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from notemill.config import Engine
-from notemill.errors import EngineRefused
+from notemill.errors import EngineRefused, NotemillError
 from notemill.files import Record
 from notemill.logs import log
 
@@ -51,7 +51,8 @@ def told_once(path: Path, engine: Engine, model_digest: str) -> Iterator[None]:
     except EngineRefused as refusal:
         if plan:
             said = {"what": refusal.what, "where": refusal.where, "remedy": refusal.remedy}
-            _Refusal(**depends, **said).write(path)
+            with suppress(NotemillError):  # a full disk: what was refused is what is told
+                _Refusal(**depends, **said).write(path)
         raise
     path.unlink(missing_ok=True)
 

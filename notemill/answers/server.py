@@ -239,7 +239,7 @@ class Server:
             raise StaysAway(
                 EngineLost(
                     f"{self._called} was lost {self._losses_in_a_row} times without an answer "
-                    "between",
+                    f"between; the last time: {loss}",
                     where="the engine's log, beside this log",
                     remedy="read the end of the engine's log; out of memory is the usual reason: "
                     "fewer slots, a smaller num_ctx, or a larger mem_mb in the profile",

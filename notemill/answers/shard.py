@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -29,6 +30,7 @@ from notemill.tasks.gate import WHOLE, Gate, Gated
 
 _ROWS_A_GROUP = 1024
 _METADATA = b"notemill"
+_SUM = b"notemill_sha256"
 REMEDY = "delete it and run again: its journal has its answers, only failed notes are asked anew"
 """For a result shard that can't be used."""
 
@@ -95,9 +97,10 @@ def write_answers(
     when the notes are not as many as the manifest says.
     """
     further = [evidence_columns(evidence), gate_columns(gate)]
+    made_by = origin.model_dump_json().encode()
     schema = pa.schema(
         [*id_fields(ids), *OUTCOME_FIELDS, *(column.arrow for column in chain(columns, *further))],
-        metadata={_METADATA: origin.model_dump_json().encode()},
+        metadata={_METADATA: made_by, _SUM: _sum(made_by)},
     )
     blank, settled = blank_outcome(), settled_outcome()
     asked_and_settled = {sha: settled for sha, each in gated.items() if each.settled} | outcomes
@@ -119,6 +122,10 @@ def write_answers(
             )
 
 
+def _sum(made_by: bytes) -> bytes:
+    return hashlib.sha256(made_by).hexdigest().encode()
+
+
 def blank_outcome() -> Outcome:
     """How a blank note ends, which is never asked."""
     return Outcome(Status.BLANK.value, None, "", 0, "", 0, 0, 0.0, "", now())
@@ -133,8 +140,13 @@ def read_origin(path: Path) -> ShardOrigin:
     """What made the shard. Raises NotemillError for a damaged file or one of another program."""
     with readable_parquet(path, remedy=REMEDY) as file:
         metadata = file.schema_arrow.metadata or {}
+        made_by = metadata.get(_METADATA, b"")
+        if metadata.get(_SUM, _sum(made_by)) != _sum(made_by):  # older shards have none
+            raise NotemillError(
+                "what is told of this result shard in it is damaged", where=str(path), remedy=REMEDY
+            )
         try:
-            return ShardOrigin.model_validate_json(metadata.get(_METADATA, b""))
+            return ShardOrigin.model_validate_json(made_by)
         except ValidationError:
             raise NotemillError("this is no result shard", where=str(path), remedy=REMEDY) from None
 

@@ -2,9 +2,9 @@
 
 The endpoint with the smallest share of its slots in use is taken: this job's own requests, and
 what the endpoint told of others'. How many a job may have at one is its allowance. While slots are
-free it grows by a step with each look, and while more are in flight than there are slots, each job
-gives its part of what is too much. So a job that has more gives more, and all come to the same
-without knowing of each other.
+free it grows by a step with each look. Where all is full a job that has more than an equal part, by
+the number of jobs that the endpoint told of, takes no more, and one that has less grows on; what is
+too much then is given back by each that has more, in proportion.
 """
 
 from __future__ import annotations
@@ -48,14 +48,19 @@ class Share:
         self.others = in_flight
         self.allowance = float(min(max(self.most - in_flight, 1), self.most))
 
-    def look(self, in_flight: int, own: int) -> None:
-        """A further look. in_flight: what the endpoint told; own: this job's when it was asked."""
+    def look(self, in_flight: int, own: int, jobs: int) -> None:
+        """A further look. in_flight, jobs: what the endpoint told; own: this job's when it was
+        asked."""
         self.others = max(in_flight - own, 0)
+        equal = self.most / jobs
+        wanted = self.allowance
+        if own + 1 >= self.allowance:
+            wanted += max(self.slots / _STEPS, 1.0)
         if in_flight > self.most:
-            self.allowance = max(self.allowance * self.most / in_flight, 0.5)
-        elif own + 1 >= self.allowance:
-            step = max(self.slots / _STEPS, 1.0)
-            self.allowance = min(self.allowance + step, float(self.most))
+            less = max(self.allowance * self.most / in_flight, 0.5)
+            self.allowance = max(less, min(wanted, equal))
+        elif in_flight < self.most or own <= equal:
+            self.allowance = min(wanted, float(self.most))
 
 
 class Shares:

@@ -14,6 +14,7 @@ from functools import cached_property, partial
 
 from notemill.answers.allowed import allowed_failures, refuse_more_failures
 from notemill.answers.asking import Asking
+from notemill.answers.endpoints import Pool
 from notemill.answers.engines import Engines, StartWith
 from notemill.answers.experiment_record import keep_record
 from notemill.answers.journal import Journal
@@ -175,6 +176,7 @@ class ShardWork:
 
         def keep(asking: Asking, text_sha256: str, outcome: Outcome) -> None:
             work = whose[asking]
+            self._count_slots(shard.pool)
             work._keep(text_sha256, outcome)
             if ended:
                 ended(text_sha256, outcome)
@@ -184,17 +186,17 @@ class ShardWork:
                 raise error
 
         def beat() -> None:
+            self._count_slots(shard.pool)
             for work in self.together:
                 work.journal.spend()
-                if asking.pool:
-                    ready = asking.pool.ready
+                if shard.pool:
+                    ready = shard.pool.ready
                     work.live.slots = max((each.slots for each in ready), default=work.live.slots)
-                    work.live.servers = max(asking.pool.size, 1)
+                    work.live.servers = max(shard.pool.size, 1)
                     work.live.given_up = work.live.servers - len(ready)
-                    self.counts.slots = sum(each.slots for each in ready)
                 else:
-                    work.live.given_up = self.job.servers - asking.living
-                    self.counts.slots = slots * asking.living
+                    work.live.given_up = self.job.servers - shard.living
+                    self.counts.slots = slots * shard.living
                 work.live.beat()
 
         for work in self.together:
@@ -202,7 +204,7 @@ class ShardWork:
             work.live.slots, work.live.servers = slots, self.job.servers
             if work.live.left is None:
                 work.live.left = sum(map(self._weights, work.left()))
-        asking = ShardAsking(
+        shard = ShardAsking(
             keep,
             self._progress,
             asked=lambda asking: whose[asking].journal.spend(asked=1),
@@ -214,12 +216,16 @@ class ShardWork:
             beyond=lambda text_sha256: self.beyond.update({text_sha256: context}),
         )
         if not self.job.run.engine.computes_here:
-            await asking.run_on(texts, self.engines.endpoints)
+            await shard.run_on(texts, self.engines.endpoints)
             return
         begin = start or self.engines.started
         starts = [partial(begin, slots, context, server) for server in range(self.job.servers)]
         self.counts.slots = slots * self.job.servers
-        await asking.run(texts, *starts)
+        await shard.run(texts, *starts)
+
+    def _count_slots(self, pool: Pool | None) -> None:
+        if pool:
+            self.counts.slots = sum(each.slots for each in pool.ready)
 
     @cached_property
     def engines(self) -> Engines:

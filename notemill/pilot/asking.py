@@ -11,7 +11,7 @@ from statistics import fmean
 
 import notemill
 from notemill.answers.classing import WITHOUT_A_MEASURE, Classing
-from notemill.answers.journal_lines import answer_line
+from notemill.answers.journal_lines import Accepted, JournalKey, answer_line
 from notemill.answers.measuring import Limits, sweep
 from notemill.answers.outcome import Outcome
 from notemill.answers.slots import measured
@@ -144,7 +144,9 @@ class Pilot:
         asked = [self._told(sha, self._before[sha], 0) for sha in first if sha in self._before]
         asked += self._asked.values()
         answers = work.journal.answers
-        lines = [len(answer_line(1, sha, answers[sha])) for sha in self._lengths if sha in answers]
+        key = JournalKey("", "")
+        kept = [Accepted(key, sha, answers[sha]) for sha in self._lengths if sha in answers]
+        lines = [len(answer_line(1, each)) for each in kept]
         own = run.engine.computes_here
         gpus = os.environ.get(GPUS_VARIABLE, "") if own else ""
         options = run.experiment.options

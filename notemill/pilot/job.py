@@ -31,22 +31,14 @@ from notemill.pilot.look import write_pilot_page
 from notemill.pilot.record import PilotRecord, read_pilot
 
 
-def run_pilot(job: ShardJob) -> PilotRecord:
-    """Ask the pilot's texts of the cohort's first shard that has any; write its record and a page.
+def run_pilots(jobs: Sequence[ShardJob], asked_with: Sequence[str] = ()) -> list[PilotRecord]:
+    """Ask the pilot's texts of the cohort's first shard that has any, for a task or several that
+    are asked together: one sweep, and for each a record and a page. asked_with: ids of the batch.
 
     Of a pilot that was made before nothing is asked or measured again, and of a shard that is
     finished nothing is asked: its result would not have the answer.
     Raises NotemillError for what stops the job, accepted answers stay in the journal; Terminated
     after SIGTERM.
-    """
-    (record,) = run_pilots([job])
-    return record
-
-
-def run_pilots(jobs: Sequence[ShardJob], asked_with: Sequence[str] = ()) -> list[PilotRecord]:
-    """The same for tasks that are asked together: one sweep, and for each a record and a page.
-
-    asked_with: ids of the batch. Of a task that was piloted before nothing is asked or measured.
     """
     manifest = read_manifest(jobs[0].manifest, of=jobs[0].cohort)
     shard = _first_shard(jobs, manifest)

@@ -143,6 +143,17 @@ def test_the_attempts_are_counted(task: Task) -> None:
     assert outcome.detail == "response: literal_error"
 
 
+def test_what_the_server_fails_at_makes_no_other_end_of_a_note(task: Task) -> None:
+    """As where its runner is killed, twice in one note's time."""
+    failed, wrong = RequestFailed("status 500"), answer_text(response="maybe")
+    engine = engine_that_says(wrong, failed, failed, wrong, ANSWER)
+    outcome = ended(task, engine, attempts=3)
+    assert (outcome.status, outcome.attempts) == ("answered", 5)
+    assert outcome.changes == "hint; pause; pause; hint"
+    outcome = ended(task, engine_that_says(wrong, failed, failed, wrong, wrong), attempts=3)
+    assert (outcome.status, outcome.attempts) == ("schema", 5)
+
+
 @pytest.mark.parametrize(
     ("reply", "status", "attempts"),
     [

@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from notemill.answers import job as answer_job
-from notemill.answers.job import answer_shard
+from notemill.answers.job import answer_shards
 from notemill.answers.opening import opened
 from notemill.answers.shard_job import ShardJob
 from notemill.engines.protocol import Question, Reply
 from notemill.errors import NotemillError
 from notemill.pilot import job as pilot_job
-from notemill.pilot.job import run_pilot
+from notemill.pilot.job import run_pilots
 from notemill.pilot.report import NoPilot, report_pilots
 from tests.unit.answers import service
 from tests.unit.answers.service import COHORT, Machine, at_once, job_of, journaled
@@ -69,7 +69,7 @@ def test_settled_texts_spend_no_request_and_equal_texts_end_alike(
 ) -> None:
     machine = gpu()
     job = gated_job(machine, clinic, monkeypatch)
-    origin = answer_shard(job)
+    (origin,) = answer_shards([job])
     asked = {f"{n} 20" for n in range(40) if n % 2 and n != 9}
     assert len(machine.asked) == len(asked)
     assert (origin.texts, origin.settled, origin.asked) == (40, 21, 19)
@@ -88,7 +88,7 @@ def test_a_shard_whose_texts_are_all_settled_starts_no_engine(
 ) -> None:
     machine = gpu()
     job = gated_job(machine, clinic, monkeypatch, "gate: {ask_if: {never: zebra}}")
-    origin = answer_shard(job)
+    (origin,) = answer_shards([job])
     assert not machine.starts
     assert (origin.settled, origin.asked, origin.failed) == (40, 0, 0)
     assert {ended for each in rows(job).values() for ended in each} == {
@@ -101,10 +101,10 @@ def test_a_job_that_is_run_again_takes_answers_from_the_journal_and_settles_anew
 ) -> None:
     machine = gpu()
     job = gated_job(machine, clinic, monkeypatch)
-    answer_shard(job)
+    answer_shards([job])
     before, asked = rows(job), len(machine.asked)
     job.output.unlink()
-    answer_shard(job)
+    answer_shards([job])
     assert rows(job) == before
     assert len(machine.asked) == asked
 
@@ -124,7 +124,7 @@ def test_what_is_cut_out_is_not_sent_and_the_row_says_how_much_was(
         return await ask(engine, question, timeout_s)
 
     monkeypatch.setattr(service._Engine, "ask", noted)
-    answer_shard(job)
+    answer_shards([job])
     assert users == {"Read:\n13 20", "Read:\nPLAN\n12 20"}
     cut = round(len("PLAN\n12 20") / len(notes[1]), 4)
     assert rows(job) == {
@@ -140,7 +140,7 @@ def test_a_gate_that_breaks_on_a_note_ends_the_job_before_any_engine(
     gate = "RULES = ('a',)\n\n\ndef gate(note):\n    return 'a' if 'I' in note else {}[note]\n"
     job = gated_job(machine, clinic, monkeypatch, gate)
     with pytest.raises(NotemillError, match="gate of task 'cough' raises KeyError") as told:
-        answer_shard(job)
+        answer_shards([job])
     assert "gate.py:5" in (told.value.where or "")
     assert not machine.starts
     assert not job.output.exists()
@@ -151,7 +151,7 @@ def test_a_pilot_tells_what_the_gate_does_and_estimates_what_is_left(
 ) -> None:
     machine = gpu()
     job = gated_job(machine, clinic, monkeypatch, pilot={"notes": 8, "sweep_minutes": 0})
-    record = run_pilot(job)
+    (record,) = run_pilots([job])
     assert record.settled == 21
     assert record.shard_texts.texts == 19
     assert record.gate == {
@@ -174,7 +174,7 @@ def test_a_pilot_of_a_gate_that_settles_all_says_so(
 ) -> None:
     machine = gpu()
     job = gated_job(machine, clinic, monkeypatch, "gate: {ask_if: {never: zebra}}")
-    record = run_pilot(job)
+    (record,) = run_pilots([job])
     assert (record.settled, record.asked) == (40, [])
     assert not machine.starts
     with opened(job) as work:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
+import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from notemill.answers.journal import Accepted, Journal, write_journal
 from notemill.errors import NotemillError
+from notemill.leftovers import started
 from tests.unit.answers.journals import KEY, OUTCOME, A, B, answers, anything, journal_of, other_job
 from tests.unit.conftest import names_in
 
@@ -75,6 +78,32 @@ def test_without_locks_a_killed_job_of_this_host_does_not_keep_others_off(path: 
     assert (path.parent / f"{path.name}.lock").exists()
     journal_of(path, A)
     assert names_in(path.parent) == [path.name]
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_without_locks_a_process_that_has_a_dead_holders_number_keeps_no_one_off(
+    path: Path,
+) -> None:
+    path.parent.mkdir()
+    marker = path.parent / f"{path.name}.lock"
+    holder = {"host": platform.node(), "process": os.getpid(), "started": 1}
+    marker.write_text(json.dumps(holder))
+    journal_of(path, A)
+    assert names_in(path.parent) == [path.name]
+    marker.write_text(json.dumps(holder | {"started": started(os.getpid())}))
+    with pytest.raises(NotemillError, match="another job is answering"):
+        Journal(path, KEY, anything)
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_without_locks_a_container_of_the_same_name_keeps_others_off(path: Path) -> None:
+    """Its processes have numbers of their own, which say nothing here."""
+    path.parent.mkdir()
+    holder = {"host": platform.node(), "process": 2**22 - 1, "started": 1}
+    elsewhere = holder | {"space": f"{platform.node()}-4026532281-0a1b2c3d"}
+    path.with_name(f"{path.name}.lock").write_text(json.dumps(elsewhere))
+    with pytest.raises(NotemillError, match="another job is answering"):
+        Journal(path, KEY, anything)
 
 
 @pytest.mark.usefixtures("without_locks")

@@ -15,7 +15,8 @@ from notemill.answers.live_file import LiveFile
 from notemill.errors import NotemillError
 from notemill.locks import Held
 from notemill.logs import Terminated
-from tests.unit.conftest import full_disk, names_in
+from tests.disks import small_disk
+from tests.unit.conftest import names_in
 from tests.unit.status.results import outcome
 
 WHOSE = {"cohort": "chest", "experiment": "cough-123", "shard": "0001"}
@@ -146,19 +147,19 @@ def test_a_job_that_fails_first_of_all_says_why(path: Path) -> None:
 def test_a_file_that_cant_be_written_costs_a_warning_and_no_answer(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, "notemill"), LiveFile(path, **WHOSE) as file:
-        begun(file)
-        before = path.read_bytes()
-        partial = path.with_name(f".{path.name}.{said(path).host}.{said(path).process}.partial")
-        for _ in range(3):
-            full_disk(partial)
-            file.ended(outcome())
-            file.beat()
-            partial.unlink(missing_ok=True)
-        assert path.read_bytes() == before
-    assert [record.message for record in caplog.records if "can't be written" in record.message]
-    assert len(caplog.records) == 1
-    assert said(path).answered == 3
+    with small_disk(path.parent) as disk, caplog.at_level(logging.WARNING, "notemill"):
+        with LiveFile(path, **WHOSE) as file:
+            begun(file)
+            before = path.read_bytes()
+            disk.fill()
+            for _ in range(3):
+                file.ended(outcome())
+                file.beat()
+            assert path.read_bytes() == before
+            disk.give_room()
+        (record,) = caplog.records
+        assert "can't be written" in record.message
+        assert said(path).answered == 3
 
 
 def test_a_folder_that_cant_be_made_costs_no_answer(

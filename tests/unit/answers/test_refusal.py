@@ -9,6 +9,7 @@ import pytest
 from notemill.answers.refusal import PLAN_VARIABLE, told_once
 from notemill.config import OllamaEngine
 from notemill.errors import EngineRefused, NotemillError
+from tests.disks import small_disk
 
 ENGINE = OllamaEngine(kind="ollama", models=Path("/models"))
 DIGEST = "d" * 64
@@ -88,3 +89,13 @@ def test_a_damaged_file_stops_no_one(path: Path, content: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
     assert starts(path)
+
+
+def test_what_was_refused_is_told_on_a_full_disk_too(path: Path) -> None:
+    with small_disk(path.parent, kib=16) as disk:
+        disk.fill()
+        with pytest.raises(EngineRefused, match="is refused"):
+            with told_once(path, ENGINE, DIGEST):
+                raise REFUSAL
+        disk.give_room()
+        assert list(path.parent.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,7 @@ def test_no_bit_that_flips_in_a_value_goes_unseen(tmp_path: Path) -> None:
     written(path, NOTES)
     before = as_loaded(path)
     whole = path.read_bytes()
-    for bit in range(0, len(whole) * 8, 11):
+    for bit in range(0, len(whole) * 8, 37):
         damaged = bytearray(whole)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
@@ -200,6 +201,34 @@ def test_no_bit_that_flips_in_a_value_goes_unseen(tmp_path: Path) -> None:
             continue
         if types_in(after) == types_in(before):
             assert repr(after) == repr(before), bit
+
+
+def test_no_bit_that_flips_in_a_shards_origin_goes_unseen(tmp_path: Path) -> None:
+    path = tmp_path / "0001.parquet"
+    written(path, NOTES)
+    whole = path.read_bytes()
+    size = int.from_bytes(whole[-8:-4], "little")
+    footer = range((len(whole) - 8 - size) * 8, len(whole) * 8)
+    refused = 0
+    for bit in random.Random(7).sample(footer, 500):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            assert read_origin(path) == origin(5), bit
+        except NotemillError as error:
+            refused += 1
+            assert error.where == str(path)
+    assert refused
+
+
+def test_an_older_versions_shard_has_no_sum_and_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "0001.parquet"
+    written(path, NOTES)
+    table = pq.read_table(path)
+    metadata = {b"notemill": table.schema.metadata[b"notemill"]}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    assert read_origin(path) == origin(5)
 
 
 def as_loaded(path: Path) -> dict[str, list[Any]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Sequence
+from statistics import mean
 
 import pytest
 
@@ -16,23 +18,37 @@ def busy(share: Share) -> int:
     return share.own
 
 
-@pytest.mark.parametrize("slots", [2, 8, 16, 64])
-@pytest.mark.parametrize("jobs", [2, 3])
+@pytest.mark.parametrize("slots", [8, 16, 64])
+@pytest.mark.parametrize("jobs", [2, 3, 4, 8])
 def test_jobs_that_come_one_after_another_come_to_equal_parts(slots: int, jobs: int) -> None:
+    chance = random.Random(jobs)
     shares: list[Share] = []
+    parts: dict[Share, list[int]] = {}
+    in_flight: list[int] = []
     for _ in range(jobs):
         share = Share(slots)
         share.begin(sum(each.own for each in shares))
         shares.append(share)
+        parts = {each: [] for each in shares}
         for _ in range(60):
-            for each in shares:
+            for each in chance.sample(shares, len(shares)):  # each looks when it does
+                in_flight.append(sum(one.own for one in shares))
+                each.look(in_flight[-1], each.own, len(shares))
                 busy(each)
-            in_flight = sum(each.own for each in shares)
-            for each in shares:
-                each.look(in_flight, each.own)
-    parts = [busy(each) for each in shares]
-    assert max(parts) - min(parts) <= max(slots // 4, 2)
-    assert sum(parts) >= slots, "slots stay free"
+                parts[each].append(each.own)
+    means = [mean(of_each[10:]) for of_each in parts.values()]
+    assert max(means) <= 1.5 * min(means)
+    assert mean(in_flight[-100:]) >= slots, "slots stay free"
+
+
+def test_where_all_is_full_who_has_most_takes_no_more_and_who_has_less_does() -> None:
+    more, less = Share(4), Share(4)
+    more.allowance, less.allowance = 4.0, 1.0
+    for _ in range(3):
+        more.look(5, 4, 2)
+        less.look(5, 1, 2)
+        assert more.allowance == 4
+    assert less.allowance > 1
 
 
 def test_what_one_job_leaves_another_takes() -> None:
@@ -40,7 +56,7 @@ def test_what_one_job_leaves_another_takes() -> None:
     share.begin(16)
     assert busy(share) == 1
     for _ in range(20):
-        share.look(busy(share), share.own)
+        share.look(busy(share), share.own, 4)
     assert share.own == 17
 
 

@@ -17,7 +17,7 @@ from notemill.answers.slots import WITHOUT_A_MEASURE, measured_slots
 from notemill.errors import NotemillError
 from notemill.pilot import job as pilot_job
 from notemill.pilot.estimate import CantTell, ShardCount, estimate
-from notemill.pilot.job import run_pilot
+from notemill.pilot.job import run_pilots
 from notemill.pilot.record import GPUS_VARIABLE, PilotRecord, read_pilot
 from tests.unit.answers.service import COHORT, Machine, at_once, job_of, journaled, shard_on
 from tests.unit.conftest import Clinic
@@ -33,7 +33,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Pilot:
         at_once(asking, monkeypatch)
 
     monkeypatch.setattr(pilot_job, "until_terminated", until_terminated)
-    return run_pilot
+    return lambda job: run_pilots([job])[0]
 
 
 def fast() -> Machine:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from notemill.answers import job as answer_job
-from notemill.answers.job import answer_shard
+from notemill.answers.job import answer_shards
 from notemill.notes.manifest import read_manifest
 from notemill.paths import shard_names
 from notemill.pilot import job as pilot_job
 from notemill.pilot.estimate import SNAKEMAKE_S, Estimate, ShardCount, estimate
-from notemill.pilot.job import run_pilot
+from notemill.pilot.job import run_pilots
 from tests.unit.answers.service import COHORT, Machine, at_once, job_of
 from tests.unit.conftest import Clinic
 
@@ -64,7 +64,7 @@ def test_a_pilot_tells_what_all_jobs_then_take(
     clinic.extract(COHORT, shards=SHARDS)
     watch = Stopwatch(monkeypatch)
     job = job_of(Machine(speed), clinic, monkeypatch, slots=slots, max_failed_share=1)
-    record = run_pilot(job)
+    (record,) = run_pilots([job])
     manifest = read_manifest(clinic.manifest(COHORT))
     asked = {record.shard: sum(text.slots > 0 for text in record.asked)}
     told = estimate(
@@ -74,7 +74,7 @@ def test_a_pilot_tells_what_all_jobs_then_take(
     assert isinstance(told, Estimate)
     watch.seconds = 0.0
     for shard in shard_names(SHARDS):
-        answer_shard(replace(job, shard=shard))
+        answer_shards([replace(job, shard=shard)])
     expected, low, high = (3600 * hours - told.jobs * SNAKEMAKE_S for hours in told.left_hours)
     assert low < watch.seconds < high
     assert abs(expected / watch.seconds - 1) < 0.15
