@@ -75,15 +75,27 @@ def _among_sources(config: Config, key: str, path: Path, place: Path) -> Iterato
     for name, cohort in config.cohorts.items():
         for pattern in cohort.files or []:
             pairs = product(map(os.path.normpath, written), _spelled(pattern))
-            if any(one == other or fnmatch(one, other) for one, other in pairs):
+            if any(one == other or _fits(one, other) for one, other in pairs):
                 yield f"{key}: {path} is among the files that cohort {name} reads ({pattern})"
                 return
 
 
 def _spelled(pattern: Path) -> set[str]:
-    """What a pattern may match, links followed too; ** stands for no folder as well."""
+    """What a pattern may match, links followed too."""
     whole, folder = os.path.abspath(pattern), fixed_folder(pattern)  # noqa: PTH100
     rest = os.path.relpath(whole, folder)
     # realpath, which takes a link to itself for a file.
-    found = {whole, os.path.realpath(pattern), os.path.join(os.path.realpath(folder), rest)}  # noqa: PTH118
-    return found | {each.replace("/**/", "/") for each in found}
+    return {whole, os.path.realpath(pattern), os.path.join(os.path.realpath(folder), rest)}  # noqa: PTH118
+
+
+def _fits(path: str, pattern: str) -> bool:
+    """Whether a pattern finds the path: folder by folder, ** for any number of them."""
+    return _parts_fit(path.split("/"), pattern.split("/"))
+
+
+def _parts_fit(path: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not (path and pattern):
+        return not path and set(pattern) <= {"**"}
+    if pattern[0] == "**":
+        return _parts_fit(path, pattern[1:]) or _parts_fit(path[1:], pattern)
+    return fnmatch(path[0], pattern[0]) and _parts_fit(path[1:], pattern[1:])

@@ -7,13 +7,17 @@ from dataclasses import replace
 
 from notemill.answers.choices import check_settled_as
 from notemill.answers.experiment_record import identify
+from notemill.answers.grades import graded_by
 from notemill.config import Config, Experiment
 from notemill.errors import NotemillError
 from notemill.files import check_folder
 from notemill.notes.frozen import check_cohorts
+from notemill.notes.manifest import read_frozen
+from notemill.notes.purged import refuse_purged
 from notemill.paths import Layout
 from notemill.plan.outputs import check_outputs
 from notemill.plan.tables import check_ids, check_tables, query_hints
+from notemill.tasks.others import refuse_everyone
 from notemill.tasks.run import Run
 from notemill.tasks.schema_check import check_schema
 from notemill.tasks.task import Task, read_task
@@ -22,8 +26,18 @@ from notemill.tasks.task import Task, read_task
 def checked_plan(config: Config) -> list[Run]:
     """All runs of a configuration whose results can be written and whose cohorts are the same."""
     check_folder(config.results)
+    refuse_everyone(config.results)
     check_cohorts(config)
     return plan_runs(config)
+
+
+def check_purged(config: Config, runs: Iterable[Run]) -> None:
+    """Raise NotemillError where these runs need texts of a cohort that was purged."""
+    layout, runs = Layout(config.results), list(runs)
+    for name, cohort in config.cohorts.items():
+        if frozen := read_frozen(layout.frozen(name)):
+            asking = {run.experiment_id: graded_by(run.task) for run in runs if name in run.cohorts}
+            refuse_purged(layout, name, cohort.shards, asking, frozen.cut)
 
 
 def plan_runs(config: Config) -> list[Run]:

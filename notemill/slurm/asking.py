@@ -37,7 +37,7 @@ def is_away(message: str) -> bool:
 
 
 async def ask(run: str, clusters: Collection[str], *, with_sacct: bool) -> Answers:
-    """The jobs whose name is `run`, in the queue and in accounting.
+    """The jobs whose name is `run`, in the queue and in accounting; several with commas between.
 
     clusters: those that jobs were sent to by name, if any. with_sacct: False where the user has
     chosen squeue alone; then accounting has no rows.

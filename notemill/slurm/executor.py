@@ -23,6 +23,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from notemill.config.database import PASSWORD_VARIABLES
 from notemill.errors import NotemillError
 from notemill.slurm.asking import Answers, ask, is_away, squeue
+from notemill.slurm.earlier import EarlierJobs, can_be_taken_over
 from notemill.slurm.states import COMPLETED, Absences, Seen, end_of
 
 KNOWN_PLUGIN = "2.8."
@@ -48,6 +49,11 @@ class Executor(plugin.Executor):
         # The one thing that the plugin offers no method for.
         plugin.get_submit_command = submit_command
         super().__init__(workflow, logger)
+        self._watched = {self.run_uuid}
+        prefix = workflow.executor_settings.jobname_prefix or ""
+        self._earlier = EarlierJobs(
+            str(workflow.workdir_init), self.run_uuid, prefix, logger.warning
+        )
 
     async def check_active_jobs(
         self, active_jobs: list[SubmittedJobInfo]
@@ -63,7 +69,7 @@ class Executor(plugin.Executor):
             return
         async with self.status_rate_limiter:
             answers = await ask(
-                self.run_uuid,
+                ",".join(sorted(self._watched)),
                 self._submitted_job_clusters,
                 with_sacct=self.get_status_command() != "squeue",
             )
@@ -80,8 +86,13 @@ class Executor(plugin.Executor):
             self.next_seconds_between_status_checks = slower
 
     def run_job(self, job: Any) -> None:
-        """Submit a job; while the controller is away, again and again."""
+        """Submit a job; while the controller is away, again and again.
+
+        One that an earlier run has left on the same shard is watched instead.
+        """
         began = time.monotonic()
+        if self._take_over(job, began):
+            return
         while True:
             self._submitting.refusal = None
             self._submitting.now = True
@@ -181,21 +192,46 @@ class Executor(plugin.Executor):
         That is so when sbatch's patience ended before the controller's silence. The comment tells
         the job: rule and wildcards are in it, and a shard has one job at a time.
         """
-        wildcards = plugin.get_job_wildcards(job)
-        comment = f"rule_{job.name}" + (f"_wildcards_{wildcards}" if wildcards else "")
-        names = (job.resources.get(name) for name in ("cluster", "clusters", "slurm_cluster"))
-        clusters = [name for name in names if name]
-        listed = _output(squeue(self.run_uuid, clusters, "%i|%k", "PENDING,RUNNING,CONFIGURING"))
+        comment = _comment(job)
+        listed = _output(
+            squeue(
+                *(self.run_uuid, [name for name in [_clusters(job)] if name]),
+                *("%i|%k", "PENDING,RUNNING,CONFIGURING"),
+            )
+        )
         for line in (listed or "").splitlines():
             number, _, said = line.strip().partition("|")
             if said == comment:
-                log = self.slurm_logdir / f"rule_{job.name}" / wildcards / f"{number}.log"
                 self.logger.info(f"Job {job.jobid} is Slurm job {number}, taken after all.")
-                self._report_job_submission_threadsafe(
-                    SubmittedJobInfo(job, external_jobid=number, aux={"slurm_logfile": log})
-                )
+                self._watch(job, number)
                 return True
         return False
+
+    def _take_over(self, job: Any, began: float) -> bool:
+        """Whether an earlier run's job does what this one would."""
+        if not can_be_taken_over(job.name):
+            return False
+        earlier = self._earlier.take(
+            _comment(job), _clusters(job), lambda said: self._controller_is_back(began, said)
+        )
+        if earlier is None:
+            return False
+        self.logger.info(
+            f"Job {job.jobid} is Slurm job {earlier.number}, which an earlier snakemake left: it "
+            "goes on, and is watched."
+        )
+        self._watched.add(earlier.run)
+        self._watch(job, earlier.number)
+        return True
+
+    def _watch(self, job: Any, number: str) -> None:
+        if clusters := _clusters(job):
+            self._submitted_job_clusters.add(clusters)
+        wildcards = plugin.get_job_wildcards(job)
+        log = self.slurm_logdir / f"rule_{job.name}" / wildcards / f"{number}.log"
+        self._report_job_submission_threadsafe(
+            SubmittedJobInfo(job, external_jobid=number, aux={"slurm_logfile": log})
+        )
 
 
 def submit_command(job: Any, *arguments: Any, **options: Any) -> str:
@@ -216,6 +252,18 @@ def refuse_unknown_plugin(installed: str) -> None:
             remedy="pip install --require-hashes -r requirements.lock",
         )
         raise WorkflowError(str(error))
+
+
+def _comment(job: Any) -> str:
+    """What the plugin tells Slurm of a job."""
+    wildcards = plugin.get_job_wildcards(job)
+    return f"rule_{job.name}" + (f"_wildcards_{wildcards}" if wildcards else "")
+
+
+def _clusters(job: Any) -> str:
+    """Where the plugin submits it, empty for where sbatch does by itself."""
+    names = ("cluster", "clusters", "slurm_cluster")
+    return next((str(job.resources.get(name)) for name in names if job.resources.get(name)), "")
 
 
 def _output(command: list[str]) -> str | None:

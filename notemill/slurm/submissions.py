@@ -11,7 +11,6 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic import TypeAdapter
 
 from notemill.errors import NotemillError
 from notemill.files import Record, write_text
+from notemill.leftovers import temporary_folder
 
 _PACKAGES = Path(__file__).parents[2]
 _LINES = 8
@@ -67,8 +67,8 @@ def submissions(arguments: Sequence[str], probe: Probe, folder: Path) -> list[Su
 
     Raises NotemillError with Snakemake's words when there is no plan.
     """
-    with tempfile.TemporaryDirectory(prefix="notemill-plan-") as place:
-        out = Path(place) / "submissions.json"
+    with temporary_folder("plan") as place:
+        out = place / "submissions.json"
         paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
         done = subprocess.run(
             [
@@ -78,7 +78,7 @@ def submissions(arguments: Sequence[str], probe: Probe, folder: Path) -> list[Su
             ],
             cwd=folder,
             # What Snakemake leaves when it is interrupted goes with the folder.
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": place},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(place)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

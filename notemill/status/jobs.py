@@ -59,8 +59,9 @@ def look_for(job: Job) -> str:
 def silent_remedy(look: str) -> str:
     """What to do about a job that stopped without a word."""
     return (
-        f"`{look}` tells whether the job is still there, its log what it did last; a snakemake "
-        f"that runs tries the shard again when the job is gone; where none runs, {_AGAIN}"
+        f"`{look}` tells whether the job is still there (one whose node is dead is RUNNING for "
+        "Slurm some minutes more), its log what it did last; a snakemake that runs tries the shard "
+        f"again when the job is gone; where none runs, {_AGAIN}"
     )
 
 

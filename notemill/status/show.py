@@ -143,7 +143,9 @@ def _shards(each: ExperimentStatus) -> str:
 def _rows(jobs: list[Job]) -> Rows:
     number = "Slurm job" if any(job.slurm_job for job in jobs) else "process"
     state = jobs[0].state.value
-    heading = [state, "host", number, "slots", "answered", "failed", "of", "texts/s", "heard"]
+    silent = jobs[0].state is ShardState.SILENT
+    last = ["silent since"] if silent else ["texts/s", "heard"]
+    heading = [state, "host", number, "slots", "answered", "failed", "of", *last]
     return [heading] + [
         [
             job.shard,
@@ -153,8 +155,7 @@ def _rows(jobs: list[Job]) -> Rows:
             f"{job.answered:,}",
             f"{job.failed:,}",
             "" if job.texts is None else f"{job.texts:,}",
-            _pace(job),
-            f"{lasting(job.silent_s)} ago",
+            *([_since(job)] if silent else [_pace(job), f"{lasting(job.silent_s)} ago"]),
         ]
         for job in jobs
     ]
@@ -169,9 +170,11 @@ def _slots(job: Job) -> str:
     return f"{left}{job.servers}x{slots}"
 
 
+def _since(job: Job) -> str:
+    return f"{job.sign_of_life_at:%Y-%m-%d %H:%M} UTC, {lasting(job.silent_s)}"
+
+
 def _pace(job: Job) -> str:
-    if job.state is ShardState.SILENT:
-        return "silent"
     return "loading" if job.loading else rate(job.texts_per_s)
 
 

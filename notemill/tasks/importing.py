@@ -22,6 +22,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from notemill.errors import NotemillError
+from notemill.tasks.others import refuse_others
 
 _ACCESS = os.O_WRONLY | os.O_RDWR
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
@@ -36,9 +37,11 @@ def import_task(
     files: those that the task's fingerprint covers.
 
     What it prints goes to stderr. Raises whatever its code raises, and NotemillError when it
-    imports or reads what lies neither in its folder nor among the installed packages.
+    imports or reads what lies neither in its folder nor among the installed packages, and, before
+    a line of it runs, when others could have written it.
     """
-    folder = folder.absolute()
+    folder, files = folder.absolute(), list(files)
+    refuse_others(folder, files, name, module)
     package = f"notemill_task_{name}" if module == "schema" else f"notemill_{module}_{name}"
     for known in [known for known in sys.modules if known.partition(".")[0] == package]:
         del sys.modules[known]

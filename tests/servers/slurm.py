@@ -20,7 +20,6 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tests.servers.daemon import Daemon, wait_until
@@ -28,7 +27,7 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.slurm_configuration import write_configuration
 
 PACKAGES = ("slurm-wlm", "slurmdbd", "munge", "mariadb-server")
-START_SECONDS = 60
+START_SECONDS = 180
 # Debian keeps the daemons out of an ordinary user's PATH.
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
@@ -100,12 +99,7 @@ class SlurmCluster:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._exit.close()
 
     def run(self, *command: str) -> str:
@@ -158,6 +152,18 @@ class SlurmCluster:
     def stop(self, name: str) -> None:
         """End `slurmctld` (it saves its state) or `slurmdbd`; jobs go on."""
         self._central[name].stop()
+
+    def runs(self, name: str) -> bool:
+        """Whether `slurmctld` or `slurmdbd` is there, hanging or not."""
+        return self._central[name].running
+
+    def kill(self, name: str) -> None:
+        """SIGKILL for `slurmctld` or `slurmdbd`, as a crash would."""
+        self._central[name].kill()
+
+    def kill_node(self, name: str) -> list[int]:
+        """SIGKILL for a node's slurmd and all that it started, as a lost node; their ids."""
+        return self._slurmd[name].kill_all()
 
     def start(self, name: str) -> None:
         """Start `slurmctld` or `slurmdbd` and wait until it answers."""

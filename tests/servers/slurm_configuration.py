@@ -43,8 +43,13 @@ DefMemPerCPU=500
 SlurmdParameters=config_overrides
 GresTypes=gpu
 {nodes}
-PartitionName=cpu Nodes=ALL Default=YES
-PartitionName=gpu Nodes=ALL
+# Jobs of `urgent` take the place of those of `scavenge`, no others.
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=cpu Nodes=ALL Default=YES PreemptMode=OFF
+PartitionName=gpu Nodes=ALL PreemptMode=OFF
+PartitionName=scavenge Nodes=ALL PreemptMode=REQUEUE PriorityTier=0
+PartitionName=urgent Nodes=ALL PreemptMode=OFF PriorityTier=10
 """
 NODE = (
     "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -24,7 +28,7 @@ from tests.servers.test_end_to_end import (
     every_answer_is_right,
     fill,
 )
-from tests.workflow.project import Project, site_arguments
+from tests.workflow.project import REPOSITORY, SITE, Project, site_arguments
 
 
 @dataclass
@@ -55,13 +59,20 @@ class Run:
     def output(self) -> str:
         return (self.folder / "driver.log").read_text()
 
-    def start(self, shards: int, *arguments: str, **environment: str) -> None:
+    def start(
+        self,
+        shards: int,
+        *arguments: str,
+        profile: str = "slurm",
+        site: Mapping[str, Sequence[str]] = SITE,
+        **environment: str,
+    ) -> None:
         self.project.config["cohorts"]["visits"]["shards"] = shards
         self.project.write_config()
         self.project.environment |= environment
         with (self.folder / "driver.log").open("w") as out:
             self.driver = subprocess.Popen(
-                self.project.command(*site_arguments(), *arguments, profile="slurm"),
+                self.project.command(*site_arguments(site), *arguments, profile=profile),
                 cwd=self.project.folder,
                 env=self.project.environment,
                 stdout=out,
@@ -94,7 +105,7 @@ class Run:
         while not condition():
             assert self.driver.poll() is None, self.output
             assert time.monotonic() < end, self.output
-            time.sleep(0.2)
+            time.sleep(0.4)
 
     def ends_well(self, seconds: float = 400) -> None:
         """It ends by itself, nothing is left over, and each note has its own answer."""
@@ -107,7 +118,7 @@ class Run:
         end = time.monotonic() + 180  # Slurm ends a cancelled job in 30 s, on a machine with time
         while left := self.processes():
             assert time.monotonic() < end, [process.info["cmdline"] for process in left]
-            time.sleep(0.2)
+            time.sleep(0.4)
 
     def processes(self) -> list[psutil.Process]:
         """All that work in the project's folder or are an engine of it."""
@@ -131,27 +142,64 @@ def run(tmp_path: Path, database: MariaDB, cluster: SlurmCluster) -> Iterator[Ru
 
 
 SILENT = "Slurm does not answer as it should"
-WAYS = [
-    ["scancel"],
-    ["scancel", "--signal=KILL"],
-    ["scancel", "--signal=KILL", "--full"],
-    ["scancel", "--signal=TERM"],
-    ["scancel", "--signal=TERM", "--full"],
-]
-"""The runbook's ways to end one job, in docs/troubleshooting.md."""
+RUNBOOK = (REPOSITORY / "docs" / "operations.md").read_text().partition("## Ending jobs")[2]
+WAYS = re.findall(r"`(scancel [^`]*JOB[^`]*)`", RUNBOOK)
+"""The runbook's ways to end one job."""
+ENDED_EACH = 2
+"""Jobs of a shard that are ended one by one: with the one that is ended among all, its retries."""
+
+
+def scripts(run: Run, job: str | None = None) -> list[psutil.Process]:
+    """The running scripts of the rule answer, of one job or of all."""
+    return [
+        process
+        for process in run.processes()
+        if any(".answer.py" in word for word in process.info["cmdline"][1:2])
+        and job in (None, process.info["environ"].get("SLURM_JOB_ID"))
+    ]
+
+
+def by_command(way: str, run: Run, job: str) -> None:
+    run.cluster.run(*way.replace("JOB", job).split())
+
+
+def of_its_script(run: Run, job: str) -> None:
+    (script,) = scripts(run, job)
+    script.kill()
+
+
+def of_the_snakemake_above(run: Run, job: str) -> None:
+    """Slurm without cgroups does not know the script any more."""
+    (script,) = scripts(run, job)
+    above = script.parent()
+    assert above
+    above.kill()
 
 
 def test_a_job_ended_in_any_way_is_seen_and_tried_again(run: Run) -> None:
-    run.start(len(WAYS) + 1)
+    ways = [*(partial(by_command, way) for way in WAYS), of_its_script, of_the_snakemake_above]
+    assert len(ways) > 10
+    run.answer_slowly(6)
+    run.start(-(-len(ways) // ENDED_EACH) + 1)
     ended: dict[str, str] = {}
-    for way in WAYS:
-        run.until(lambda: bool(run.answering().keys() - ended.keys()))
-        shard, job = next(each for each in run.answering().items() if each[0] not in ended)
-        run.cluster.run(*way, job)
-        ended[shard] = job
-    # The last one, and the first again: all of them at once.
-    run.until(lambda: run.answering().keys() - ended.keys() and len(run.answering()) > 1)
-    shard, job = next(each for each in run.answering().items() if each[0] not in ended)
+
+    def next_one() -> list[tuple[str, str]]:
+        """Shards whose tries are not spent, with their asking jobs that were not ended yet."""
+        spent = Counter(ended.values())
+        return [
+            (shard, job)
+            for shard, job in run.answering().items()
+            if job not in ended and spent[shard] < ENDED_EACH and scripts(run, job)
+        ]
+
+    for way in ways:
+        run.until(lambda: bool(next_one()))
+        shard, job = next_one()[0]
+        way(run, job)
+        ended[job] = shard
+    # One more, and then all of them at once.
+    run.until(lambda: bool(next_one()) and len(run.answering()) > 1)
+    shard, job = next_one()[0]
     # A requeue beside Snakemake's own retries is refused, and the job goes on.
     with pytest.raises(CommandFailed, match="disabled for job"):
         run.cluster.run("scontrol", "requeue", job)
@@ -160,18 +208,31 @@ def test_a_job_ended_in_any_way_is_seen_and_tried_again(run: Run) -> None:
     run.answer_slowly(0)
     run.cluster.run("scancel", "--me")
     run.ends_well()
-    for job in {*ended.values(), *at_once}:
+    for job in {*ended, *at_once}:
         assert f"Slurm job {job} ended: " in run.output
+
+
+def waiting_sbatch(run: Run) -> tuple[Path, Path]:
+    """An sbatch in a folder of its own that makes the first file and waits for the second."""
+    folder = run.folder / "bin"
+    folder.mkdir()
+    begun, go = folder / "begun", folder / "go"
+    program = shutil.which("sbatch", path=run.project.environment["PATH"])
+    (folder / "sbatch").write_text(
+        f'#!/bin/sh\ntouch {begun}\nwhile [ ! -e {go} ]; do sleep 0.1; done\nexec {program} "$@"\n'
+    )
+    (folder / "sbatch").chmod(0o755)
+    return begun, go
 
 
 def test_a_run_outlives_slurmdbd_and_slurmctld(run: Run) -> None:
     """Longer than the plugin's patience; jobs end meanwhile."""
-    run.hold.touch()
-    run.start(4, "--resources", "gpu=2")
+    begun, go = waiting_sbatch(run)
+    run.start(4, "--resources", "gpu=2", PATH=f"{begun.parent}:{run.project.environment['PATH']}")
     # Submissions that meet a controller that hangs: sbatch says no, and it takes the job after all.
-    run.until(lambda: any(run.project.results.rglob("manifest.json")))
+    run.until(begun.exists)
     run.cluster.pause("slurmctld")
-    run.hold.unlink()
+    go.touch()
     run.until(lambda: run.output.count("Slurm can't take a job just now") >= 2)
     run.cluster.unpause("slurmctld")
     run.until(lambda: run.output.count("taken after all") == 2)

@@ -14,12 +14,13 @@ from notemill.errors import NotemillError
 try:
     from notemill.comparison.planned import planned_comparisons
     from notemill.config import read_config
+    from notemill.cores import without_core_dumps
     from notemill.files import sha256_of_file
     from notemill.notes.frozen import check_files, compare_files, told_touched
     from notemill.paths import Layout, cut_name, shard_names
     from notemill.plan.evaluations import check_gold, evaluated_runs
     from notemill.plan.batches import batches
-    from notemill.plan.runs import checked_plan
+    from notemill.plan.runs import check_purged, checked_plan
     from notemill.plan.servers import startable, together
     from notemill.answers.grades import graded_by
     from notemill.answers.refusal import PLAN_VARIABLE
@@ -28,11 +29,14 @@ try:
     from notemill.slurm import mend_executor
     from notemill.slurm.resources import settle_words
     from notemill.slurm.termination import mend_termination
+    from notemill.slurm.updates import mend_updates
 except ModuleNotFoundError as error:
     raise WorkflowError(str(without_environment(f"package '{error.name}'"))) from None
 
 # Notes, answers, logs and Snakemake's own records are the user's alone.
 os.umask(0o077)
+# And none of it, nor the password, is to lie in a core dump.
+without_core_dumps()
 
 # This invocation's name, which its jobs inherit and keep when they read this file themselves. A new
 # one whatever the user's shell says: what was refused to another invocation may be mended.
@@ -42,6 +46,7 @@ if workflow.is_main_process:
     os.environ[GPUS_VARIABLE] = str(workflow.global_resources.get("gpu").value or "")
 
 mend_termination()
+mend_updates()
 
 # In the process that submits and watches; the jobs' own have nothing to do with it.
 if workflow.exec_mode == ExecMode.DEFAULT:
@@ -60,6 +65,7 @@ def _checked_plan():
         runs = checked_plan(checked)
         if workflow.is_main_process:
             check_gold(checked)
+            check_purged(checked, runs)
             # Not by jobs: their nodes need not see the files.
             for name, files in check_files(checked).items():
                 logger.warning(told_touched(name, files))

@@ -13,9 +13,9 @@ from notemill.plan.runs import plan_runs
 
 leave_password_out()
 with job_log(snakemake.log[0]) as log:
+    from notemill.endpoints.door import Door
     from notemill.endpoints.life import Wishes, prepare, serve
     from notemill.endpoints.limits import end_of_job
-    from notemill.endpoints.serving import Door
     from notemill.metrics import watching_servers
     from notemill.paths import Layout
     from notemill.plan.servers import planned_server
@@ -34,6 +34,8 @@ with job_log(snakemake.log[0]) as log:
     )
     door = Door(platform.node(), trusted_network=asked.runs[0].engine.trusted_network)
     idle_s = 60 * snakemake.resources.idle_minutes
-    wishes = Wishes(door, asked.folder(), end_of_job(), idle_s, watching_servers(config))
+    wishes = Wishes(
+        door, asked.folder(), end_of_job(), idle_s=idle_s, watched=watching_servers(config)
+    )
     end = serve(asked.engine, starts, wishes)
     end.write(Path(snakemake.output[0]))

@@ -96,6 +96,24 @@ def test_another_spelling_of_what_a_cohort_would_take_up_is_refused(
         plan_runs(config(database=None, **found))
 
 
+@pytest.mark.parametrize(
+    ("pattern", "output"),
+    [
+        ("*.jsonl", "answers/new.jsonl"),
+        ("notes/*.jsonl", "notes/answers/new.jsonl"),
+        ("notes/*/*.jsonl", "notes/new.jsonl"),
+        ("notes/**/*.jsonl", "answers/new.jsonl"),
+    ],
+)
+def test_a_folder_that_a_pattern_does_not_look_into_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, output: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = values(tmp_path, {"one": output})
+    found["cohorts"]["chest"]["files"] = pattern
+    plan_runs(config(database=None, **found))
+
+
 def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").symlink_to("a.csv")
     (tmp_path / "loop").symlink_to("loop")
