@@ -15,6 +15,7 @@ from notemill.errors import NotemillError
 from notemill.look.entries import About, about_run
 from notemill.look.gather import CohortAnswers, Gathered
 from notemill.look.page import check_place, write_page
+from notemill.notes.purged import unless_purged
 from notemill.pilot.look import wanted_of, which_of
 from notemill.pilot.record import read_pilot
 
@@ -57,7 +58,8 @@ def write_look(looked: Looked, choice: _Choice, out: Path | None) -> Path:
             else "name a shard with --shard, or run `snakemake answers` with your profile",
         )
     about = _about(looked, gathered, " ".join([which, *_remarks(gathered, choice)]))
-    write_page(path, about, gathered.entries)
+    with unless_purged(layout, looked.cohort, path):
+        write_page(path, about, gathered.entries)
     return path
 
 

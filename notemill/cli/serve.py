@@ -10,10 +10,10 @@ from pathlib import Path
 
 from notemill.cli.given import Command, Given
 from notemill.database.password import leave_password_out
+from notemill.endpoints.door import Door
 from notemill.endpoints.life import Wishes, prepare, serve
 from notemill.endpoints.limits import DRAIN, end_of_job
 from notemill.endpoints.publication import read_token
-from notemill.endpoints.serving import Door
 from notemill.errors import NotemillError
 from notemill.logs import job_log
 from notemill.metrics import watching_servers
@@ -43,6 +43,13 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     end.add_argument("--hours", type=float, help="end after so many; in a Slurm job by its limit")
     end.add_argument("--until", type=_time, metavar="TIME", help="end at 2026-12-01T08:00")
     parser.add_argument(
+        "--drain",
+        type=_minutes,
+        metavar="MINUTES",
+        default=DRAIN,
+        help="take nothing new so long before its end, by default 2",
+    )
+    parser.add_argument(
         "--idle", type=float, metavar="MINUTES", help="end after so many without a request"
     )
     parser.add_argument("--threads", type=_at_least_one, help="CPU threads for the engine")
@@ -52,6 +59,12 @@ def _at_least_one(value: str) -> int:
     if (number := int(value)) < 1:
         raise argparse.ArgumentTypeError("give 1 or more")
     return number
+
+
+def _minutes(value: str) -> timedelta:
+    if not 0 < (minutes := float(value)) <= 24 * 60:
+        raise argparse.ArgumentTypeError("give minutes, more than 0")
+    return timedelta(minutes=minutes)
 
 
 def _time(value: str) -> datetime:
@@ -78,11 +91,11 @@ def _serve(given: Given) -> int:
     asked = served(config, options.engine, experiment=options.experiment, model=options.model)
     refuse_without_start(asked)
     place = asked.folder(folder)
-    until = _end(options.hours, options.until)
+    until = _end(options.hours, options.until, options.drain)
     prepare(place)
     layout = Layout(config.results)
     name = f"{platform.node()}-{os.environ.get('SLURM_JOB_ID') or os.getpid()}"
-    with job_log(layout.log("serve", options.engine, name)) as log:
+    with job_log(layout.log("serve", options.engine, name), by_hand=True) as log:
         log.info("%s serves %s", options.engine, asked.told)
         threads = options.threads or len(os.sched_getaffinity(0))
         engine_log = layout.log("serve", options.engine, name).with_suffix(".engine.log")
@@ -96,22 +109,22 @@ def _serve(given: Given) -> int:
             token,
         )
         idle_s = options.idle * 60 if options.idle else None
-        wishes = Wishes(door, place, until, idle_s, watching_servers(config))
+        wishes = Wishes(door, place, until, options.drain, idle_s, watching_servers(config))
         serve(asked.engine, starts, wishes)
     return 0
 
 
-def _end(hours: float | None, until: datetime | None) -> datetime | None:
+def _end(hours: float | None, until: datetime | None, drain: timedelta) -> datetime | None:
     """The first of the ends that are known. Raises NotemillError for one that is here."""
     now = datetime.now(UTC)
     ends = [until, now + timedelta(hours=hours) if hours else None, end_of_job()]
     first = min((each for each in ends if each), default=None)
-    if first and first - now <= DRAIN:
+    if first and first - now <= drain:
         raise NotemillError(
             f"it would have {(first - now).total_seconds() / 60:.1f} minutes, of which it takes "
-            f"nothing new in the last {DRAIN.total_seconds() / 60:g}",
+            f"nothing new in the last {drain.total_seconds() / 60:g}",
             where="--hours, --until, or the job's time limit",
-            remedy="give it more time",
+            remedy="give it more time, or a shorter --drain",
         )
     return first
 

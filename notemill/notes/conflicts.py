@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from notemill.files import explained, private_folder
+from notemill.files import explained, open_private, private_folder
 
 _PARTS = 256
 _BUFFERED_BYTES = 8 << 20
@@ -114,8 +114,7 @@ class IdConflicts:
         for each in np.split(order, np.flatnonzero(np.diff(parts[order])) + 1):
             path = self._folder / str(parts[each[0]])
             with explained(path):
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                with os.fdopen(handle, "wb") as file:
+                with os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "wb") as file:
                     file.write(records[each].tobytes())
 
 

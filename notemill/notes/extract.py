@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import notemill
 from notemill.config import Cohort, Database
 from notemill.database.keys import check_key_length
+from notemill.database.waiting import when_there
 from notemill.errors import NotemillError
 from notemill.files import explained, private_folder, sync, write_text
 from notemill.locks import LockedFile
@@ -29,6 +30,7 @@ from notemill.notes.cut import Cut, read_cut, write_cut
 from notemill.notes.file_rows import read_files
 from notemill.notes.frozen import check_same_cohort, check_same_files, give_up
 from notemill.notes.manifest import Counts, Frozen, Manifest, Snapshot, read_frozen
+from notemill.notes.purged import texts_come_back
 from notemill.notes.recut import (
     CohortAnswers,
     clear_cuts,
@@ -78,6 +80,7 @@ def extract(
             else:
                 snapshot, cut = _from_source(database, name, cohort, layout, aside)
             manifest = Manifest(**snapshot.model_dump(exclude={"cut"}), shards=cut.entries)
+            texts_come_back(layout, name)
             _put_in_force(manifest, frozen, layout, aside, answers)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
@@ -133,6 +136,17 @@ def _same_again(
 
 
 def _from_source(
+    database: Database | None, name: str, cohort: Cohort, layout: Layout, aside: Path
+) -> tuple[Snapshot, Cut]:
+    def read() -> tuple[Snapshot, Cut]:
+        return _read_once(database, name, cohort, layout, _emptied(aside))
+
+    if cohort.files is not None:
+        return read()
+    return when_there(_needed(database, name), f"reading cohort '{name}'", read)
+
+
+def _read_once(
     database: Database | None, name: str, cohort: Cohort, layout: Layout, aside: Path
 ) -> tuple[Snapshot, Cut]:
     started = time.monotonic()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from notemill.config import Cohort, Database
-from notemill.database.connect import connect, server_name
+from notemill.database.connect import connect, server_name, thrown_away
 from notemill.database.cursor import PostgresRows
 from notemill.database.keys import POSTGRESQL, IdColumn, Unfit, check_key_size
 from notemill.database.refusals import database_errors, error_code
@@ -27,6 +27,11 @@ from notemill.progress import Progress
 
 _COUNT_S = 120
 """What counting the rows a second time may cost."""
+_CUT = {
+    "mysql": "does the server cut results (SHOW VARIABLES LIKE 'sql_select_limit'), is a table "
+    "without transactions (MyISAM) written to, or "
+}
+"""What else gives other rows than were counted."""
 BYTES_AT_ONCE = 4 << 20
 ROWS_AT_ONCE = 4096
 
@@ -51,7 +56,7 @@ def read_rows(
     with database_errors(database, f"reading cohort '{name}'", query_of=f"cohorts.{name}.query"):
         engine = connect(database)
         try:
-            with engine.connect() as connection:
+            with thrown_away(engine) as connection:
                 server = server_name(connection)
                 ids, count = _read(connection, name, cohort, spool, conflicts)
                 if count:
@@ -121,7 +126,6 @@ def _some_rows(
             if row is not None:
                 rows.append(row)
     except connection.dialect.loaded_dbapi.Error as error:
-        connection.invalidate(error)  # or its end, which fails too, would hide what happened
         raise DBAPIError(None, None, error, hide_parameters=True) from error
     if rows:
         yield rows
@@ -149,10 +153,9 @@ def _compare_with_count(connection: sa.Connection, name: str, cohort: Cohort, ro
         raise NotemillError(
             f"the query of cohort '{name}' gave {rows} rows, and COUNT(*) over it says {counted}",
             where=f"cohorts.{name}.query",
-            remedy="does the server cut results (SHOW VARIABLES LIKE 'sql_select_limit')? Does "
-            "the query give other rows each time (RAND(), LIMIT without ORDER BY), or is a table "
-            "without transactions (MyISAM) written to? Correct that and run again; nothing was "
-            "written",
+            remedy=_CUT.get(connection.dialect.name, "")
+            + "does the query give other rows each time (RANDOM(), LIMIT without ORDER BY)? "
+            "Correct that and run again; nothing was written",
         )
     log.info("%d rows read, as many as COUNT(*) says", rows)
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from notemill.database.keys import IdColumn
 from notemill.errors import NotemillError
 from notemill.notes.manifest import ShardEntry
+from notemill.notes.purged import EXTRACT_AGAIN
 from notemill.notes.runs import runs, text_sizes
 from notemill.notes.text import NoteText, TextState
 
@@ -27,8 +28,13 @@ READ_ANEW = (
 )
 """Remedy for a notes shard that is lost or damaged."""
 
+PURGED = b"notemill_purged"
+"""Key of the file's metadata: that texts were taken out of it."""
+
 ROW = "notemill_row"
 """The row's number in the source, from 0; null in cohorts that were read by an older version."""
+CHARACTERS = "notemill_characters"
+"""How long a purged text was: evaluations tell long notes from short ones."""
 _ROWS_A_GROUP = 2048
 _BYTES_A_GROUP = 8 << 20
 """Of the texts of a row group, which is written and read as one."""
@@ -210,6 +216,8 @@ def read_tables(path: Path, columns: list[IdColumn], *, with_text: bool) -> Iter
     """
     wanted = [name for name in notes_schema(columns).names if with_text or name != "text"]
     with readable_parquet(path, remedy=READ_ANEW) as file:
+        if with_text:
+            must_have_texts(file, path)
         missing = set(wanted) - set(file.schema_arrow.names)
         if missing:
             raise NotemillError(
@@ -224,6 +232,21 @@ def read_tables(path: Path, columns: list[IdColumn], *, with_text: bool) -> Iter
             if with_text:
                 _hold_texts(table, path)
             yield numbered(table)
+
+
+def is_purged(file: pq.ParquetFile) -> bool:
+    """Whether texts were taken out of this notes shard."""
+    return PURGED in (file.schema_arrow.metadata or {})
+
+
+def must_have_texts(file: pq.ParquetFile, path: Path) -> None:
+    """Raise NotemillError for a notes shard whose texts were purged."""
+    if is_purged(file):
+        raise NotemillError(
+            "this notes shard has no texts any more: its cohort was purged",
+            where=str(path),
+            remedy=EXTRACT_AGAIN,
+        )
 
 
 def _plain(text: pa.Scalar) -> str | None:

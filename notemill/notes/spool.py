@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from notemill.files import explained, private_folder
+from notemill.files import explained, open_private, private_folder
 from notemill.notes.runs import runs, text_sizes
 from notemill.notes.shard import ROW
 
@@ -147,8 +147,7 @@ class Spool:
 
 
 def _writer(path: Path, schema: pa.Schema, files: ExitStack) -> Any:
-    file = files.enter_context(path.open("wb"))
-    path.chmod(0o600)
+    file = files.enter_context(os.fdopen(open_private(path, os.O_WRONLY | os.O_EXCL), "wb"))
     return files.enter_context(pa.ipc.new_stream(file, schema, options=_IPC))
 
 

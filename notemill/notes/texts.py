@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from notemill.errors import NotemillError
-from notemill.notes.shard import READ_ANEW, readable_parquet
+from notemill.notes.shard import READ_ANEW, must_have_texts, readable_parquet
 from notemill.notes.text import TextState
 
 _HELD_BYTES = 64 << 20
@@ -33,6 +33,7 @@ def text_bytes(path: Path) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     with readable_parquet(path, remedy=READ_ANEW) as file:
+        must_have_texts(file, path)
         for group in range(file.num_row_groups):
             table = _group(file, group, ["text", "text_sha256", "text_state"])
             table = table.filter(pc.equal(table["text_state"], TextState.OK.value))
@@ -49,6 +50,7 @@ def read_texts(path: Path, wanted: Container[str]) -> Iterator[tuple[str, str]]:
     """
     last = ""
     with readable_parquet(path, remedy=READ_ANEW) as file:
+        must_have_texts(file, path)
         for group in range(file.num_row_groups):
             states = _group(file, group, ["text_sha256", "text_state"]).to_pydict()
             rows = []

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from notemill.errors import NotemillError
 from notemill.notes import conflicts as module
 from notemill.notes.conflicts import IdConflicts
-from tests.unit.conftest import full_disk, names_in, of_this_process
+from tests.disks import small_disk
+from tests.unit.conftest import names_in
 
 PARTS = 3
 Row = tuple[tuple[Any, ...], str]
@@ -83,21 +84,19 @@ def test_its_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_named_and_nothing_stays(tmp_path: Path) -> None:
-    folder = tmp_path / of_this_process(".spool-ids-")
-    for part in range(PARTS):
-        full_disk(folder / str(part))
-    with pytest.raises(NotemillError, match="no space is left"):
-        with IdConflicts(tmp_path) as conflicts:
-            for number in range(10_000):  # more than any buffer takes
-                conflicts.add([(number,)], [b"x" * 32])
-    assert names_in(tmp_path) == []
+    with small_disk(tmp_path):  # smaller than a block for each part
+        with pytest.raises(NotemillError, match="no space is left"):
+            with IdConflicts(tmp_path) as conflicts:
+                for number in range(10_000):  # more than any buffer takes
+                    conflicts.add([(number,)], [b"x" * 32])
+                conflicts.examples(5)
+        assert names_in(tmp_path) == []
 
 
 def test_a_disk_that_is_full_at_the_end_is_named_too(tmp_path: Path) -> None:
-    folder = tmp_path / of_this_process(".spool-ids-")
-    for part in range(PARTS):
-        full_disk(folder / str(part))
-    with pytest.raises(NotemillError, match="no space is left"):
-        with found([((1,), "x")], tmp_path) as conflicts:
-            conflicts.examples(5)
-    assert names_in(tmp_path) == []
+    with small_disk(tmp_path) as disk:
+        with pytest.raises(NotemillError, match="no space is left"):
+            with found([((1,), "x")], tmp_path) as conflicts:
+                disk.fill()
+                conflicts.examples(5)
+        assert names_in(tmp_path) == [".filler"]

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notemill.database.keys import IdColumn
-from notemill.errors import NotemillError
 from notemill.notes import spool as module
 from notemill.notes.shard import Note
 from notemill.notes.spool import ROW, Spool
 from notemill.notes.text import read_text, shard_of
-from tests.unit.conftest import full_disk, names_in, of_this_process
+from tests.disks import small_disk
+from tests.unit.conftest import names_in
 from tests.unit.notes.shards import rows_of, table
 
 SHARDS = 3
@@ -120,11 +120,16 @@ def test_its_files_are_private_and_gone_afterwards(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
-@pytest.mark.parametrize("file", ["keys", "texts"])
-def test_a_full_disk_is_named_and_nothing_stays(tmp_path: Path, file: str) -> None:
-    full_disk(tmp_path / of_this_process(".spool-") / "0" / file)
-    with pytest.raises(NotemillError, match="no space is left"):
+def test_a_full_disk_is_named_and_nothing_stays(tmp_path: Path) -> None:
+    rows = [((number, "a"), "x" * number) for number in range(60)]
+
+    def spooled() -> None:
+        assert names_in(tmp_path) == [".filler"]
         with Spool(tmp_path) as spool:
-            for number in range(10):
-                spool.add(table(COLUMNS, ((number, "a"), "x" * 200)))
-    assert names_in(tmp_path) == []
+            for row in rows:
+                spool.add(table(COLUMNS, row))
+            spool.done_adding()
+            assert sum(map(len, spool.notes())) == len(rows)
+
+    with small_disk(tmp_path, kib=1024) as disk:
+        assert len(disk.refusals(spooled, 1 << 15)) > 3

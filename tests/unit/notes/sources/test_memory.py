@@ -28,7 +28,7 @@ extract(None, "c", cohort, layout, JournaledAnswers(layout, "c"))
 status = Path("/proc/self/status").read_text()
 print(int(status.partition("VmHWM:")[2].split()[0]) // 1024)
 """
-LONG = 'says "no", then\n' * (1 << 16)
+LONG = ('says "no", and ' * 17 + "\n") * (1 << 12)
 """A mebibyte."""
 
 
@@ -41,11 +41,11 @@ def wide_lines(path: Path) -> None:
 
 
 def large_csv(path: Path) -> None:
-    """500 notes of a megabyte, of many lines each."""
+    """300 notes of a megabyte, of many lines each."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text"])
-        writer.writerows((number, f"{number}{LONG}") for number in range(500))
+        writer.writerows((number, f"{number}{LONG}") for number in range(300))
 
 
 def one_row_group(path: Path) -> None:

@@ -1,0 +1,1 @@
+"""A finished cohort without its texts: what goes, what stays. See docs/purge.md."""
