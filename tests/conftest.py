@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-LONGEST = ("servers/test_slurm_troubles.py", "servers/test_end_to_end.py")
+LONGEST = (
+    "chaos/test_chaos.py",
+    "servers/test_slurm_troubles.py",
+    "servers/test_slurm_kills.py",
+    "servers/test_end_to_end.py",
+    "servers/test_pool_slurm.py",
+    "servers/test_secrets.py",
+)
 """Mostly waiting for Slurm: they come first, so that others use the processors meanwhile."""
 ORDER = (*LONGEST, "workflow/", "servers/", "unit/")
 """Short files come last, so that no worker is left alone with a long one."""

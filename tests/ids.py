@@ -72,6 +72,17 @@ POSTGRES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+HOSTILE = [
+    "", " ", "  ", "a", "a ", " a", "a\t", "a\n", "a\r\n", "A", "á", "a\u0301", "\u0301", "\ufeff",
+    "ß", "ss", "ſ", "s", "S", "K", "\u212a", "k", "İ", "i", "ı", "I", "æ", "ae", "ﬀ", "ff", "Å",
+    "A\u030a", "\u212b", "ａ", "①", "1", "01", "1.0", "1e0", "+1", "-0", "0", "\u3000", "\u00a0",
+    "\\", "\\\\", "\\'", "'", "''", '"', "`", "%", "_", "\\%", "NULL", "\\N", "\x1a", "\b", "\x7f",
+    "🩺", "🩺 ", "\u200b", "\u00ad", "\u2028", "\U0010ffff", "\uffff", "x" * 199, "x" * 198 + " ",
+    "a;b", "a,b", "--", "/*", "*/", "#", "$1", "?", "%s", "%(x)s", ":x", "{note}", "{{ x }}",
+]  # fmt: skip
+"""Ids that some collation takes as one, that end a string of SQL or a line, or look like values."""
+
+
 def lists_of(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
     """Some ids, no two of them equal to Python."""
     return st.lists(values, min_size=1, max_size=25, unique=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from notemill.audit.sheet import Guide, Row, part_digest, parts_of, write_sheet
 from notemill.clock import now
 from notemill.errors import NotemillError
 from notemill.files import explained, private_folder
+from notemill.leftovers import aside, clear
+from notemill.notes.purged import unless_purged
 from notemill.tasks.task import NOTE_PLACE
 
 _FOUND = {"found": ", evidence found", "not_found": ", evidence not found", None: ""}
@@ -84,8 +85,9 @@ def draw(run: Finished, asked: Asked) -> AuditDesign:
     texts = dict(run.texts(who.keys()))
     key = _key(run, asked, strata, who, texts)
     design = _design(run, asked, sizes, key)
-    partial = folder.path.with_name(f".{asked.name}.{os.uname().nodename}.{os.getpid()}.partial")
-    with explained(folder.path):
+    partial = aside(folder.path)
+    with unless_purged(run.layout, run.cohort, folder.path), explained(folder.path):
+        clear(private_folder(folder.path.parent))
         try:
             private_folder(partial)
             _write(Folder(partial), design, key, texts, guide_of(design, key))

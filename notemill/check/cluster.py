@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from notemill.check.job import ended_tidily, probe_folder, probe_node
 from notemill.check.stages import stages
 from notemill.config import Config
 from notemill.errors import NotemillError
+from notemill.leftovers import temporary_folder
 from notemill.plan.runs import checked_plan
 from notemill.slurm.submissions import Probe, Submission, submissions
 
@@ -84,15 +84,16 @@ def cluster(
 
 def _planned(config: Config, site: Site, probe: Probe) -> list[Submission]:
     """The submissions of the whole plan, of one shard a cohort: all of a stage are alike."""
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as one_shard:
-        yaml.safe_dump({"cohorts": {name: {"shards": 1} for name in config.cohorts}}, one_shard)
-        one_shard.flush()
+    with temporary_folder("check") as folder:
+        one_shard = folder / "shards.yaml"
+        shards = {"cohorts": {name: {"shards": 1} for name in config.cohorts}}
+        one_shard.write_text(yaml.safe_dump(shards))
         arguments = ["--profile", _here_or_ours(site, site.profile)]
         if not any((site.folder / name).exists() for name in _SNAKEFILES):
             arguments += ["--snakefile", str(_REPOSITORY / "workflow" / "Snakefile")]
         if site.directory != site.folder:
             arguments += ["--directory", str(site.directory)]
-        arguments += ["--configfile", str(site.configfile), one_shard.name]
+        arguments += ["--configfile", str(site.configfile), str(one_shard)]
         return submissions(arguments, probe, site.folder)
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import sqlalchemy as sa
 
 from notemill.check.finding import Findings
@@ -18,7 +15,7 @@ from notemill.check.rights import (
 )
 from notemill.check.tables import tables_of
 from notemill.config import Config, Database
-from notemill.database.connect import address, connect, server_name
+from notemill.database.connect import address, connect, server_name, thrown_away
 from notemill.database.keys import POSTGRESQL, IdColumn
 from notemill.database.refusals import database_errors
 from notemill.errors import NotemillError
@@ -52,7 +49,7 @@ def database(config: Config, runs: list[Run], ids: dict[str, list[IdColumn]]) ->
                     database_errors(
                         config.database, f"trying cohort '{name}'", query_of=f"cohorts.{name}.query"
                     ),
-                    _thrown_away(engine) as connection,
+                    thrown_away(engine) as connection,
                 ):
                     columns = try_query(connection, name, cohort, found)
             except NotemillError as error:
@@ -85,21 +82,11 @@ def _golds(engine: sa.Engine, config: Config, found: Findings) -> None:
         try:
             with (
                 database_errors(config.the_database, doing, query_of=where),
-                _thrown_away(engine) as connection,
+                thrown_away(engine) as connection,
             ):
                 try_gold(connection, name, evaluation.query, wanted, found)
         except NotemillError as error:
             found.refused(error)
-
-
-@contextmanager
-def _thrown_away(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A connection that nobody gets after this: its session is made read-only, and limited."""
-    with engine.connect() as connection:
-        try:
-            yield connection
-        finally:
-            connection.invalidate()
 
 
 def _connected(engine: sa.Engine, database: Database, found: Findings) -> bool:

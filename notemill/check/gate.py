@@ -9,6 +9,7 @@ from notemill.check.finding import Findings
 from notemill.config import Config
 from notemill.errors import NotemillError
 from notemill.notes.manifest import read_frozen, read_manifest
+from notemill.notes.purged import read_purged
 from notemill.notes.shard import read_notes
 from notemill.notes.text import TextState
 from notemill.paths import Layout, cut_name
@@ -58,9 +59,12 @@ def check_gate_on(config: Config, run: Run, cohort: str, found: Findings) -> Non
 
 
 def _texts(layout: Layout, cohort: str) -> Iterator[str]:
-    """Texts in the order of their hashes, which is chance; none before the cohort was extracted."""
+    """Texts in the order of their hashes, which is chance; none before the cohort was
+    extracted, or when it was purged."""
     frozen = read_frozen(layout.frozen(cohort))
     if frozen is None or not layout.manifest(cohort, cut_name(frozen.cut)).exists():
+        return
+    if (purged := read_purged(layout.purged(cohort))) and purged.gone:
         return
     manifest = read_manifest(layout.manifest(cohort, cut_name(frozen.cut)), of=cohort)
     for entry in manifest.shards:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from notemill.check.finding import Findings
-from notemill.check.node import LOCK, LOG, REPORT, REQUEST, Report, Request
+from notemill.check.node import LOCK, LOG, REPORT, REQUEST, Report, Request, written
 from notemill.check.partitions import run
 from notemill.check.stages import sbatch
 from notemill.config import Config
@@ -69,7 +69,7 @@ def probe_node(
     folder = Path(probe.log).parent
     request = Request(
         folder=str(Path.cwd()),
-        config=config.model_dump(mode="json"),
+        config=written(config),
         database=address(config.database) if config.database else None,
     )
     request.write(folder / REQUEST)

@@ -54,6 +54,17 @@ class Report(Record):
     findings: list[Finding]
 
 
+def written(config: Config) -> dict[str, Any]:
+    """A configuration as it is sent to a node."""
+    # A default may stand for a key that is left out, and be no value of its own.
+    return config.model_dump(mode="json", exclude_defaults=True)
+
+
+def read_again(values: dict[str, Any]) -> Config:
+    """The same configuration there."""
+    return Config.model_validate(values, context={DUMPED: True})
+
+
 def look(folder: Path) -> None:
     """Answer the request in the folder by a report beside it."""
     request = read_json(
@@ -68,7 +79,7 @@ def look(folder: Path) -> None:
             where=f"{request.folder} on {host}",
             remedy="work in a folder on a file system that compute nodes share (--directory)",
         )
-    config = Config.model_validate(request.config, context={DUMPED: True})
+    config = read_again(request.config)
     probes: list[Callable[[], None]] = [
         lambda: _host(host, found),
         lambda: _gpus(config, host, found),

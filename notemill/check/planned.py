@@ -21,6 +21,7 @@ from notemill.outputs.origin import check_output
 from notemill.paths import CUTS, Layout, cut_name
 from notemill.plan.evaluations import check_gold, evaluated_runs
 from notemill.plan.runs import plan_runs
+from notemill.tasks.others import refuse_everyone
 from notemill.tasks.run import Run
 
 _LITTLE_SPACE = 1 << 30
@@ -94,6 +95,7 @@ def _results(config: Config, found: Findings) -> None:
     place = config.results.absolute()
     try:
         check_folder(config.results)
+        refuse_everyone(config.results)
     except NotemillError as error:
         found.refused(error)
         return

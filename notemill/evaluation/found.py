@@ -17,7 +17,7 @@ from notemill.answers.shard import REMEDY
 from notemill.errors import NotemillError
 from notemill.evaluation.gold import Gold, Key
 from notemill.evaluation.source import told_rows
-from notemill.notes.shard import READ_ANEW, readable_parquet
+from notemill.notes.shard import CHARACTERS, READ_ANEW, is_purged, readable_parquet
 from notemill.notes.text import TextState
 
 _GROUPS_AT_ONCE = 64
@@ -40,16 +40,15 @@ def found_notes(finished: Finished, gold: Gold) -> FoundNotes:
     """The gold's notes that are in the cohort."""
     layout, cohort = finished.layout, finished.cohort
     paths = [layout.notes(cohort, path.parent.name, path.stem) for path in finished.shards]
-    names = ["text_sha256", "text_state", "text"]
     places: list[int] = []
     texts: list[str] = []
     blank: list[bool] = []
     characters: list[int] = []
-    for some, rows in _rows(paths, finished.id_names, gold.keys, names, READ_ANEW):
+    for some, rows in _notes_rows(paths, finished.id_names, gold.keys):
         places += some
         texts += [each.hex() for each in rows["text_sha256"].to_pylist()]
         blank += [state != TextState.OK for state in rows["text_state"].to_pylist()]
-        characters += pc.fill_null(pc.utf8_length(rows["text"]), 0).to_pylist()
+        characters += pc.fill_null(rows[CHARACTERS], 0).to_pylist()
     order = np.argsort(np.array(places, int), kind="stable")
     return FoundNotes(
         places=np.array(places, int)[order],
@@ -57,6 +56,20 @@ def found_notes(finished: Finished, gold: Gold) -> FoundNotes:
         blank=np.array(blank, bool)[order],
         characters=np.array(characters, int)[order],
     )
+
+
+def _notes_rows(
+    paths: Sequence[Path], id_names: list[str], keys: list[Key]
+) -> Iterator[tuple[list[int], pa.Table]]:
+    """Rows of notes shards, with their texts' lengths, as a purge has kept them or counted now."""
+    for path in paths:
+        with readable_parquet(path, remedy=READ_ANEW) as file:
+            length = CHARACTERS if is_purged(file) else "text"
+        names = ["text_sha256", "text_state", length]
+        for places, rows in _rows([path], id_names, keys, names, READ_ANEW):
+            if length == "text":
+                rows = rows.append_column(CHARACTERS, pc.utf8_length(rows["text"]))
+            yield places, rows
 
 
 def found_answers(

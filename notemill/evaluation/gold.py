@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from notemill.config import Database, Evaluation
-from notemill.database.connect import connect
+from notemill.database.connect import connect, thrown_away
 from notemill.database.keys import IdColumn
 from notemill.database.refusals import database_errors
+from notemill.database.waiting import when_there
 from notemill.errors import NotemillError
 from notemill.evaluation.cells import CellError, id_value, is_empty, label_of
 from notemill.evaluation.fields import Shape
@@ -169,10 +170,16 @@ def _read_query(
     database: Database, name: str, query: str, wanted: Sequence[str], where: str
 ) -> Cells:
     doing = f"reading the gold of evaluation '{name}'"
+    return when_there(database, doing, lambda: _read_once(database, doing, query, wanted, where))
+
+
+def _read_once(
+    database: Database, doing: str, query: str, wanted: Sequence[str], where: str
+) -> Cells:
     with database_errors(database, doing, query_of=where):
         engine = connect(database)
         try:
-            with engine.connect() as connection:
+            with thrown_away(engine) as connection:
                 rows = streamed(connection, query)
                 if not rows.returns_rows:
                     raise NotemillError(

@@ -13,10 +13,11 @@ from notemill.config import Database
 from notemill.database.connect import connect
 from notemill.database.keys import LONGEST_IN_ROW, NAME_LENGTH
 from notemill.database.refusals import database_errors
+from notemill.database.waiting import when_there
 from notemill.errors import NotemillError
 from notemill.load.check import check_tables
 from notemill.load.loader import in_one_transaction, one_load_at_a_time
-from notemill.load.tables import name_column
+from notemill.load.table_columns import name_column
 from notemill.load.values import given_back_otherwise
 from notemill.logs import log
 
@@ -83,6 +84,13 @@ def write_rows(
     changed.
     """
     doing = f"writing the figures of evaluation '{evaluation}'"
+    when_there(database, doing, lambda: _write(database, doing, name, evaluation, rows))
+    log.info("%d figures in %s, read back and equal", len(rows), name)
+
+
+def _write(
+    database: Database, doing: str, name: str, evaluation: str, rows: Sequence[dict[str, Any]]
+) -> None:
     engine = connect(database)
     try:
         with database_errors(database, doing), engine.connect() as connection:
@@ -99,7 +107,6 @@ def write_rows(
                 )
     finally:
         engine.dispose()
-    log.info("%d figures in %s, read back and equal", len(rows), name)
 
 
 def _replace(

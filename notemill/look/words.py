@@ -24,6 +24,7 @@ IN_WORDS = {
 _CHANGES = {
     "hint": "it was told what schema.py had refused",
     "pause": "a pause before it",
+    "timeout_s": "{} seconds for it",
     "num_predict": "room for {} tokens of answer",
     "seed": "another seed and temperature ({})",
 }

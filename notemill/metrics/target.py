@@ -58,7 +58,12 @@ class TargetFile:
         """Mark it as alive, and remove what others have left, who were killed: files that nobody
         has marked for a while, by the file system's clock, which all hosts share.
         """
-        os.utime(self._path)
+        try:
+            os.utime(self._path)
+        except FileNotFoundError:  # the clock was set forward, and another job took it for stale
+            with self._turn:
+                self._written = []  # to be written again
+            return
         latest = self._path.stat().st_mtime
         for path in self._path.parent.glob("*.json"):
             with suppress(OSError):

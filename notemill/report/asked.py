@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from notemill.answers.experiment_record import ExperimentRecord, asked_of, experiment_record
+from notemill.comparison.fields import label_of
 from notemill.engines.record import ModelRecord, read_record
 from notemill.errors import NotemillError
 from notemill.notes.manifest import Snapshot
@@ -57,15 +58,13 @@ def experiment_asked(run: Run, layout: Layout, engines: list[str]) -> Experiment
         user_prompt=user_prompt,
         schema_source=asked.schema_source,
         json_schema=json.dumps(asked.json_schema, indent=2, ensure_ascii=False),
-        options={name: _word(value) for name, value in asked.options.items() if value is not None},
+        options={
+            name: label_of(value) for name, value in asked.options.items() if value is not None
+        },
         engine_kind=run.engine.kind,
         engines=engines,
         model=_model(run, layout, record),
     )
-
-
-def _word(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _model(run: Run, layout: Layout, record: ExperimentRecord | None) -> ModelUsed:

@@ -7,7 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 KEEPER = Path(__file__).with_name("keeper.py")
 
@@ -52,9 +55,30 @@ class Daemon:
         os.kill(self.pid, signal.SIGKILL)
         wait_until(lambda: not self.running, 10, f"process {self.pid} survived SIGKILL")
 
+    def kill_all(self) -> list[int]:
+        """SIGKILL for the command and every descendant; returns their process ids."""
+        # The keeper inherits what the command sends into the background.
+        keeper, ended = psutil.Process(self._keeper.pid), list[int]()
+        while left := [each for each in keeper.children(recursive=True) if _lives(each)]:
+            # All stand still before the first ends: none is there to tell of it.
+            for end in (psutil.Process.suspend, psutil.Process.kill):
+                for process in left:
+                    with suppress(psutil.NoSuchProcess):
+                        end(process)
+            psutil.wait_procs(left, timeout=1)
+            ended += [each.pid for each in left]
+        return ended
+
     def stop(self) -> None:
         """SIGTERM, SIGKILL after the grace period, and the end of every descendant."""
         self._keeper.communicate()
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def wait_until(

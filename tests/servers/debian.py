@@ -25,6 +25,9 @@ PACKAGES = slurm.PACKAGES
 # poppler reads what the browser prints.
 BROWSER = ("chromium", "poppler-utils")
 MONITORING = ("prometheus",)
+TRACING = ("strace",)
+CLOCK = ("libfaketime",)
+QUOTA = ("btrfs-progs",)
 # Debian's package scripts ask this program before they start a service; 101 means no.
 POLICY = "/usr/sbin/policy-rc.d"
 
@@ -71,6 +74,12 @@ def skip_or_fail(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def require(packages: Iterable[str]) -> None:
+    """Skip, or fail where servers are required, when packages are missing."""
+    if lacking := missing(packages):
+        skip_or_fail(f"needs the Debian packages {' '.join(lacking)}")
+
+
 def servers_required() -> bool:
     """Whether a missing server must fail the tests, by CI or NOTEMILL_REQUIRE_SERVERS."""
     words = (os.environ.get(name, "") for name in ("CI", "NOTEMILL_REQUIRE_SERVERS"))
@@ -113,7 +122,7 @@ def _services_held(root: list[str]) -> Iterator[None]:
 def main() -> int:
     lacking = False
     # Apart: what one lacks must not keep the others away.
-    for packages in (PACKAGES, postgres.PACKAGES, BROWSER, MONITORING):
+    for packages in (PACKAGES, postgres.PACKAGES, BROWSER, MONITORING, TRACING, CLOCK, QUOTA):
         try:
             ensure(packages)
         except Missing as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from notemill.answers.job import answer_shard
+from notemill.answers.job import answer_shards
 from notemill.answers.recut import JournaledAnswers
 from notemill.answers.shard_job import ShardJob
 from notemill.config import Cohort, Config, read_config
@@ -121,7 +121,7 @@ class ShardSite:
     def answer(self) -> list[dict[str, Any]]:
         """Run the job; returns the result shard's rows by id."""
         job = self.job()
-        answer_shard(job)
+        answer_shards([job])
         rows: list[dict[str, Any]] = pq.read_table(job.output).to_pylist()
         return sorted(rows, key=lambda row: int(row["id"]))
 

@@ -6,8 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from tests.servers.slurm import SlurmCluster
 from tests.servers.standin import store
 from tests.servers.test_end_to_end import config, fill
 from tests.unit.check.conftest import one
+from tests.unit.engines.waiting import until
 from tests.workflow.project import REPOSITORY, Project
 
 OWN = ("--job-name", "--output", "--comment")
@@ -116,13 +116,6 @@ def _plain(words: list[str]) -> list[str]:
             kept.append(word)
         skip = word in OWN
     return kept
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -182,6 +182,7 @@ def test_a_lost_database_changes_nothing_and_the_next_run_loads(
     failed = project.on_slurm("--retries", "0")
     assert failed.returncode != 0
     assert "the database can't be reached" in failed.stdout
+    assert "it was waited for 2 s (database.wait: 2s)" in failed.stdout
     database.restart()
     done = project.on_slurm()
     assert done.returncode == 0, done.stdout
@@ -241,6 +242,7 @@ def config(folder: Path, database: MariaDB) -> dict[str, Any]:
         "database": {
             "url": f"mysql+pymysql://{database.host}:{database.port}/{database.database}",
             "option_file": str(database.option_file(folder / "my.cnf")),
+            "wait": "2s",
         },
         "cohorts": {
             "visits": {

@@ -1,4 +1,4 @@
-"""Extract from a real MariaDB: large notes in little memory, and rows that a server holds back."""
+"""Extract from a real MariaDB: what only its queries and types can be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 
 from notemill.answers.recut import JournaledAnswers
 from notemill.config import Cohort, Database
-from notemill.errors import NotemillError
 from notemill.notes.extract import extract
 from notemill.notes.manifest import Manifest
 from notemill.paths import Layout
@@ -28,6 +27,7 @@ def notes(database: MariaDB, tmp_path: Path) -> Database:
     return Database(
         url=f"mysql+pymysql://{database.host}:{database.port}/{database.database}",
         option_file=database.option_file(tmp_path / "my.cnf"),
+        wait="0s",
     )
 
 
@@ -39,33 +39,13 @@ def extracted(
     return extract(database, "all", cohort, layout, JournaledAnswers(layout, "all"))
 
 
-def test_the_rows_are_as_many_as_the_server_counts(
+def test_a_query_that_no_count_can_stand_over_is_read_and_said(
     notes: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level("INFO", "notemill"):
-        extracted(notes, tmp_path, "SELECT visit, note FROM notes")
-    assert "2000 rows read, as many as COUNT(*) says" in caplog.text
-
-
-def test_rows_that_come_and_go_are_refused(notes: Database, tmp_path: Path) -> None:
-    with pytest.raises(NotemillError, match="and COUNT"):
-        extracted(notes, tmp_path, "SELECT visit, note FROM notes WHERE visit > RAND() * 2000")
-
-
-def test_a_count_that_can_not_be_had_is_said(
-    notes: Database,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
     twice = "SELECT visit, note, a.visit + 1 AS x, a.visit + 2 AS x FROM notes a"
-    monkeypatch.setattr("notemill.notes.rows._COUNT_S", 1)
-    slow = "SELECT visit, note FROM notes WHERE visit < 4 AND SLEEP(0.8) = 0"
-    for name, query, error in (("twice", twice, 1060), ("slow", slow, 1969)):
-        with caplog.at_level("WARNING", "notemill"):
-            manifest = extracted(notes, tmp_path / name, query)
-        assert manifest.counts.rows == (2000 if name == "twice" else 3)
-        assert f"(error {error})" in caplog.text
+    with caplog.at_level("WARNING", "notemill"):
+        assert extracted(notes, tmp_path, twice).counts.rows == 2000
+    assert "(error 1060)" in caplog.text
 
 
 def test_ids_of_every_kind_have_the_digest_that_they_had_before(
@@ -98,46 +78,3 @@ def of_every_kind(n: int) -> tuple[Any, ...]:
     numbers = (-(n**9), n, f"{n * 7 - 30}.{n % 10}5")
     words = (f"w\xf6rd {n} ", "caf\xe9", bytes([n, 255, 0, n]))
     return (*numbers, *days, f"2000-12-31 22:00:{n:02d}", *words, 2000 + n, text)
-
-
-def test_a_server_that_goes_away_between_two_rows_is_told(
-    notes: Database, database: MariaDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Rows come from the driver itself, whose errors are its own."""
-
-    def killed(*_: object) -> str:
-        with database.connect(autocommit=True) as other, other.cursor() as cursor:
-            cursor.execute(
-                "SELECT id FROM information_schema.processlist WHERE info LIKE '%REPEAT%' AND "
-                "id <> CONNECTION_ID()"
-            )
-            for (session,) in cursor.fetchall():
-                cursor.execute(f"KILL {session}")
-        return "x"
-
-    monkeypatch.setattr("notemill.notes.rows.ROWS_AT_ONCE", 1)
-    monkeypatch.setattr("notemill.notes.rows.checked_text", killed)
-    query = "SELECT visit, REPEAT('x', 100000) AS note FROM notes"
-    with pytest.raises(NotemillError, match="the database closed the connection"):
-        extracted(notes, tmp_path, query)
-    assert not list((tmp_path / "results").rglob("*.parquet"))
-
-
-def test_a_server_that_ends_between_two_rows_leaves_nothing_half_and_is_told(
-    notes: Database, database: MariaDB, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def ended(*_: object) -> str:
-        database.kill()
-        monkeypatch.undo()
-        return "x"
-
-    monkeypatch.setattr("notemill.notes.rows.checked_text", ended)
-    query = "SELECT visit, REPEAT('x', 100000) AS note FROM notes"
-    try:
-        with pytest.raises(NotemillError, match="the database closed the connection"):
-            extracted(notes, tmp_path, query)
-    finally:
-        database.restart()
-    left = [path for path in (tmp_path / "results").rglob("*") if path.is_file()]
-    assert [path.name for path in left] == [".lock"]
-    assert extracted(notes, tmp_path, query).counts.notes == 2000

@@ -24,8 +24,8 @@ from notemill.answers.shard import read_origin
 from notemill.counts import Counts
 from tests.oracle import EMBEDDED, config, write_sqlite
 from tests.servers import prometheus
-from tests.servers.conftest import require
 from tests.servers.daemon import wait_until
+from tests.servers.debian import require
 from tests.servers.prometheus import DEPLOYED, Prometheus, promtool
 from tests.servers.shard_site import WELL, ShardSite
 from tests.servers.slurm import SlurmCluster

@@ -17,7 +17,7 @@ from notemill.database.refusals import database_errors
 from notemill.errors import NotemillError
 from tests.certificate import make_certificate
 from tests.servers import mariadb
-from tests.servers.conftest import require
+from tests.servers.debian import require
 from tests.servers.mariadb import MariaDB
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -103,6 +102,38 @@ class Clinic:
         with closing(sqlite3.connect(self.file)) as connection:
             return connection.execute(query).fetchall()
 
+    def columns(self, table: str) -> list[str]:
+        """A table's columns, in their order."""
+        return [row[1] for row in self.rows(f"PRAGMA table_info({table})")]
+
+    def lie(self, table: str, column: str, value: str, when: str = "1 = 1") -> None:
+        """Let a trigger put another value into each row of the table that is written from now on.
+
+        value, when: SQL over the row NEW.
+        """
+        keys = {"experiments": ("cohort",), "notemill_evaluations": ("evaluation", "figure")}
+        key = " AND ".join(f"{name} = NEW.{name}" for name in keys.get(table, ("visit",)))
+        for event in ("INSERT", "UPDATE"):
+            self.run(
+                f"CREATE TRIGGER {event}_liar AFTER {event} ON {table} WHEN {when} "
+                f"BEGIN UPDATE {table} SET {column} = {value} WHERE {key}; END"
+            )
+
+    def after(self, event: str, table: str, when: str, statement: str) -> None:
+        """Let a trigger run a statement after each row that is written, where `when` holds."""
+        self.run(
+            f"CREATE TRIGGER after_{event} AFTER {event} ON {table} WHEN {when} "
+            f"BEGIN {statement}; END"
+        )
+
+    def forbid(self, table: str) -> None:
+        """Let a trigger refuse whatever is written into the table from now on."""
+        for event in ("INSERT", "UPDATE", "DELETE"):
+            self.run(
+                f"CREATE TRIGGER {table}_{event} BEFORE {event} ON {table} "
+                "BEGIN SELECT RAISE(ABORT, 'PRIVATE'); END"
+            )
+
     def fill(self, *rows: tuple[Any, Any]) -> None:
         """Put (visit, note) rows into the table, after what is there; bytes become text."""
         self.run("INSERT INTO notes VALUES (?, ?)", rows)
@@ -142,6 +173,12 @@ class Clinic:
 @pytest.fixture
 def clinic(tmp_path: Path) -> Clinic:
     return Clinic(tmp_path)
+
+
+@pytest.fixture
+def new_clinic(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Clinic]:
+    """Clinics for a test of many examples, each empty."""
+    return lambda: Clinic(tmp_path_factory.mktemp("clinic"))
 
 
 class SmallEngine:
@@ -198,17 +235,6 @@ def replied(
 def answer_text(**values: Any) -> str:
     """A reply's text with these fields changed."""
     return json.dumps(json.loads(ANSWER) | values)
-
-
-def full_disk(place: Path) -> None:
-    """Make every write to this name meet a full disk, a real one."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.symlink_to("/dev/full")
-
-
-def of_this_process(name: str) -> str:
-    """The name that notemill gives its own temporary files in this process."""
-    return f"{name}{os.uname().nodename}-{os.getpid()}"
 
 
 def names_in(folder: Path) -> list[str]:

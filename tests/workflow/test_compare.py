@@ -133,6 +133,8 @@ def test_answers_asked_again_with_the_same_seed_stay_and_none_is_touched(
     failed = finished.snakemake("--retries", "0")
     assert failed.returncode != 0
     assert the_repeat(finished) == record
+    # Nor is the record taken for one of the new settings.
+    assert finished.planned() == {"repeat": 1, "all": 1}
     assert contents(finished) == before
     (job,) = status_of(finished)["jobs"]
     assert (job["shard"], job["state"]) == ("repeat", "failed")

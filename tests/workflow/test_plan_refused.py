@@ -99,3 +99,17 @@ def test_relative_paths_are_those_of_the_folder_that_the_workflow_runs_in(
     assert done.returncode == 0, done.stdout
     assert (project.folder / "run" / "results" / "cohorts").is_dir()
     assert not project.results.exists()
+
+
+def test_jobs_that_get_copies_of_their_files_are_refused_as_on_kubernetes(
+    make_project: Callable[..., Project],
+) -> None:
+    """Snakemake's Kubernetes executor needs a default storage provider before it starts."""
+    project = make_project()
+    store = ("--default-storage-provider", "fs", "--default-storage-prefix", str(project.folder))
+    done = project.snakemake(*store)
+    assert done.returncode != 0
+    assert "jobs that share no folder would lose their journals" in done.stdout
+    assert "what to do: run all jobs where they see one file system" in done.stdout
+    assert "docs/kubernetes.md" in done.stdout
+    assert not project.results.exists()

@@ -23,7 +23,6 @@ from tests.servers.test_load_mariadb import (
     SCHEMA,
     TestATrigger,  # noqa: F401
     test_a_deadlock_after_half_of_the_writing_is_tried_again_whole,  # noqa: F401
-    test_a_load_killed_in_the_middle_changes_nothing,  # noqa: F401
     test_hard_values_come_back_as_they_were_given,  # noqa: F401
 )
 from tests.servers.test_load_mariadb_ways import (
@@ -35,6 +34,9 @@ from tests.servers.test_load_mariadb_ways import (
     way,  # noqa: F401
 )
 from tests.unit.conftest import write_task
+from tests.unit.load.test_load_failed import (
+    test_a_load_killed_in_the_middle_changes_nothing,  # noqa: F401
+)
 from tests.unit.loads import Loads, compared_by_value
 
 pytestmark = pytest.mark.site

@@ -25,12 +25,13 @@ class Checked:
         self.folder = clinic.folder
         self._capsys = capsys
         self.status = 0
+        self.told = ""
         write_task(self.folder / "tasks")
         self.digest = store.make_model(self.folder / "store", "m:1")
         self.values = config_values(
             results=str(clinic.layout.results),
             tasks=str(self.folder / "tasks"),
-            database={"url": clinic.database.url},
+            database=clinic.database.model_dump(mode="json", exclude_unset=True),
             engines={"local": {"kind": "ollama", "models": str(self.folder / "store")}},
         )
         self.values["cohorts"]["chest"]["shards"] = 3
@@ -59,7 +60,9 @@ class Checked:
         path = self.folder / "my.yaml"
         path.write_text(yaml.safe_dump(self.values))
         self.status = main(["check", "--configfile", str(path), *arguments])
-        return self._capsys.readouterr().out
+        printed = self._capsys.readouterr()
+        self.told = printed.out + printed.err
+        return printed.out
 
     def found(self, *arguments: str) -> Found:
         """What it finds."""

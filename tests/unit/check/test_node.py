@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -10,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from notemill.check.node import LOCK, REPORT, REQUEST, Report, Request, look
+from notemill.check.node import LOCK, REPORT, REQUEST, Report, Request, look, read_again, written
+from notemill.config import read_config
 from notemill.locks import LockedFile
 from tests.servers.standin import store
 from tests.unit.check.conftest import Checked
+from tests.workflow.project import REPOSITORY
 
 STANDIN = Path(__file__).parents[2] / "servers" / "standin" / "ollama"
 
@@ -30,7 +34,7 @@ def seen(checked: Checked, *, locked: bool = True, **database: Any) -> dict[str,
     folder = checked.folder / "private"
     folder.mkdir(mode=0o700, exist_ok=True)
     place = database.get("address", (str(checked.clinic.file), 0))
-    config = checked.config.model_dump(mode="json")
+    config = written(checked.config)
     request = Request(folder=str(checked.folder), config=config, database=place)
     request.write(folder / REQUEST)
     with closing(LockedFile(folder / (LOCK if locked else "another"), "checking")):
@@ -42,6 +46,13 @@ def seen(checked: Checked, *, locked: bool = True, **database: Any) -> dict[str,
 def level(said: dict[str, str], words: str) -> str:
     (found,) = [level for what, level in said.items() if words in what]
     return found
+
+
+@pytest.mark.parametrize("example", ["config", "examples/files/config", "examples/pool/config"])
+def test_a_node_reads_the_configuration_that_it_is_sent(example: str) -> None:
+    path = REPOSITORY / example / "config.yaml"
+    config = read_config(yaml.safe_load(path.read_text()))
+    assert read_again(json.loads(json.dumps(written(config)))) == config
 
 
 def test_a_node_on_which_all_is_well_says_so(checked: Checked) -> None:

@@ -210,3 +210,24 @@ def test_the_summary_tells_the_loads_that_have_ended(
     path.write_text("{}")
     assert run("summary", tmp_path, values) == 1
     assert "no load report" in capsys.readouterr().err
+
+
+def test_what_a_full_disk_does_not_take_of_what_is_printed_is_one_message(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    """/dev/full is a file on one."""
+    file = tmp_path / "my.yaml"
+    file.write_text(yaml.safe_dump(values))
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "notemill", "summary", "--configfile", str(file)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.splitlines()[0]) == (
+        1,
+        "no space is left for what this command prints (disk full or quota reached)",
+    )
+    assert len(done.stderr.splitlines()) == 3

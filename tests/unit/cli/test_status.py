@@ -13,6 +13,7 @@ import sys
 import termios
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -51,7 +52,8 @@ def test_a_pipe_gets_plain_whole_lines(
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setenv("FORCE_COLOR", "1")
     results.job("0000", "answered", "schema")
-    long_ago(results.job("0001", "answered"))
+    silent = results.job("0001", "answered")
+    long_ago(silent)
     error = NotemillError("it broke " + "x" * 300 + "\x1b[31m", remedy="mend " + "y" * 300)
     results.ends("0002", "timeout", error=error)
     assert status(results) == 0
@@ -65,6 +67,10 @@ def test_a_pipe_gets_plain_whole_lines(
     assert "  60 texts: 2 answered, 1 failed (schema 1), 57 left" in lines
     assert "6 shards: 1 running, 1 silent, 1 failed, 3 waiting; pilot waiting" in told
     assert next(line for line in lines if line.startswith("  0000 ")).split()[-2:] == ["s", "ago"]
+    since = datetime.fromtimestamp(silent.stat().st_mtime, UTC)
+    assert f"{since:%Y-%m-%d %H:%M} UTC, " in next(
+        line for line in lines if line.startswith("  0001 ")
+    )
 
 
 def test_shards_that_failed_alike_are_told_once(

@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, precision_recall_
 
 from notemill.errors import NotemillError
 from notemill.evaluation.record import read_evaluation
+from notemill.notes.textless import write_without_texts
 from notemill.statistics.figure import Figure
 from tests.unit.conftest import Clinic
 from tests.unit.evaluation.labelled import Labelled, csv_of, headline, of
@@ -46,6 +47,16 @@ def test_a_blank_note_with_a_label_is_one_without_an_answer_and_told(labelled: L
     assert found.choices
     assert found.choices.table == [[1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
     assert found.choices.coverage.value == 0.5
+
+
+def test_a_purged_cohort_is_evaluated_as_before(labelled: Labelled) -> None:
+    labelled.gold("visit,response\n1,yes\n2,yes\n3,null\n5,no\n6,no\n")
+    before = labelled.field()
+    notes = labelled.clinic.layout.notes_folder("chest", "cut-0002")
+    for path in sorted(notes.glob("*.parquet")):  # after the first one as a killed purge leaves it
+        write_without_texts(path)
+        assert labelled.field() == before
+    assert "note_length" in {part.column for part in before.parts}
 
 
 def test_an_empty_cell_is_no_label_and_counted(labelled: Labelled) -> None:

@@ -59,10 +59,7 @@ def test_figures_that_a_trigger_changes_are_refused_and_the_old_ones_stay(
     labelled.evaluate()
     clinic = labelled.clinic
     before = clinic.rows("SELECT * FROM notemill_evaluations")
-    clinic.run(
-        "CREATE TRIGGER nicer AFTER INSERT ON notemill_evaluations BEGIN "
-        "UPDATE notemill_evaluations SET value = 1 WHERE measure = 'kappa'; END"
-    )
+    clinic.lie("notemill_evaluations", "value", "1", "NEW.measure = 'kappa'")
     labelled.gold("visit,response\n1,no\n2,no\n6,yes\n")
     with pytest.raises(NotemillError, match="other figures than it was given: value"):
         labelled.evaluate()

@@ -22,6 +22,7 @@ from notemill.counts import Counts
 from notemill.engines.own_metrics import NoMetrics
 from notemill.metrics import showing
 from notemill.metrics.job import watched
+from notemill.metrics.target import Target, TargetFile
 from notemill.paths import Layout
 from tests.servers.daemon import wait_until
 
@@ -295,3 +296,24 @@ def test_targets_of_killed_jobs_are_swept_and_those_of_others_are_not(
     with watched(MetricsSection(), layout, [counts]):
         eventually(lambda: not killed.exists())
     assert alive.exists()
+
+
+def test_a_living_jobs_file_that_another_took_for_stale_is_written_again(tmp_path: Path) -> None:
+    """The clock was set forward between the two marks: so old is what was marked before."""
+    one, other = (TargetFile(tmp_path, name, "127.0.0.1:9464") for name in ("one", "other"))
+    targets = [Target("/metrics", {"host": "n1"})]
+    for each in (one, other):
+        each.write(targets)
+    path = tmp_path / "one.json"
+    before = path.read_bytes()
+    an_hour_ago = path.stat().st_mtime - 3600
+    os.utime(path, (an_hour_ago, an_hour_ago))
+    other.live()
+    assert not path.exists()
+    one.live()
+    one.write(targets)
+    assert path.read_bytes() == before
+    one.remove()
+    one.live()
+    one.write(targets)
+    assert not path.exists()
