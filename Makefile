@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo/work
 
-.PHONY: help demo clean-demo test test-site test-kubernetes lint lock schema bench
+.PHONY: help demo clean-demo test test-site test-kubernetes chaos lint lock schema bench sbom soak
 
 help:
 	@echo "make demo        the whole path on synthetic notes, on this machine, without any server"
@@ -13,7 +13,10 @@ help:
 	@echo "make test        every suite; installs Debian packages for the real servers where it may"
 	@echo "make test-site   the newer site: MySQL 9.7, Slurm 26.05, Apptainer (needs root and debootstrap)"
 	@echo "make test-kubernetes  the demo on the cluster of KUBECONFIG, with the image NOTEMILL_IMAGE"
+	@echo "make chaos       everything killed at random (tests/chaos); SEED=7 ROUNDS=20 VICTIM=engine,disk"
 	@echo "make bench       docs/performance.md measured anew, hours; BENCH=quick: minutes; PARTS=\"plan shard\""
+	@echo "make soak        a million notes in 2,000 shards, hours; SOAK=\"--notes 50000 --shards 200\""
+	@echo "make sbom        sbom.cdx.json: what users install, as CycloneDX"
 	@echo "make lint        the linters alone, a part of make test"
 	@echo "make lock        pin the newest versions of the dependencies"
 	@echo "make schema      write config/config.schema.json anew, after a change of notemill/config"
@@ -46,6 +49,10 @@ test-site: $(VENV)/tests-installed
 
 test-kubernetes: $(VENV)/tests-installed
 	$(BIN)/python -m pytest -m kubernetes tests/deploy/test_cluster.py
+
+chaos: $(VENV)/tests-installed
+	$(BIN)/python -m tests.chaos $(SEED:%=--seed %) $(ROUNDS:%=--rounds %) $(ROUND:%=--round %) \
+	    $(VICTIM:%=--victim %) $(KIND:%=--kind %)
 
 lint: $(VENV)/tests-installed
 	$(BIN)/ruff check .
@@ -84,3 +91,17 @@ $(VENV)/installed: $(VENV)/python requirements.lock
 $(VENV)/tests-installed: $(VENV)/installed requirements-test.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
 	@touch $@
+
+# A bill of materials of what users install, as CycloneDX, by a tool in an environment of its own.
+SBOM := .sbom
+sbom: $(SBOM)/bin/cyclonedx-py
+	$(SBOM)/bin/cyclonedx-py requirements --output-reproducible --spec-version 1.6 \
+	    --pyproject pyproject.toml --mc-type application --output-file sbom.cdx.json requirements.lock
+
+$(SBOM)/bin/cyclonedx-py:
+	@$(PYTHON) -m venv $(SBOM)
+	$(SBOM)/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.*
+
+# Some hours: a million notes in 2,000 shards against a server that answers at once.
+soak: $(VENV)/tests-installed
+	$(BIN)/python -m benchmarks.soak $(SOAK)

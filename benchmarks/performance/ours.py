@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.performance.clients import MODEL
-from notemill.answers.job import answer_shard
+from notemill.answers.job import answer_shards
 from notemill.answers.recut import JournaledAnswers
 from notemill.answers.shard_job import ShardJob
 from notemill.config import Config, OpenAiEngine, read_config
@@ -123,7 +123,7 @@ def _asked(job: ShardJob) -> Asked:
     log.propagate = False
     began = time.monotonic()
     try:
-        origin = answer_shard(job)
+        (origin,) = answer_shards([job])
     finally:
         log.removeHandler(ready)
     ended = time.monotonic()
