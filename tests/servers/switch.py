@@ -50,8 +50,8 @@ class Switch:
 
     def cut(self) -> None:
         """End all connections."""
-        while self._open:
-            end = self._open.pop()
+        ends, self._open = self._open, []  # not those of a client that is back at once
+        for end in ends:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 

@@ -202,8 +202,9 @@ class OllamaClient(Client):
             loaded = await self.loaded()
         except NotemillError as error:
             raise RequestFailed(error.what) from None
-        if loaded.size and loaded.share < WHOLE:
+        if loaded.share < WHOLE:
             self._next_look = 0.0
+        if loaded.size and loaded.share < WHOLE:  # without a size it is not loaded again yet
             raise EngineGone(
                 f"Ollama has loaded the model again, and only {loaded.share:.0%} of it is on the "
                 "GPU, where all of it was"

@@ -91,8 +91,8 @@ class Scheduler:
                 return loaded
             if loaded:
                 loaded.kill()
+            self.loads += 1  # first: /api/ps reads it of what is loaded
             self._loaded = Loaded(model, context, self._slots)
-            self.loads += 1
             return self._loaded
 
     def unload(self) -> None:

@@ -107,7 +107,7 @@ from notemill.engines.process import ServerProcess
 process._STOP_S = 1.0
 command = [sys.executable, "-c", sys.argv[1], sys.argv[3]]
 server = ServerProcess(command, os.environ, Path(sys.argv[2]))
-while "ready" not in server.output():
+while not server.output().endswith("\\n"):  # a word at a time where Python does not buffer
     time.sleep(0.02)
 print(server._process.pid, server.output().split()[1], server._afterwards.pid, flush=True)
 time.sleep(1000)
