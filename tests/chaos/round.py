@@ -59,6 +59,7 @@ class Round:
         self._moment_at: float | None = None
         self._begun_waiting = self._looked = time.monotonic()
         self._servers: list[str] = []
+        self._seen_nodes = self._kept = 0.0
         self._blamed: dict[str, dict[str, int]] = {"runs again": {}, "by hand": {}}
         begun, self._begun_at = time.monotonic(), time.time()
         try:
@@ -96,6 +97,7 @@ class Round:
         self._driver = self.project.start_driver()
         while time.monotonic() - begun < _MOST_S:
             self._mend()
+            self._resume_nodes()
             if self.plan.kind == "pool":
                 self._keep_servers()
             if self._driver.poll() is not None:
@@ -196,7 +198,7 @@ class Round:
 
     def _keep_servers(self) -> None:
         """Two servers, started again when they are lost; the first two are the pool itself."""
-        if time.monotonic() - getattr(self, "_kept", 0.0) < 5:
+        if time.monotonic() - self._kept < 5:
             return
         self._kept = time.monotonic()
         with suppress(CommandFailed):
@@ -206,6 +208,19 @@ class Round:
                     self._blame("by hand")
                 here.append(self.project.start_server())
                 self._servers.append(here[-1])
+
+    def _resume_nodes(self) -> None:
+        """As a cluster's people do: Slurm drains a node that comes back to a job it knew twice."""
+        if time.monotonic() - self._seen_nodes < 5:
+            return
+        self._seen_nodes = time.monotonic()
+        with suppress(CommandFailed):
+            for node, state in self.site.cluster.sinfo().items():
+                if state.startswith("drain"):
+                    self.say(f"node {node} is {state}, taken back into service")
+                    self._blame("by hand")
+                    update = ("scontrol", "update", f"NodeName={node}", "State=RESUME")
+                    self.site.cluster.run(*update)
 
     def _judge(self) -> list[Breach]:
         self._mend(all_of_it=True)

@@ -51,14 +51,16 @@ for process in processes:
         tried(f"{name} of {process}", lambda: os.listdir(f"/proc/{process}/{name}"))
     tried(f"ptrace of {process}", lambda: attach(process))
     got[f"command of {process}"] = open(f"/proc/{process}/cmdline").read()
-chat = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
-for path, body in (("/v1/chat/completions", chat), ("/completion", chat), ("/slots", None),
-                   ("/metrics", None), ("/props", None), ("/slots/0?action=save", b"{}")):
-    tried(f"engine's {path}", lambda: asked(path, body))
 for name in os.listdir(place):
     if name.startswith("notemill-"):
         tried(f"folder {name}", lambda: os.listdir(f"{place}/{name}"))
         tried(f"name of {name}", lambda: os.rename(f"{place}/{name}", f"{place}/taken"))
+print(flush=True)
+sys.stdin.readline()  # the engine runs again
+chat = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
+for path, body in (("/v1/chat/completions", chat), ("/completion", chat), ("/slots", None),
+                   ("/metrics", None), ("/props", None), ("/slots/0?action=save", b"{}")):
+    tried(f"engine's {path}", lambda: asked(path, body))
 print(json.dumps(got))
 """
 
@@ -86,6 +88,8 @@ def test_a_neighbour_on_the_node_gets_nothing_of_a_job_or_its_engine(
         others = {what: said for what, said in got.items() if not what.startswith("command")}
         assert len(others) > 25
         assert {what: said for what, said in others.items() if "refused" not in said} == {}
+        engines = {said for what, said in others.items() if what.startswith("engine's")}
+        assert engines == {"refused: status 401"}
         assert list(place.iterdir()) == []
     finally:
         for left in place.iterdir():
@@ -94,8 +98,9 @@ def test_a_neighbour_on_the_node_gets_nothing_of_a_job_or_its_engine(
 
 
 def tried_by_a_neighbour(site: ShardSite, place: Path) -> dict[str, str]:
-    """What each attempt came to, with the engine standing still meanwhile."""
+    """What each attempt came to; the engine stands still until there is but itself to ask."""
     engine = engine_of(site)
+    engine.suspend()
     port = next(
         each.laddr.port for each in engine.net_connections("tcp") if each.status == "LISTEN"
     )
@@ -105,11 +110,11 @@ def tried_by_a_neighbour(site: ShardSite, place: Path) -> dict[str, str]:
         if any(word.endswith("afterwards.py") for word in child.cmdline())
     ]
     processes = [str(number) for number in (os.getpid(), engine.pid, beside[0])]
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", TRIES, str(NOBODY), str(place), str(port), *processes],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    got: dict[str, str] = json.loads(done.stdout)
+    command = [sys.executable, "-I", "-S", "-c", TRIES, str(NOBODY), str(place), str(port)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([*command, *processes], text=True, **pipes) as tries:
+        assert tries.stdin and tries.stdout
+        tries.stdout.readline()
+        engine.resume()
+        got: dict[str, str] = json.loads(tries.communicate("\n")[0])
     return got

@@ -1,13 +1,14 @@
 """Snakemake imported once for many calls, each a fork of the process that has imported it.
 
-Its imports take longer than a plan. A fork does what `python -m snakemake` does, in the folder
-and with the environment that it is told; what the Snakefile imports is imported by each anew, and
-so are the scripts of its jobs, which are processes of their own as ever.
+Its imports take longer than a plan, and so do those of this repository's Snakefile. A fork does
+what `python -m snakemake` does, in the folder and with the environment that it is told; the
+scripts of its jobs are processes of their own as ever.
 """
 
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import runpy
@@ -25,6 +26,12 @@ IMPORTED = (
     "snakemake.report.html_reporter",
     "snakemake_executor_plugin_slurm",
     "snakemake_executor_plugin_slurm_jobstep",
+    # What Snakemake imports only while it runs.
+    "snakemake.notebook",
+    "smart_open",
+    # By workflow/rules.
+    "notemill.comparison.planned",
+    "notemill.plan.evaluations",
 )
 
 
@@ -97,7 +104,10 @@ def _become(request: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[2])
     for module in IMPORTED:
         __import__(module)
+    gc.collect()
+    gc.freeze()  # or a fork's first collection would copy every page
     _become(_next_request())
     runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
