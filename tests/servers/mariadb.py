@@ -195,6 +195,8 @@ class MariaDB:
                 "--no-defaults",
                 *self._user_option(),
                 f"--datadir={self._data}",
+                # As in `start`: two at once would lose the accounts.
+                f"--tmpdir={self._data}",
                 "--auth-root-authentication-method=socket",
                 "--skip-test-db",
             ]

@@ -79,7 +79,7 @@ def planted_run(folder: Path, database: MariaDB, cluster: SlurmCluster) -> Itera
             found.output += _run(project)
         finally:
             pool.terminate()
-            found.output += pool.communicate(timeout=60)[0]
+            found.output += pool.communicate(timeout=300)[0]
         for command in (
             ["status"],
             ["status", "--json"],
@@ -202,7 +202,7 @@ def _run(project: Project) -> str:
     while run.poll() is None and not crashed:
         time.sleep(0.1)
         crashed = _answered(project, 3) and _crash_one_and_kill_the_others(project)
-    output, _ = run.communicate(timeout=500)
+    output, _ = run.communicate(timeout=1500)
     assert crashed
     return output
 
@@ -214,7 +214,9 @@ def _crash_one_and_kill_the_others(project: Project) -> bool:
     for process in psutil.process_iter(["cmdline", "cwd"]):
         command = " ".join(process.info["cmdline"] or [])
         if process.info["cwd"] == str(project.folder) and command.endswith(".answer.py"):
-            process.send_signal(how.pop() if how else signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):  # the shell ends with its Python
+                process.send_signal(how[-1] if how else signal.SIGKILL)
+                how = how[:-1]
     return len(how) < 2
 
 

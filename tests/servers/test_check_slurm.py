@@ -228,7 +228,7 @@ def test_a_check_that_is_ended_takes_its_job_back(site: Site, cluster: SlurmClus
     until(lambda: len(cluster.squeue()) == len(ways))
     for command, way in zip(commands, ways, strict=True):
         command.send_signal(way)
-    assert [command.wait(timeout=60) for command in commands] == [130] * len(ways)
+    assert [command.wait(timeout=300) for command in commands] == [130] * len(ways)
     assert not cluster.squeue()
     assert not [path for path in site.project.results.rglob("*") if path.is_file()]
 
@@ -240,6 +240,6 @@ def test_a_folder_that_nodes_do_not_see_is_refused(site: Site, cluster: SlurmClu
     site.project.results.rename(site.project.folder / "elsewhere")
     site.project.results.write_text("what a node sees there")
     cluster.run("scontrol", "update", "PartitionName=gpu", "State=UP")
-    output, _ = command.communicate(timeout=120)
+    output, _ = command.communicate(timeout=600)
     assert command.returncode == 1
     assert "left nothing below results" in refusals(json.loads(output))[0]

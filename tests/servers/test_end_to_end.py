@@ -118,7 +118,7 @@ def a_repeated_load_leaves_the_same_rows(project: Project, database: MariaDB) ->
         subprocess.Popen(each.command(), cwd=each.folder, env=each.environment)
         for each in (project, other)
     ]
-    assert [process.wait(timeout=300) for process in running] == [0, 0]
+    assert [process.wait(timeout=1500) for process in running] == [0, 0]
     assert database.execute(query) == before
 
 
@@ -132,7 +132,7 @@ def test_a_killed_job_is_tried_again_and_asks_only_what_is_missing(
     run = started(project)
     wait_for_answers(project, 6)
     kill_scripts_of(project)
-    output, _ = run.communicate(timeout=600)
+    output, _ = run.communicate(timeout=1500)
     assert run.returncode == 0, output
     asked = [json.loads(line) for line in (project.folder.parent / "asked.jsonl").open()]
     notes = [r["messages"] for r in asked if r["options"]["num_predict"] == 128]

@@ -21,7 +21,7 @@ from tests.servers.standin import store
 from tests.unit.engines.waiting import until
 
 NOTES = [f"{number}: {SICK}" for number in range(30)]
-TEXTS = [note.text for note in draw(12, seed=11)]
+TEXTS = [note.text for note in draw(20, seed=11)]
 EXPERIMENT = {"model": "notemill-tiny", "options": {"num_ctx": 1024, "num_predict": 200}}
 
 

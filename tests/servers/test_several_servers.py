@@ -126,8 +126,8 @@ def test_a_job_that_ends_ends_all_its_servers(tmp_path: Path, number: signal.Sig
     servers = psutil.Process(job.pid).children(recursive=True)
     assert len(servers) >= 3
     job.send_signal(number)
-    assert job.wait(timeout=60) != 0
-    _, alive = psutil.wait_procs(servers, timeout=30)
+    assert job.wait(timeout=300) != 0
+    _, alive = psutil.wait_procs(servers, timeout=120)
     assert alive == []
 
 

@@ -31,7 +31,7 @@ def test_a_snakemake_that_is_started_again_watches_the_jobs_of_a_killed_one(run:
     run.driver.kill()
     run.driver.wait()
     run.start(2)
-    assert run.driver.wait(timeout=120) != 0
+    assert run.driver.wait(timeout=600) != 0
     assert "Directory cannot be locked" in run.output
     unlock = run.project.command("--unlock", profile="slurm")
     subprocess.run(unlock, cwd=run.project.folder, env=run.project.environment, check=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from notemill.answers.recut import JournaledAnswers
 from notemill.config import Cohort, Config, Database, read_config
@@ -21,7 +21,9 @@ from notemill.notes.manifest import Manifest, read_frozen
 from notemill.paths import Layout, cut_name
 from notemill.tasks.task import Task, read_task
 
-settings.register_profile("notemill", deadline=None, max_examples=40)  # no timing asserted
+settings.register_profile(  # no timing asserted
+    "notemill", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("notemill")
 
 ANSWER = '{"response": "yes", "reason": "because"}'

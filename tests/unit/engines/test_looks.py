@@ -88,7 +88,7 @@ def test_no_answer_counts_once_its_model_has_changed_and_many_share_a_look() -> 
         client.holds_to = digest
         try:
             await asyncio.gather(*(client.ask(QUESTION, 60) for _ in range(40)))
-            assert answered == 40 and 1 <= looks <= 10
+            assert answered == 40 and 1 <= looks <= 30
             asked = [asyncio.create_task(client.ask(QUESTION, 60)) for _ in range(10)]
             while answered < 41:
                 await asyncio.sleep(0)
