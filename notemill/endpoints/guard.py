@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import math
 import socket
 import ssl
 import time
@@ -72,10 +73,16 @@ class Guard:
         self.about = About("", "", "", 1)
         self.state: State = "starting"
         self.in_flight = self.answered = self.failed = 0
+        self._last_end = -math.inf
 
     def stands_before(self, upstream: Upstream, about: About) -> None:
         """Let requests through to this server from now on."""
         self.passage.to, self.about, self.state = upstream, about, "ready"
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since anything was asked of the server last; 0 while something is."""
+        return 0.0 if self.in_flight else time.monotonic() - self._last_end
 
     @property
     def standing(self) -> Standing:
@@ -151,6 +158,7 @@ class Guard:
             return response
         finally:
             self.in_flight -= 1
+            self._last_end = time.monotonic()
             self._count(answered)
 
     def _count(self, answered: bool) -> None:

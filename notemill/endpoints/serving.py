@@ -35,6 +35,9 @@ from notemill.errors import EngineRefused, NotemillError
 from notemill.logs import log
 
 _TICK_S = 1.0
+_LOOKED_AFTER_S = 3.0
+"""After its last answer that a draining server stays: clients look at the model once they have an
+answer, and ask elsewhere what they can't be sure of."""
 _FIRST_PAUSE_S = 5.0
 _PAUSE_GROWS = 5
 _LONGEST_PAUSE_S = 600.0
@@ -193,7 +196,7 @@ class Server:
         left = self.guard.in_flight
         log.info("draining (%s): %d requests in flight", self._ending.why, left)
         ticks = 0
-        while self.guard.in_flight and not self._ending.past:
+        while self.guard.quiet_s < _LOOKED_AFTER_S and not self._ending.past:
             if ticks % int(RENEW_S / _TICK_S) == 0:
                 endpoint = self._publish(endpoint)
             ticks += 1

@@ -299,7 +299,7 @@ def started(project: Project) -> subprocess.Popen[str]:
 def wait_for_answers(project: Project, count: int) -> None:
     """Wait until a journal holds so many answers."""
     for _ in range(1200):
-        for path in project.results.rglob("*.journal.jsonl"):
+        for path in (project.results / "answers").rglob("*.journal.jsonl"):
             if path.read_bytes().count(b'"text"') >= count:
                 return
         time.sleep(0.1)

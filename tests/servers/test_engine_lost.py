@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 from models.notes import draw
 from notemill.errors import EngineRefused, NotemillError
 from tests.oracle import EMBEDDED
+from tests.processes import below, command_of
 from tests.servers.beside import beside
 from tests.servers.shard_site import LIKELY, SICK, ShardSite
 from tests.servers.standin import store
@@ -46,8 +48,8 @@ def engine_of(site: ShardSite) -> psutil.Process:
     journal = site.job().output.with_suffix(".journal.jsonl")
     for _ in range(1200):
         if journal.exists() and journal.read_bytes().count(b'"text"') >= 2:
-            for child in psutil.Process().children(recursive=True):
-                if any(word.endswith("llamacpp/program.py") for word in child.cmdline()):
+            for child in below(os.getpid()):
+                if any(word.endswith("llamacpp/program.py") for word in command_of(child)):
                     return child
         time.sleep(0.05)
     raise AssertionError("no engine answered")

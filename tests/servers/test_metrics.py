@@ -99,8 +99,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory, cluster: SlurmCluster) -> 
         silent = set(of_dashboard() + of_alerts())
         targets: list[dict[str, Any]] = []
         while run.poll() is None:
-            silent -= {each for each in silent if server.query(each)}
-            targets = max(targets, server.targets(), key=len)
+            for each in [*silent]:
+                if server.query(each):
+                    silent.remove(each)
+                targets += server.targets()
+            targets += server.targets()
             time.sleep(0.5)
         output, _ = run.communicate()
         pool.terminate()

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.neighbour import NOBODY, needs_root
+from tests.processes import below, command_of
 from tests.servers.beside import beside
 from tests.servers.shard_site import ShardSite
 from tests.servers.test_engine_lost import embedded, engine_of
@@ -106,8 +106,8 @@ def tried_by_a_neighbour(site: ShardSite, place: Path) -> dict[str, str]:
     )
     beside = [
         child.pid
-        for child in psutil.Process().children()
-        if any(word.endswith("afterwards.py") for word in child.cmdline())
+        for child in below(os.getpid())
+        if any(word.endswith("afterwards.py") for word in command_of(child))
     ]
     processes = [str(number) for number in (os.getpid(), engine.pid, beside[0])]
     command = [sys.executable, "-I", "-S", "-c", TRIES, str(NOBODY), str(place), str(port)]

@@ -11,6 +11,7 @@ import pytest
 
 from notemill.answers.job import answer_shards
 from notemill.errors import NotemillError
+from tests.processes import environment_of
 from tests.servers.shard_site import SICK, WELL, ShardSite, one
 from tests.unit.engines.waiting import until
 
@@ -146,11 +147,8 @@ def run_as_job(site: ShardSite, folder: Path) -> None:
 
 def servers_of(folder: Path) -> list[psutil.Process]:
     """Running processes whose environment names the folder: the server and its runner."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if str(folder) in process.environ().get("OLLAMA_MODELS", ""):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
+    return [
+        process
+        for process in psutil.process_iter()
+        if str(folder) in environment_of(process).get("OLLAMA_MODELS", "")
+    ]

@@ -28,6 +28,7 @@ from notemill.endpoints.publication import published
 from notemill.errors import EngineRefused, NotemillError
 from notemill.paths import journal, live
 from tests.oracle import NOTES, WEIGHTS
+from tests.processes import below
 from tests.servers.beside import beside
 from tests.servers.shard_site import ShardSite
 from tests.workflow.project import REPOSITORY
@@ -69,7 +70,7 @@ class Site(ShardSite):
         try:
             yield server
         finally:
-            for each in _children(server.pid):
+            for each in below(server.pid):
                 _kill(each)
             server.kill()
             server.wait()
@@ -93,13 +94,6 @@ class Site(ShardSite):
         return [each["text"] for each in read if "text" in each]
 
     run_id = ""
-
-
-def _children(pid: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.Error:
-        return []
 
 
 def _kill(process: psutil.Process) -> None:
@@ -130,7 +124,7 @@ def test_four_servers_one_killed_one_draining_two_late(
 
         def meanwhile(over: threading.Event) -> None:
             until(lambda: len(site.journaled()) >= 8, site)
-            for process in [psutil.Process(killed.pid), *_children(killed.pid)]:
+            for process in [psutil.Process(killed.pid), *below(killed.pid)]:
                 _kill(process)
             until(lambda: len(site.journaled()) >= 16, site)
             drains.send_signal(signal.SIGUSR1)

@@ -15,6 +15,7 @@ import pytest
 
 from models.notes import draw
 from notemill.errors import EngineRefused
+from tests.processes import command_of
 from tests.servers.beside import beside
 from tests.servers.real_ollama import TINY_EXPERIMENT, tiny_ollama
 from tests.servers.shard_site import ShardSite
@@ -64,7 +65,7 @@ def test_a_runner_or_a_server_that_is_killed_or_stopped_costs_no_note_and_change
     def hit_it(_: threading.Event) -> None:
         until(lambda: journal.exists() and journal.read_bytes().count(b'"text"') >= 2)
         for process in servers_of(Path(engine["models"])):
-            if victim in process.cmdline():
+            if victim in command_of(process):
                 process.send_signal(number)
                 hit.append(process)
 

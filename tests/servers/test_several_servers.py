@@ -20,6 +20,7 @@ from notemill.answers.live import read_live
 from notemill.engines.staging import leave_all
 from notemill.errors import NotemillError
 from notemill.paths import live
+from tests.processes import below, environment_of
 from tests.servers.beside import beside
 from tests.servers.shard_site import SICK, STANDIN, ShardSite
 from tests.workflow.project import REPOSITORY
@@ -49,7 +50,7 @@ def notes_asked(folder: Path) -> list[str]:
 def servers_of(folder: Path) -> list[psutil.Process]:
     """Servers of the site in this folder that have not ended."""
     found = psutil.Process().children()
-    return [each for each in found if str(folder) in each.environ().get("STANDIN_FAULTS", "")]
+    return [each for each in found if str(folder) in environment_of(each).get("STANDIN_FAULTS", "")]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_a_job_that_ends_ends_all_its_servers(tmp_path: Path, number: signal.Sig
     while len(notes_asked(tmp_path)) < 9:
         assert job.poll() is None
         time.sleep(0.05)
-    servers = psutil.Process(job.pid).children(recursive=True)
+    servers = below(job.pid)
     assert len(servers) >= 3
     job.send_signal(number)
     assert job.wait(timeout=300) != 0

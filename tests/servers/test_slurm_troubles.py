@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from notemill.config.database import PASSWORD_VARIABLE
+from tests.processes import below
 from tests.servers.mariadb import MariaDB
 from tests.servers.slurm import CommandFailed, SlurmCluster
 from tests.servers.standin import store
@@ -90,7 +91,7 @@ class Run:
         running = {comment[-4:]: job for job, comment in map(str.split, table.splitlines())}
         begun = {
             path.name[:4]
-            for path in self.project.results.rglob("*.journal.jsonl")
+            for path in (self.project.results / "answers").rglob("*.journal.jsonl")
             if b'"text"' in path.read_bytes()
         }
         return {shard: job for shard, job in running.items() if shard in begun}
@@ -154,8 +155,8 @@ def scripts(run: Run, job: str | None = None) -> list[psutil.Process]:
     return [
         process
         for process in run.processes()
-        if any(".answer.py" in word for word in process.info["cmdline"][1:2])
-        and job in (None, process.info["environ"].get("SLURM_JOB_ID"))
+        if any(".answer.py" in word for word in (process.info["cmdline"] or [])[1:2])
+        and job in (None, (process.info["environ"] or {}).get("SLURM_JOB_ID"))
     ]
 
 
@@ -303,6 +304,6 @@ def test_only_jobs_that_use_the_database_have_its_password_and_files_are_written
 
 def of_script(run: Run, name: str) -> list[psutil.Process]:
     """The running script of a rule and all that it started."""
-    scripts = [p for p in run.processes() if any(name in w for w in p.info["cmdline"][1:2])]
-    below = {child.pid for script in scripts for child in script.children(recursive=True)}
-    return [p for p in run.processes() if p in scripts or p.pid in below]
+    scripts = [p for p in run.processes() if any(name in w for w in (p.info["cmdline"] or [])[1:2])]
+    theirs = {child.pid for script in scripts for child in below(script.pid)}
+    return [p for p in run.processes() if p in scripts or p.pid in theirs]

@@ -42,7 +42,10 @@ def test_a_full_disk_fails_with_one_message_and_a_rerun_asks_nothing_again(
         assert "no space is left" in done.stdout
         assert "Logging error" not in done.stdout
         assert "Traceback" not in done.stdout
-        journals = {path: path.read_bytes() for path in project.results.rglob("*.journal.jsonl")}
+        journals = {
+            path: path.read_bytes()
+            for path in (project.results / "answers").rglob("*.journal.jsonl")
+        }
         disk.give_room()
         done = project.snakemake()
         assert done.returncode == 0, done.stdout

@@ -218,7 +218,7 @@ def rows(project: Project, query: str) -> list[tuple[object, ...]]:
 def wait_for_journal(project: Project, answers: int) -> int:
     """Wait until a journal holds so many answers; returns how many it holds then."""
     for _ in range(1200):
-        for path in project.results.rglob("*.journal.jsonl"):
+        for path in (project.results / "answers").rglob("*.journal.jsonl"):
             count = path.read_bytes().count(b'"text"')
             if count >= answers:
                 return count

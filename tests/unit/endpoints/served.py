@@ -18,6 +18,7 @@ import yaml
 from notemill.endpoints.publication import NoFolder, Published, published
 from notemill.engines import afterwards
 from tests import oracle
+from tests.processes import command_of
 
 START_S = 500
 
@@ -78,7 +79,7 @@ class Serving:
     def engine(self) -> psutil.Process:
         """The process of its engine."""
         children = psutil.Process(self.process.pid).children()
-        (one,) = (each for each in children if afterwards.__file__ not in each.cmdline())
+        (one,) = (each for each in children if afterwards.__file__ not in command_of(each))
         return one
 
     def end(self, number: signal.Signals) -> tuple[int, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import yaml
 
 from models.notes import draw
 from notemill import Session
+from tests.processes import below, command_of
 from tests.unit.conftest import write_task
 from tests.unit.engines.waiting import until
 
@@ -135,12 +137,11 @@ def notes(count: int, seed: int = 5) -> pd.DataFrame:
 
 def servers() -> list[psutil.Process]:
     """Running servers of this process."""
-    running = []
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):  # it has ended meanwhile
-            if any("program.py" in word for word in child.cmdline()):
-                running.append(child)
-    return running
+    return [
+        child
+        for child in below(os.getpid())
+        if any("program.py" in word for word in command_of(child))
+    ]
 
 
 def meanwhile(session: Session, do: Callable[[], None]) -> AbstractContextManager[None]:
