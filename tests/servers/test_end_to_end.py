@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +313,7 @@ def kill_scripts_of(project: Project) -> None:
     for process in psutil.process_iter(["cmdline", "cwd"]):
         command = " ".join(process.info["cmdline"] or [])
         if process.info["cwd"] == str(project.folder) and command.endswith(".answer.py"):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # the shell above ends with its Python
+                process.kill()
             killed += 1
     assert killed
