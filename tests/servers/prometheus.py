@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -74,11 +75,14 @@ class Prometheus:
     def __exit__(self, *_: object) -> None:
         self._exit.close()
 
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """What an expression gives now: series with `metric` and `value`."""
-        reply = httpx.get(
-            f"{self.address}/api/v1/query", params={"query": expression}, trust_env=False
-        ).json()
+    def query(self, expression: str, *, since: float | None = None) -> list[dict[str, Any]]:
+        """What an expression gives now, series with `metric` and `value`; or gave at any second
+        since then, with `values`."""
+        asked = {"query": expression}
+        if since is not None:
+            asked |= {"start": f"{since}", "end": f"{time.time()}", "step": "1"}
+        kind = "query" if since is None else "query_range"
+        reply = httpx.get(f"{self.address}/api/v1/{kind}", params=asked, trust_env=False).json()
         assert reply["status"] == "success", (expression, reply)
         result: list[dict[str, Any]] = reply["data"]["result"]
         return result

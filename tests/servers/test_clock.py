@@ -120,7 +120,8 @@ def test_no_drain_ends_early_and_no_living_process_folder_is_cleared(
 
 def journal(site: Path) -> list[dict[str, object]]:
     """Its whole lines, as far as they are written."""
-    lines = [path.read_text().splitlines() for path in site.rglob("*.journal.jsonl")]
+    answers = site / "results" / "answers"
+    lines = [path.read_text().splitlines() for path in answers.rglob("*.journal.jsonl")]
     return [json.loads(line) for each in lines for line in each if line.endswith("}")]
 
 

@@ -96,16 +96,15 @@ def watched(tmp_path_factory: pytest.TempPathFactory, cluster: SlurmCluster) -> 
             project,
             [*project.command("--until", "answer", profile="slurm"), *site_arguments()],
         )
-        silent = set(of_dashboard() + of_alerts())
+        began = time.time()
         targets: list[dict[str, Any]] = []
         while run.poll() is None:
-            for each in [*silent]:
-                if server.query(each):
-                    silent.remove(each)
-                targets += server.targets()
             targets += server.targets()
-            time.sleep(0.5)
+            time.sleep(0.2)
         output, _ = run.communicate()
+        silent = {
+            each for each in of_dashboard() + of_alerts() if not server.query(each, since=began)
+        }
         pool.terminate()
         output += pool.communicate()[0]
         wait_until(lambda: not server.targets(), 20, "a target is still there")
