@@ -20,6 +20,7 @@ from notemill.database.away import DatabaseAway
 from notemill.errors import NotemillError
 from notemill.load import loader
 from notemill.logs import Terminated
+from tests.servers.conftest import Servers
 from tests.servers.loads import everything
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
@@ -29,10 +30,8 @@ Server = MariaDB | Postgres
 
 
 @pytest.fixture(params=["MariaDB", "PostgreSQL"], scope="module")
-def database(
-    request: pytest.FixtureRequest, database: MariaDB, running_postgres: Postgres
-) -> Server:
-    return database if request.param == "MariaDB" else running_postgres
+def database(request: pytest.FixtureRequest, servers: Servers) -> Server:
+    return servers(request.param)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from notemill.errors import NotemillError
 from notemill.load.rehearsal import prepare_tables
 from tests.servers.clinic import ServerClinic
-from tests.servers.loads import TABLES, everything
+from tests.servers.loads import TABLES, everything, load_other_ids
 from tests.servers.mariadb import MariaDB
 from tests.unit.conftest import write_task
 from tests.unit.load.rows import statements
@@ -164,23 +164,9 @@ def test_ids_of_another_type_are_refused(
 ) -> None:
     ids = {"DATE": "2020-02-29", "DATETIME(6)": "2020-02-29 01:02:03.000004"}
     loads = Loads(ServerClinic(database, tmp_path, visit=before), write_task(tmp_path / "tasks"))
-    loads.clinic.fill((ids.get(before, "7.5" if "DEC" in before else "7"), "one"))
-    loads.clinic.extract()
-    loads.answer()
-    loads.load()
-    kept = loads.clinic.rows("SELECT * FROM answers")
-    loads.clinic.run("DROP TABLE notes")
-    loads.clinic.run(f"CREATE TABLE notes (visit {now}, note TEXT)")
-    loads.clinic.fill((ids.get(now, "7.25" if "DEC" in now else "007"), "two"))
-    loads.clinic.extract("later")
-    loads.answer(cohort="later")
-    with pytest.raises(NotemillError) as refused:
-        prepare_tables(loads.clinic.database, loads.work("later"))
-    assert told in refused.value.what
-    for statement in statements(refused.value):
-        loads.clinic.run(statement)
-    other = {} if statements(refused.value) else {"results_table": "others"}
-    assert loads.load("later", **other).answered == 1
+    first = ids.get(before, "7.5" if "DEC" in before else "7")
+    second = ids.get(now, "7.25" if "DEC" in now else "007")
+    kept = load_other_ids(loads, (first, second), now, told, "SELECT * FROM answers")
     assert loads.clinic.rows("SELECT * FROM answers WHERE cohort = 'chest'") == kept
 
 

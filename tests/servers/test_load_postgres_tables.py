@@ -9,7 +9,7 @@ import pytest
 from notemill.errors import NotemillError
 from notemill.load.rehearsal import prepare_tables
 from tests.servers.clinic import ServerClinic
-from tests.servers.loads import TABLES, everything
+from tests.servers.loads import TABLES, everything, load_other_ids
 from tests.servers.postgres import Postgres
 from tests.unit.conftest import write_task
 from tests.unit.load.rows import statements
@@ -145,23 +145,11 @@ def test_ids_of_another_type_are_refused(
     ids = {"DATE": "2020-02-29", "UUID": "0a0b0c0d-0000-4000-8000-000000000001"}
     ids |= dict.fromkeys(["TIMESTAMP", "TIMESTAMPTZ"], "2020-02-29 01:02:03.000004")
     loads = Loads(ServerClinic(database, tmp_path, visit=before), write_task(tmp_path / "tasks"))
-    loads.clinic.fill((ids.get(before, "7.5" if "NUM" in before else "7"), "one"))
-    loads.clinic.extract()
-    loads.answer()
-    loads.load()
-    kept = loads.clinic.rows("SELECT visit::text, llm_reason FROM answers")
-    loads.clinic.run("DROP TABLE notes")
-    loads.clinic.run(f"CREATE TABLE notes (visit {now}, note TEXT)")
-    loads.clinic.fill((ids.get(now, "7.25" if "NUM" in now else "007"), "two"))
-    loads.clinic.extract("later")
-    loads.answer(cohort="later")
-    with pytest.raises(NotemillError) as refused:
-        prepare_tables(loads.clinic.database, loads.work("later"))
-    assert told in refused.value.what
-    for statement in statements(refused.value):
-        loads.clinic.run(statement)
-    other = {} if statements(refused.value) else {"results_table": "others"}
-    assert loads.load("later", **other).answered == 1
+    first = ids.get(before, "7.5" if "NUM" in before else "7")
+    second = ids.get(now, "7.25" if "NUM" in now else "007")
+    kept = load_other_ids(
+        loads, (first, second), now, told, "SELECT visit::text, llm_reason FROM answers"
+    )
     of_before = "SELECT visit::numeric::text, llm_reason FROM answers WHERE cohort = 'chest'"
     if "NUM" not in before:
         of_before = of_before.replace("::numeric", "")

@@ -204,11 +204,11 @@ class OllamaClient(Client):
             raise RequestFailed(error.what) from None
         if loaded.share < WHOLE:
             self._next_look = 0.0
-        if loaded.size and loaded.share < WHOLE:  # without a size it is not loaded again yet
-            raise EngineGone(
-                f"Ollama has loaded the model again, and only {loaded.share:.0%} of it is on the "
-                "GPU, where all of it was"
-            )
+            if loaded.size:  # without one it is not loaded again yet
+                raise EngineGone(
+                    f"Ollama has loaded the model again, and only {loaded.share:.0%} of it is on "
+                    "the GPU, where all of it was"
+                )
 
     def _body(self, question: Question) -> dict[str, Any]:
         sampling = {
