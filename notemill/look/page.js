@@ -4,6 +4,7 @@
   const entries = [...document.querySelectorAll("article")];
   const choices = new Map(entries.map((entry) => [entry, entry.dataset.choices.split(" ")]));
   let at = -1;
+  let brought = null;
 
   function filter() {
     const wanted = [...form.querySelectorAll("select")].map((select) => select.value);
@@ -22,14 +23,17 @@
     while (entries[next] && entries[next].hidden) next += step;
     if (!entries[next]) return;
     entries[next].focus({ preventScroll: true });
-    bring(entries[next], 5);
+    brought = entries[next];
+    bring();
   }
 
-  // Again in the next frames: entries out of sight are not drawn, and get their heights by and by.
-  function bring(entry, times) {
-    if (entry !== document.activeElement) return;
-    entry.scrollIntoView({ block: "start" });
-    if (times > 1) requestAnimationFrame(() => bring(entry, times - 1));
+  // Again whenever the list changes its height: entries out of sight are not drawn, and get their
+  // heights by and by. Until the reader scrolls, or goes elsewhere.
+  function bring() {
+    if (brought && brought === document.activeElement) brought.scrollIntoView({ block: "start" });
+  }
+  function leave() {
+    brought = null;
   }
 
   function all() {
@@ -49,9 +53,9 @@
     if (entry) at = entries.indexOf(entry);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.ctrlKey || event.altKey || event.metaKey) return leave();
     const step = { j: 1, k: -1 }[event.key];
-    if (!step) return;
+    if (!step) return leave();
     event.preventDefault();
     move(step);
   });
@@ -60,5 +64,9 @@
     document.documentElement.style.setProperty("--bar", `${sticks ? form.offsetHeight : 0}px`);
   });
   bar.observe(form);
+  new ResizeObserver(bring).observe(document.querySelector("main"));
+  for (const gesture of ["wheel", "touchmove", "pointerdown"]) {
+    document.addEventListener(gesture, leave, { passive: true });
+  }
   filter();
 })();

@@ -159,15 +159,44 @@ def test_keys_go_from_note_to_note(page: Page) -> None:
     assert page.get_by_label("response", exact=True).input_value() == "2"
 
 
-def test_the_note_that_a_key_goes_to_is_in_sight_below_the_filters(page: Page) -> None:
-    gap = "document.activeElement.getBoundingClientRect().top - document.forms[0].offsetHeight"
+IN_SIGHT = """() => {
+  const top = document.activeElement.getBoundingClientRect().top;
+  const gap = top - document.forms[0].offsetHeight;
+  return 0 <= gap && gap < 20;
+}"""
+GROW = """() => {
+  document.documentElement.style.overflowAnchor = "none";
+  document.querySelector("article").style.minHeight = "3000px";
+}"""
+
+
+def test_the_note_that_a_key_goes_to_stays_in_sight_when_one_above_it_is_drawn_late(
+    page: Page,
+) -> None:
     for _ in range(12):
         page.keyboard.press("j")
-    for _ in range(100):  # until what comes into sight is drawn
-        if 0 <= page.evaluate(gap) < 20:
-            break
-        page.wait_for_timeout(50)
-    assert 0 <= page.evaluate(gap) < 20
+    page.wait_for_function(IN_SIGHT)
+    page.evaluate("() => new Promise(done => setTimeout(done, 500))")
+    page.evaluate(GROW)
+    page.wait_for_function(IN_SIGHT)
+
+
+def test_who_scrolls_away_from_a_note_is_not_taken_back(page: Page) -> None:
+    for _ in range(12):
+        page.keyboard.press("j")
+    page.wait_for_function(IN_SIGHT)
+    page.mouse.move(600, 400)
+    page.mouse.wheel(0, 900)
+    page.wait_for_function(f"() => !({IN_SIGHT})()")
+    page.evaluate(GROW)
+    page.wait_for_timeout(500)
+    assert not page.evaluate(IN_SIGHT)
+
+
+def test_the_note_that_a_key_goes_to_is_in_sight_below_the_filters(page: Page) -> None:
+    for _ in range(12):
+        page.keyboard.press("j")
+    page.wait_for_function(IN_SIGHT)
     assert page.evaluate("document.forms[0].getBoundingClientRect().top") == 0
     outline = page.locator("article:focus").evaluate("it => getComputedStyle(it).outlineStyle")
     assert outline == "solid"
