@@ -41,6 +41,10 @@ _LONGEST_TOKEN = 256
 """Characters, of any vocabulary. What is longer than a context of such tokens is not sent: an
 engine reads megabytes for long before it refuses them."""
 _PAUSE_AFTER_ERROR_S = 1.0
+"""Before the second attempt; each later pause is longer by as much."""
+_ERRORS_ALONE = 6
+"""At least, before a server's failures are an end. Whatever kills runners one after another has
+21 s and six loads of the model to be over; a text that kills them costs as much, once."""
 _CONTROL_NOTE = "No further information."
 _CONTROL_TRIES = 5
 _BEYOND = Verdict(Status.TOO_LONG, detail="beyond the context of its class")
@@ -106,8 +110,11 @@ class Asking:
             counts=counts,
         )
 
-    async def ask(self, engine: Heard, text: str) -> Asked:
-        """How the text ends. Raises EngineGone, and NotemillError for what ends the job."""
+    async def ask(self, engine: Heard, text: str, *, alone: bool = False) -> Asked:
+        """How the text ends. Raises EngineGone, and NotemillError for what ends the job.
+
+        alone: whether the engine does nothing else, and what it fails at is the text's end.
+        """
         started = time.monotonic()
         # Broken up last, so that no number of a sentence makes one whole again.
         text, broken_up = self._broken_up(self._task.as_sent(text))
@@ -126,7 +133,10 @@ class Asking:
             errors += (is_error := verdict.status is Status.SERVER_ERROR)
             # A server's failures are no tries of the note: they may not make another end of it.
             tries = errors if is_error else last.number - errors
-            if verdict.status is not Status.ANSWERED and tries < self._attempts:
+            most = self._attempts
+            if alone and is_error and not heard:
+                most = max(most, _ERRORS_ALONE)
+            if verdict.status is not Status.ANSWERED and tries < most:
                 attempt = next_attempt(
                     last, verdict, prompt_tokens=prompt_tokens, num_ctx=self._options.num_ctx
                 )

@@ -201,7 +201,7 @@ class Server:
                 outcome = _deadly(engine)
                 if len(aside.lost_alone) < _DEADLY:
                     alone = True
-                    outcome = (await asking.ask(engine, aside.text.text)).outcome
+                    outcome = (await asking.ask(engine, aside.text.text, alone=True)).outcome
                     self._asked(asking)
             except EngineGone as loss:
                 alone = alone and not isinstance(loss, NotBegun)

@@ -154,6 +154,26 @@ def test_what_the_server_fails_at_makes_no_other_end_of_a_note(task: Task) -> No
     assert (outcome.status, outcome.attempts) == ("schema", 5)
 
 
+@pytest.mark.parametrize(("attempts", "survived"), [(1, 5), (3, 5), (8, 7)])
+def test_alone_a_note_is_blamed_only_after_many_failures_of_the_server(
+    task: Task, attempts: int, survived: int
+) -> None:
+    """A note that ends as what it is, though its runner is killed again and again meanwhile."""
+
+    def end(replies: list[Given], *, alone: bool = True) -> Outcome:
+        asks = asking(task, attempts=attempts)
+        engine = Heard(engine_that_says(*replies))
+        return asyncio.run(asks.ask(engine, "a cough", alone=alone)).outcome
+
+    failed, wrong = RequestFailed("status 500"), answer_text(response="maybe")
+    outcome = end([failed] * survived + [wrong] * attempts)
+    assert (outcome.status, outcome.attempts) == ("schema", survived + attempts)
+    assert end([failed] * (survived + 1)).status == "server_error"
+    outcome = end([failed] * attempts, alone=False)
+    assert (outcome.status, outcome.attempts) == ("server_error", attempts)
+    assert end([replied(prompt_tokens=5)] * attempts).attempts == attempts, "it had a word"
+
+
 @pytest.mark.parametrize(
     ("reply", "status", "attempts"),
     [

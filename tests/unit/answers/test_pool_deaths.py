@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from notemill.answers.outcome import Outcome
-from notemill.engines.protocol import AnswerTimeout, EngineGone
+from notemill.engines.protocol import AnswerTimeout, EngineGone, RequestFailed
 from notemill.errors import NotemillError
 from notemill.tasks.task import Task
 from tests.unit.answers.pools import CONTROL, DEATH, Job
@@ -118,6 +118,23 @@ def test_deaths_that_come_and_go_blame_no_text(task: Task) -> None:
         return DEATH if count % 15 == 0 else ANSWER
 
     assert set(Job(task, answer, 100).run().statuses.values()) == {"answered"}
+
+
+def test_runners_that_die_again_and_again_under_one_text_blame_it_only_after_a_while(
+    task: Task,
+) -> None:
+    """They may be killed by something else; the engine itself stays."""
+    asked = 0
+
+    def answer(text: str) -> str | Exception:
+        nonlocal asked
+        asked += text == "text 7"
+        return RequestFailed("status 500") if text == "text 7" and asked <= deaths else ANSWER
+
+    deaths = 7  # two attempts beside others, five alone
+    assert set(Job(task, answer, 20).run().statuses.values()) == {"answered"}
+    asked, deaths = 0, 8
+    assert Job(task, answer, 20).run().statuses["sha 7"] == "server_error"
 
 
 def test_an_engine_that_dies_whatever_it_is_asked_ends_the_job(task: Task) -> None:
