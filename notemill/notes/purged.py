@@ -21,7 +21,7 @@ from notemill.paths import Layout, cut_name
 EXTRACT_AGAIN = (
     "to ask its notes again, say so with `notemill purge --undo COHORT` and run snakemake once "
     "with `--forcerun extract` added, which reads them from their source if they are still the "
-    "same; then as before. No answered note is asked again"
+    "same. No answered note is asked again"
 )
 """Remedy for what needs the texts of a purged cohort."""
 

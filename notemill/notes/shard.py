@@ -23,8 +23,8 @@ from notemill.notes.runs import runs, text_sizes
 from notemill.notes.text import NoteText, TextState
 
 READ_ANEW = (
-    "run snakemake once with `--forcerun extract` added, and then as before: what is lost is "
-    "read anew, no answered note is asked again"
+    "run snakemake once with `--forcerun extract` added: what is lost is read anew, no answered "
+    "note is asked again"
 )
 """Remedy for a notes shard that is lost or damaged."""
 

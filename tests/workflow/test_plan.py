@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -61,6 +62,28 @@ def test_a_finished_project_plans_nothing(finished: Project) -> None:
 def test_a_deleted_answer_shard_plans_that_job_and_the_load(finished: Project) -> None:
     answer_shards(finished)[1].unlink()
     assert finished.planned() == {"answer": 1, "load": 1, "all": 1}
+
+
+@pytest.mark.parametrize("rule", ["extract", "model", "tables", "pilot_job"])
+def test_a_job_that_runs_again_hides_nothing_that_is_missing_behind_it(
+    finished: Project, rule: str
+) -> None:
+    answer_shards(finished)[1].unlink()
+    planned = finished.snakemake("-n", "--quiet", "rules", "--forcerun", rule)
+    assert planned.returncode == 0, planned.stdout
+    assert job_table(planned.stdout) == {rule: 1, "answer": 1, "load": 1, "all": 1}
+
+
+def test_an_extract_whose_snakemake_was_killed_at_its_end_is_done_again_and_all_the_rest_too(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project()
+    done = project.snakemake("notes")
+    assert done.returncode == 0, done.stdout
+    (manifest,) = (project.results / "cohorts").rglob("manifest.json")
+    name = base64.urlsafe_b64encode(str(manifest.relative_to(project.folder)).encode()).decode()
+    (project.folder / ".snakemake" / "incomplete" / name).touch()
+    assert project.planned() == ALL_JOBS
 
 
 def test_a_plan_that_the_users_shell_names_is_another_one_each_time(

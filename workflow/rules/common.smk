@@ -27,6 +27,7 @@ try:
     from notemill.outputs.delivered import edition, output_paths
     from notemill.pilot.record import GPUS_VARIABLE
     from notemill.slurm import mend_executor
+    from notemill.slurm.hidden import mend_hidden
     from notemill.slurm.resources import settle_words
     from notemill.slurm.termination import mend_termination
     from notemill.slurm.updates import mend_updates
@@ -47,6 +48,7 @@ if workflow.is_main_process:
 
 mend_termination()
 mend_updates()
+mend_hidden()
 
 # In the process that submits and watches; the jobs' own have nothing to do with it.
 if workflow.exec_mode == ExecMode.DEFAULT:

@@ -20,11 +20,10 @@ rule tables:
         "../scripts/tables.py"
 
 
-# tables is not ancient here: a job that must run hides other reasons behind it from Snakemake.
 rule load:
     input:
         answers=shards_of,
-        tables=LAYOUT.tables("{cohort}", "{experiment}"),
+        tables=ancient(LAYOUT.tables("{cohort}", "{experiment}")),
         manifest=ancient(manifest_of),
     output:
         LAYOUT.load("{cohort}", "{experiment}"),
