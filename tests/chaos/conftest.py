@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
-from tests.servers.conftest import cluster, running_mariadb  # noqa: F401  (fixtures)
+from tests.servers.conftest import (  # noqa: F401  (fixtures)
+    cluster,
+    running_mariadb,
+    running_postgres,
+    servers,
+)

@@ -22,7 +22,9 @@ from tests.chaos.leftovers import files_left
 from tests.chaos.notes import FAILED, draw_notes, questions, right_endings, sha256
 from tests.chaos.plan import KINDS, VICTIMS, draw_plan
 from tests.chaos.project import COHORT
+from tests.chaos.rows import read_counts, read_rows
 from tests.chaos.table import table
+from tests.servers.conftest import Servers
 from tests.servers.standin.answers import question_of
 
 NAMES = ["first", "second"]
@@ -317,3 +319,11 @@ def test_the_runbooks_table_is_that_of_all_rounds() -> None:
     told = (docs / "operations.md").read_text().partition("<!-- chaos: begin -->\n")[2]
     rounds = json.loads((docs / "chaos.json").read_text())
     assert told.partition("\n<!-- chaos: end -->")[0] == table(rounds)
+
+
+@pytest.mark.parametrize("server", ["MariaDB", "PostgreSQL"])
+def test_a_run_that_ended_without_a_table_has_lost_its_rows(servers: Servers, server: str) -> None:
+    database = servers(server)
+    database.drop_tables()
+    assert read_rows(database) == []
+    assert read_counts(database) == {}
