@@ -30,6 +30,8 @@ KNOWN_PLUGIN = "2.8."
 PATIENCE_VARIABLE = "NOTEMILL_SLURM_PATIENCE_S"
 """Environment variable: seconds that a submission is tried again, and a lost job waited for."""
 PATIENCE_S = 1800.0
+_LOST_S = 600.0
+"""A job's own: Slurm answers, and has not heard of it. Nodes kill what Slurm does not know."""
 _PAUSE_S = 10.0
 _SLOWER = 1 / 4
 _SLOWEST_S = 180
@@ -41,7 +43,7 @@ class Executor(plugin.Executor):
     def __init__(self, workflow: Any, logger: Any) -> None:
         refuse_unknown_plugin(version("snakemake-executor-plugin-slurm"))
         self._patience = float(os.environ.get(PATIENCE_VARIABLE) or PATIENCE_S)
-        self._absences = Absences(self._patience)
+        self._absences = Absences(min(self._patience, _LOST_S))
         self._reasons: tuple[str, ...] = ()
         self._ending = threading.Event()
         self._submitting = threading.local()
