@@ -86,4 +86,7 @@ class Absences:
         if queue is None or accounting is None or job in queue:
             self._since.pop(job, None)
             return False
-        return now - self._since.setdefault(job, now) > self._patience
+        if now - self._since.setdefault(job, now) <= self._patience:
+            return False
+        del self._since[job]  # a Slurm that lost its state may give the number again
+        return True

@@ -85,6 +85,14 @@ def test_a_job_is_lost_when_both_answer_without_it_for_so_long() -> None:
         assert not absences.lost(JOB, {JOB: Seen("RUNNING")}, recorded, now=62)
 
 
+def test_a_new_job_with_the_number_of_a_lost_one_has_the_whole_time() -> None:
+    absences = Absences(60)
+    assert not absences.lost(JOB, {}, {}, now=0)
+    assert absences.lost(JOB, {}, {}, now=61)
+    assert not absences.lost(JOB, {}, {}, now=62)
+    assert absences.lost(JOB, {}, {}, now=123)
+
+
 @pytest.mark.parametrize("sources", [(None, {}), ({}, None), (None, None)])
 def test_silence_is_no_absence(sources: tuple[dict[str, Seen] | None, ...]) -> None:
     absences = Absences(60)
