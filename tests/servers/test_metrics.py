@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,15 @@ def started(project: Project, command: list[str]) -> subprocess.Popen[str]:
 
 
 def watched_project(folder: Path, cluster: SlurmCluster) -> Project:
-    """One experiment over 100 notes on Slurm, whose nodes seem to have NVIDIA's driver."""
+    """One experiment over 300 notes on Slurm, whose nodes seem to have NVIDIA's driver."""
     write_sqlite(folder / "notes.sqlite")
+    # Prometheus takes new targets in every five seconds: the engine must live for longer.
+    with closing(sqlite3.connect(folder / "notes.sqlite")) as database, database:
+        database.executemany(
+            "INSERT INTO notes SELECT patientvisitid || ?, accession, note_text || ? FROM notes "
+            "WHERE patientvisitid NOT LIKE '% again'",
+            [(f" {number} again", f" Seen {number} times.") for number in (2, 3)],
+        )
     settings = config({"url": f"sqlite:///{folder}/notes.sqlite"}, EMBEDDED)
     settings["cohorts"]["oracle"]["shards"] = 1
     del settings["experiments"]["pleural_effusion"]
