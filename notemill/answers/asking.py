@@ -44,7 +44,7 @@ _PAUSE_AFTER_ERROR_S = 1.0
 """Before the second attempt; each later pause is longer by as much."""
 _ERRORS_ALONE = 6
 """At least, before a server's failures are an end. Whatever kills runners one after another has
-21 s and six loads of the model to be over; a text that kills them costs as much, once."""
+15 s of pauses and five loads of the model to be over; a text that kills them costs that, once."""
 _CONTROL_NOTE = "No further information."
 _CONTROL_TRIES = 5
 _BEYOND = Verdict(Status.TOO_LONG, detail="beyond the context of its class")

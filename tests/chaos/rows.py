@@ -42,8 +42,10 @@ def _read(database: MariaDB | Postgres, query: str) -> list[tuple[Any, ...]]:
     with database.connect() as connection, connection.cursor() as cursor:
         try:
             cursor.execute(query)  # type: ignore[arg-type, unused-ignore]
-        except (ProgrammingError, UndefinedTable) as error:
-            if error.args[0] == ER.NO_SUCH_TABLE or isinstance(error, UndefinedTable):
-                return []
-            raise
+        except UndefinedTable:
+            return []
+        except ProgrammingError as error:
+            if error.args[0] != ER.NO_SUCH_TABLE:
+                raise
+            return []
         return list(cursor.fetchall())

@@ -170,21 +170,24 @@ GROW = """() => {
 }"""
 
 
-def test_the_note_that_a_key_goes_to_stays_in_sight_when_one_above_it_is_drawn_late(
-    page: Page,
-) -> None:
+def go_to_the_twelfth(page: Page) -> None:
+    """By the keys, until it is in sight; fails where it never is."""
     for _ in range(12):
         page.keyboard.press("j")
     page.wait_for_function(IN_SIGHT)
-    page.evaluate("() => new Promise(done => setTimeout(done, 500))")
+
+
+def test_the_note_that_a_key_goes_to_stays_in_sight_when_one_above_it_is_drawn_late(
+    page: Page,
+) -> None:
+    go_to_the_twelfth(page)
+    page.wait_for_timeout(500)
     page.evaluate(GROW)
     page.wait_for_function(IN_SIGHT)
 
 
 def test_who_scrolls_away_from_a_note_is_not_taken_back(page: Page) -> None:
-    for _ in range(12):
-        page.keyboard.press("j")
-    page.wait_for_function(IN_SIGHT)
+    go_to_the_twelfth(page)
     page.mouse.move(600, 400)
     page.mouse.wheel(0, 900)
     page.wait_for_function(f"() => !({IN_SIGHT})()")
@@ -194,9 +197,7 @@ def test_who_scrolls_away_from_a_note_is_not_taken_back(page: Page) -> None:
 
 
 def test_the_note_that_a_key_goes_to_is_in_sight_below_the_filters(page: Page) -> None:
-    for _ in range(12):
-        page.keyboard.press("j")
-    page.wait_for_function(IN_SIGHT)
+    go_to_the_twelfth(page)
     assert page.evaluate("document.forms[0].getBoundingClientRect().top") == 0
     outline = page.locator("article:focus").evaluate("it => getComputedStyle(it).outlineStyle")
     assert outline == "solid"
